@@ -1,0 +1,106 @@
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "src/base/block_key.h"
+#include "src/base/hash.h"
+#include "src/base/prng.h"
+#include "src/base/result.h"
+#include "src/base/units.h"
+
+namespace forebay {
+namespace {
+
+TEST(Units, ParsesWhatPeopleWrite) {
+  EXPECT_EQ(ParseSize("1536").value(), 1536u);
+  EXPECT_EQ(ParseSize("64KiB").value(), 64 * kKiB);
+  EXPECT_EQ(ParseSize("1.5 GiB").value(), 3 * kGiB / 2);
+  EXPECT_EQ(ParseSize("8M").value(), 8 * kMiB);
+  EXPECT_EQ(ParseSize("0").value(), 0u);
+}
+
+TEST(Units, RefusesNonsenseByName) {
+  for (const char* text : {"", "GiB", "-1", "1QiB", "1KB5", "nan", "inf", "1e300", "99999999TiB"}) {
+    const auto size = ParseSize(text);
+    ASSERT_FALSE(size) << text;
+    EXPECT_EQ(size.error().code(), Code::kInvalidArgument);
+    EXPECT_NE(size.error().message().find(text), std::string::npos) << size.error().message();
+  }
+}
+
+TEST(Units, FormatsForPeople) {
+  EXPECT_EQ(FormatSize(0), "0 B");
+  EXPECT_EQ(FormatSize(64 * kKiB), "64 KiB");
+  EXPECT_EQ(FormatSize(3 * kGiB / 2), "1.5 GiB");
+}
+
+TEST(Prng, SequenceIsPartOfTheContract) {
+  Prng prng(42);
+  EXPECT_EQ(prng.Next(), 13696896915399030466u);
+  EXPECT_EQ(prng.Next(), 12641092763546669283u);
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_LT(prng.Below(7), 7u);
+    const double unit = prng.Unit();
+    EXPECT_TRUE(unit >= 0 && unit < 1);
+  }
+}
+
+TEST(Hash, ValuesAreStableAndLengthsDiffer) {
+  EXPECT_EQ(HashBytes(AsBytes("forebay"), 1), HashBytes(AsBytes("forebay"), 1));
+  std::set<Hash128> seen;
+  const std::string zeros(100, '\0');
+  for (size_t n = 0; n <= zeros.size(); ++n) {
+    seen.insert(HashBytes(AsBytes(std::string_view(zeros).substr(0, n)), 1));
+    seen.insert(HashBytes(AsBytes(std::string_view(zeros).substr(0, n)), 2));
+  }
+  EXPECT_EQ(seen.size(), 202u);
+}
+
+TEST(Hash, OneFlippedBitChangesHalfOfThem) {
+  std::string text(64, 'x');
+  const Hash128 before = HashBytes(AsBytes(text), 7);
+  int changed = 0;
+  for (size_t bit = 0; bit < text.size() * 8; ++bit) {
+    text[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << (bit % 8)));
+    const Hash128 after = HashBytes(AsBytes(text), 7);
+    changed +=
+        __builtin_popcountll(before.hi ^ after.hi) + __builtin_popcountll(before.lo ^ after.lo);
+    text[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << (bit % 8)));
+  }
+  const double mean = changed / (64.0 * 8);
+  EXPECT_NEAR(mean, 64, 2);
+}
+
+TEST(BlockKey, DistinctForEveryPart) {
+  std::set<BlockKey> keys;
+  for (AttachmentId attachment : {1, 2}) {
+    for (const char* path : {"a", "a@b"}) {
+      for (const char* etag : {"c", "b@c"}) {
+        const VersionId version = MakeVersionId(attachment, path, etag);
+        for (uint32_t block = 0; block < 100; ++block) keys.insert(BlockKey::Of(version, block));
+      }
+    }
+  }
+  EXPECT_EQ(keys.size(), 800u);
+}
+
+Result<int> Half(int n) {
+  if (n % 2 != 0) return Fail(Code::kInvalidArgument, "odd");
+  return n / 2;
+}
+Result<int> Quarter(int n) {
+  FB_ASSIGN(const int half, Half(n));
+  FB_TRY(Half(half));
+  return half / 2;
+}
+
+TEST(Result, MacrosPassErrorsOn) {
+  EXPECT_EQ(Quarter(8).value(), 2);
+  EXPECT_EQ(Quarter(6).error().message(), "odd");
+  EXPECT_EQ(Quarter(3).error().Within("quarter").ToString(), "invalid argument: quarter: odd");
+}
+
+}  // namespace
+}  // namespace forebay

@@ -1,0 +1,57 @@
+// Byte streams between processes.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "src/base/bytes.h"
+#include "src/base/result.h"
+#include "src/runtime/clock.h"
+#include "src/runtime/task.h"
+
+namespace forebay {
+
+/// A connected, ordered, reliable byte stream. Used from its own loop only; at most one Recv and
+/// one Send may be in progress at a time. It must not be destroyed while either is.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  /// At least one byte, at most into.size(); 0 means that the peer has finished sending. The buffer
+  /// belongs to the stream until the task is done, also when it ends by deadline or cancellation.
+  virtual Task<Result<size_t>> Recv(MutableBytes into, Call call) = 0;
+
+  /// All of `parts`, in order. When the task is done nobody looks at the buffers any more, neither
+  /// the kernel nor the device; until then they must not change. After an error or a cancellation
+  /// an unknown part was sent: the stream is of no more use. `parts` itself must live until the
+  /// task is done.
+  virtual Task<Result<void>> Send(std::span<const Bytes> parts, Call call) = 0;
+
+  /// Ends both directions: the peer sees the end, operations in progress here end with kCancelled
+  /// soon.
+  virtual void Shutdown() = 0;
+
+  /// "10.0.0.7:41822" or "unix:/run/forebay.sock".
+  virtual const std::string& peer() const = 0;
+};
+
+/// Used from its own loop only. At most one Accept at a time.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  virtual Task<Result<std::unique_ptr<Stream>>> Accept(Call call) = 0;
+  /// The address that others can connect to, with the port that was really taken.
+  virtual const std::string& address() const = 0;
+};
+
+/// Used from its own loop only. An address is "HOST:PORT", "[IPV6]:PORT" or "unix:PATH".
+class Net {
+ public:
+  virtual ~Net() = default;
+  virtual Task<Result<std::unique_ptr<Stream>>> Connect(std::string address, Call call) = 0;
+  /// Port 0 takes any free port. kInUse where the address is taken.
+  virtual Result<std::unique_ptr<Listener>> Listen(std::string address) = 0;
+};
+
+}  // namespace forebay
