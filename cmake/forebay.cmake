@@ -25,7 +25,8 @@ endif()
 # makes the library forebay_NAME and, from its TESTS, the program NAME_test, known to ctest test by
 # test.
 function(forebay_library NAME)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;TESTS;TEST_DEPENDS;TEST_LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" ""
+    "SOURCES;DEPENDS;TESTS;TEST_DEPENDS;TEST_LABELS" ${ARGN})
   add_library(forebay_${NAME} STATIC ${ARG_SOURCES})
   target_link_libraries(forebay_${NAME} PUBLIC forebay_options ${ARG_DEPENDS})
   if(ARG_TESTS)
@@ -34,9 +35,10 @@ function(forebay_library NAME)
   endif()
 endfunction()
 
-# forebay_test(NAME SOURCES a_test.cc ... DEPENDS ... [LABELS io ...]): a GoogleTest program known to
-# ctest. The label `io` marks a program that touches real files or sockets: CI runs it a second time
-# as an ordinary user with little lockable memory. Time limits are the tier's (tools/dev/test.sh).
+# forebay_test(NAME SOURCES a_test.cc ... DEPENDS ... [LABELS io ...]): a GoogleTest program, known
+# to ctest test by test. The label `io` marks a program that touches real files or sockets: CI runs
+# it a second time as an ordinary user with little lockable memory. Time limits are the tier's
+# (tools/dev/test.sh).
 function(forebay_test NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
@@ -53,7 +55,8 @@ endfunction()
 
 add_custom_target(forebay_fuzzers COMMENT "The libFuzzer programs")
 
-# forebay_fuzz(NAME SOURCES a_fuzz.cc DEPENDS ...): a libFuzzer program, built by the fuzz preset only.
+# forebay_fuzz(NAME SOURCES a_fuzz.cc DEPENDS ...): a libFuzzer program; only the fuzz preset builds
+# it.
 function(forebay_fuzz NAME)
   if(NOT FOREBAY_FUZZ)
     return()
