@@ -3,6 +3,8 @@
 dev_bench() {
   need build bench
   build_preset release forebay_bench
+  local program=$PWD/build/release/bench/forebay_bench
   # Public traces are no part of the repository; they lie beside it unless this says otherwise.
-  FOREBAY_TRACES=${FOREBAY_TRACES:-../shared/traces} build/release/bench/forebay_bench "$@"
+  export FOREBAY_TRACES=${FOREBAY_TRACES:-$PWD/../shared/traces}
+  (cd "${invoked_from:?}" && "$program" "$@")
 }

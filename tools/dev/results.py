@@ -2,7 +2,7 @@
 
 A results file has a line a check: verdict, name and reason, separated by tabs. `junit PREFIX FILE`
 turns what ctest wrote into such lines; `summary FILE` prints what failed and what did not run, and
-last the line of counts.
+last the line of counts. What a test prints behind `note: ` at the start of a line is told, too.
 """
 
 import re
@@ -38,6 +38,8 @@ def junit_lines(prefix, path):
         result, reason = verdict(case)
         reason = " ".join(reason.split())
         yield f"{result}\t{prefix}: {case.get('name')}\t{reason}"
+        for note in re.findall(r"^note: (.+)", case.findtext("system-out") or "", re.MULTILINE):
+            yield f"note\t{prefix}: {case.get('name')}\t{' '.join(note.split())}"
 
 
 def told(results, wanted):
@@ -56,6 +58,8 @@ def summary(path):
     """Prints the end of a run and returns its exit status."""
     with open(path, encoding="utf-8") as file:
         results = [line.rstrip("\n").split("\t") for line in file]
+    for line in told(results, "note"):
+        print(f"note: {line}")
     for line in told(results, "skipped"):
         print(f"not run: {line}")
     for line in told(results, "failed"):

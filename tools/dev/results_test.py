@@ -12,7 +12,10 @@ spec.loader.exec_module(results)
 
 JUNIT = """<?xml version="1.0" encoding="UTF-8"?>
 <testsuite name="x">
- <testcase name="Good" status="run"><system-out>x</system-out></testcase>
+ <testcase name="Good" status="run"><system-out>x
+note: torn writes: 7
+a note: no
+</system-out></testcase>
  <testcase name="Bad" status="fail"><failure message="Failed"/></testcase>
  <testcase name="Skip" status="notrun"><skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>
   <system-out>a_test.cc:3: Skipped
@@ -42,7 +45,8 @@ class Junit(unittest.TestCase):
             file.flush()
             lines = list(results.junit_lines("asan", file.name))
         self.assertEqual(lines, [
-            "passed\tasan: Good\t", "failed\tasan: Bad\tFailed",
+            "passed\tasan: Good\t", "note\tasan: Good\ttorn writes: 7",
+            "failed\tasan: Bad\tFailed",
             "skipped\tasan: Skip\tno such device",
             "failed\tasan: Gone_NOT_BUILT\tdid not run: Unable to find executable",
             "skipped\tasan: Off\tdisabled in the source"])
@@ -57,6 +61,11 @@ class Summary(unittest.TestCase):
         status, lines = summary(["passed\ta\t", "passed\tb\t", "skipped\tc\tno disk"])
         self.assertEqual(status, 0)
         self.assertEqual(lines, ["not run: c: no disk", "2 passed, 0 failed, 1 skipped"])
+
+    def test_notes_are_told_but_not_counted(self):
+        _, lines = summary(["passed\trelease: a\t", "note\trelease: a\ttorn writes: 7"])
+        self.assertEqual(lines, ["note: a (release): torn writes: 7",
+                                 "1 passed, 0 failed, 0 skipped"])
 
     def test_failures_and_empty_runs_fail(self):
         status, lines = summary(["passed\ta\t", "failed\tb\tsee above"])

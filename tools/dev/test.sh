@@ -72,7 +72,7 @@ run_ctest() {
   say "== $name: tests ($tier)"
   "$@" env FOREBAY_TEST_TIER="$tier" ctest --test-dir "$folder" -j "$(nproc)" \
     --timeout "$(test_timeout "$tier")" --output-on-failure --no-tests=error \
-    --output-junit "$(realpath "$folder")/junit.xml" 2>&1 |
+    --test-output-size-passed 1000000 --output-junit "$(realpath "$folder")/junit.xml" 2>&1 |
     tee "$log" | grep -vE '^ +Start |\.\.\. +Passed |^$' >&2 || true
   if ! python3 -B tools/dev/results.py junit "$name" "$junit" >>"$results_file"; then
     record failed "$name" "ctest did not finish; see $log"
