@@ -21,33 +21,31 @@ if(FOREBAY_FUZZ)
 endif()
 
 # forebay_library(NAME SOURCES a.cc ... [DEPENDS forebay_base ...] [TESTS a_test.cc ...]
-#                 [TEST_DEPENDS forebay_sim ...] [TEST_LABELS io ...])
+#                 [TEST_DEPENDS forebay_sim ...] [TEST_LABEL io])
 # makes the library forebay_NAME and, from its TESTS, the program NAME_test, known to ctest test by
 # test.
 function(forebay_library NAME)
-  cmake_parse_arguments(ARG "" ""
-    "SOURCES;DEPENDS;TESTS;TEST_DEPENDS;TEST_LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TEST_LABEL" "SOURCES;DEPENDS;TESTS;TEST_DEPENDS" ${ARGN})
   add_library(forebay_${NAME} STATIC ${ARG_SOURCES})
   target_link_libraries(forebay_${NAME} PUBLIC forebay_options ${ARG_DEPENDS})
   if(ARG_TESTS)
     forebay_test(${NAME}_test SOURCES ${ARG_TESTS} DEPENDS forebay_${NAME} ${ARG_TEST_DEPENDS}
-      LABELS ${ARG_TEST_LABELS})
+      LABEL ${ARG_TEST_LABEL})
   endif()
 endfunction()
 
-# forebay_test(NAME SOURCES a_test.cc ... DEPENDS ... [LABELS io ...]): a GoogleTest program, known
+# forebay_test(NAME SOURCES a_test.cc ... DEPENDS ... [LABEL io]): a GoogleTest program, known
 # to ctest test by test. The label `io` marks a program that touches real files or sockets: CI runs
 # it a second time as an ordinary user with little lockable memory. Time limits are the tier's
 # (tools/dev/test.sh).
 function(forebay_test NAME)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${ARG_DEPENDS} GTest::gtest_main GTest::gmock)
   if(NOT FOREBAY_FUZZ)
-    string(REPLACE ";" "\\;" labels "${ARG_LABELS}")
     gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-      PROPERTIES LABELS "${labels}")
-    if("io" IN_LIST ARG_LABELS)
+      PROPERTIES LABELS "${ARG_LABEL}")
+    if(ARG_LABEL STREQUAL "io")
       set_property(GLOBAL APPEND PROPERTY FOREBAY_IO_TESTS $<TARGET_FILE:${NAME}>)
     endif()
   endif()
