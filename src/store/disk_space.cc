@@ -32,9 +32,15 @@ DiskSpace::DiskSpace(Index& index, DramTier& dram, Options options)
       policies_(kBlockClasses),
       regions_(DivideRoundUp(options_.data_pages, kRegionPages), kNone) {
   for (const BlockClass kept : {BlockClass::kData, BlockClass::kKv}) {
-    const PolicyOptions policy{.capacity = LimitOf(kept), .max_slots = options_.records};
+    const PolicyOptions policy{.max_slots = options_.records, .capacity = LimitOf(kept)};
     policies_[static_cast<int>(kept)] = MakePolicy(options_.policy, policy).value();
   }
+}
+
+/// Null for dirty blocks: nothing may propose them.
+Policy* DiskSpace::PolicyOf(BlockClass block_class) {
+  if (Planted(PlantedBug::kEvictDirty)) block_class = BlockClass::kData;
+  return policies_[static_cast<int>(block_class)].get();
 }
 
 uint64_t DiskSpace::LimitOf(BlockClass block_class) const {

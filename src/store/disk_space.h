@@ -89,7 +89,7 @@ class DiskSpace {
  private:
   static constexpr uint32_t kRegionPages = 256;
 
-  Policy* PolicyOf(BlockClass block_class) { return policies_[static_cast<int>(block_class)].get(); }
+  Policy* PolicyOf(BlockClass block_class);
   uint64_t LimitOf(BlockClass block_class) const;
   bool MakeRoom(uint32_t pages, BlockClass block_class);
   bool EvictByPolicy(Policy& policy);

@@ -13,40 +13,38 @@
 namespace forebay {
 namespace {
 
-/// Address space of a domain over the capacity of the tier: room for runs that were given back to find each other.
-constexpr uint64_t kDomainSpaceFactor = 2;
 /// Freed memory that may lie idle, because it is cheaper to reuse than to return, before it is returned for a domain
 /// or a size that it does not fit: one in so many pages of the capacity.
 constexpr uint64_t kIdleShare = 50;
 constexpr size_t kVictimBatch = 16;
 constexpr int kMaxVictimRounds = 8;  // how many batches of busy candidates are spared before giving up
 constexpr size_t kMaxDomains = 60000;
+constexpr uint64_t kSegmentsInACapacity = 32;
+constexpr uint64_t kMaxSegmentBytes = 16 * kGiB;
+
+/// Large enough for several of the largest blocks, small enough that emptying one does not empty the tier.
+uint32_t SegmentPages(const DramOptions& options) {
+  const uint64_t largest = ImageLayout(options.max_block_bytes).total_bytes();
+  const uint64_t share = options.capacity_bytes / kSegmentsInACapacity;
+  return static_cast<uint32_t>(std::clamp(share, largest, std::max(largest, kMaxSegmentBytes)) / kPageBytes);
+}
 
 }  // namespace
-
-struct DramTier::Domain {
-  uint64_t attachment = 0;
-  std::unique_ptr<SharedMemory> memory;
-  ExtentAllocator idle;    // freed, its pages still ours
-  ExtentAllocator virgin;  // costs nothing until used
-
-  std::byte* At(uint32_t page) { return memory->bytes().data() + uint64_t{page} * kPageBytes; }
-};
 
 uint64_t DramTier::FramesFor(const DramOptions& options) {
   return options.capacity_bytes / kPageBytes;
 }
 
 DramTier::DramTier(Memory& memory, Index& index, DramOptions options)
-    : memory_(memory),
-      index_(index),
+    : index_(index),
       options_(std::move(options)),
       capacity_pages_(options_.capacity_bytes / kPageBytes),
       first_slot_(index.AddSpace(FramesFor(options_))),
+      arena_(memory, capacity_pages_, SegmentPages(options_)),
       policies_(kBlockClasses),
       chunks_(new std::atomic<Frame*>[DivideRoundUp(FramesFor(options_), kChunk)]()) {
   for (const BlockClass kept : {BlockClass::kData, BlockClass::kKv}) {
-    const PolicyOptions policy{.capacity = LimitOf(kept), .max_slots = FramesFor(options_)};
+    const PolicyOptions policy{.max_slots = static_cast<uint32_t>(FramesFor(options_)), .capacity = LimitOf(kept)};
     policies_[static_cast<int>(kept)] = MakePolicy(options_.policy, policy).value();
   }
 }
@@ -80,35 +78,25 @@ Result<uint16_t> DramTier::DomainLocked(uint64_t attachment) {
   if (const auto known = domain_numbers_.find(attachment); known != domain_numbers_.end()) {
     return known->second;
   }
-  if (domains_.size() == kMaxDomains) {
+  if (attachments_.size() == kMaxDomains) {
     return Fail(Code::kOverloaded, fmt::format("more than {} attachments", kMaxDomains));
   }
-  const auto number = static_cast<uint16_t>(domains_.size());
-  domains_.push_back(std::make_unique<Domain>());
-  domains_.back()->attachment = attachment;
+  const auto number = static_cast<uint16_t>(attachments_.size());
+  attachments_.push_back(attachment);
   domain_numbers_.emplace(attachment, number);
   return number;
 }
 
 uint64_t DramTier::AttachmentOf(uint16_t domain) {
   const std::scoped_lock lock(mutex_);
-  return domains_[domain]->attachment;
+  return attachments_[domain];
 }
 
-/// A domain gets address space when its first block comes into memory.
-Result<void> DramTier::GiveMemory(Domain& domain) {
-  if (domain.memory != nullptr) return {};
-  const uint64_t pages = std::min<uint64_t>(capacity_pages_ * kDomainSpaceFactor, kNone - 1);
-  FB_ASSIGN(domain.memory,
-            memory_.Reserve(fmt::format("forebay:{}", domain.attachment), pages * kPageBytes));
-  domain.virgin.Free({0, static_cast<uint32_t>(pages)});
-  return {};
-}
-
-SharedMemory* DramTier::DomainMemory(uint64_t attachment) {
+std::vector<std::shared_ptr<SharedMemory>> DramTier::MemoryOf(uint64_t attachment) {
   const std::scoped_lock lock(mutex_);
   const auto known = domain_numbers_.find(attachment);
-  return known == domain_numbers_.end() ? nullptr : domains_[known->second]->memory.get();
+  if (known == domain_numbers_.end()) return {};
+  return arena_.MemoryOf(known->second);
 }
 
 uint32_t DramTier::TakeFrameNumber() {
@@ -128,8 +116,6 @@ Result<uint32_t> DramTier::Allocate(const BlockKey& key, uint64_t attachment, ui
   const ImageLayout layout(length);
   const std::scoped_lock lock(mutex_);
   FB_ASSIGN(const uint16_t number, DomainLocked(attachment));
-  Domain& domain = *domains_[number];
-  FB_TRY(GiveMemory(domain));
   uint64_t& used = class_pages_[static_cast<int>(block_class)];
   while (used + layout.total_pages > LimitOf(block_class)) {
     Policy* policy = PolicyOf(block_class);
@@ -140,70 +126,58 @@ Result<uint32_t> DramTier::Allocate(const BlockKey& key, uint64_t attachment, ui
   }
   Policy* policy = PolicyOf(block_class);
   const BlockRef block{key.Spread(), layout.total_pages};
-  const bool full = resident_pages_ - idle_pages_ + layout.total_pages > capacity_pages_;
+  const bool full = arena_.used_pages() + layout.total_pages > capacity_pages_;
   const bool admitted = policy == nullptr || policy->Admit(block, full);
-  FB_ASSIGN(const Extent extent, TakeExtent(domain, layout.total_pages));
+  FB_ASSIGN(const Arena::Run run, TakePages(number, layout.total_pages));
   used += layout.total_pages;
   const uint32_t at = TakeFrameNumber();
   Frame& frame = this->frame(at);
-  frame.image = domain.At(extent.first);
+  frame.image = run.At();
+  frame.run = run;
   frame.key = key;
   frame.attachment = attachment;
   frame.slot = kNone;
   frame.length = length;
-  frame.first_page = extent.first;
   frame.domain = number;
   frame.block_class = block_class;
   frame.complete = frame.flushed = frame.flush_queued = frame.flushing = false;
   frame.filled_pages = 0;
   frame.filling = true;
   frame.admitted = admitted;
+  frame.in_policy = false;
   frame.pins.store(0, std::memory_order_relaxed);
   frame.trailer().Clear();
   return at;
 }
 
-/// Reuses memory where a run fits, grows while there is room, and otherwise evicts; memory that lies idle in
-/// pieces that fit nobody is given back to the machine.
-Result<Extent> DramTier::TakeExtent(Domain& domain, uint32_t pages) {
+/// Reuses memory where a run fits, grows while there is room, and otherwise evicts. Memory that lies idle in pieces
+/// that fit nobody is given back to the machine.
+Result<Arena::Run> DramTier::TakePages(uint16_t domain, uint32_t pages) {
   for (;;) {
-    if (const auto extent = domain.idle.Allocate(pages)) {
-      idle_pages_ -= pages;
-      return *extent;
-    }
-    if (resident_pages_ + pages <= capacity_pages_) {
-      if (const auto extent = domain.virgin.Allocate(pages)) {
-        resident_pages_ += pages;
-        return *extent;
-      }
-      if (PunchOne()) continue;
-      return Fail(Code::kOverloaded, "the address space of an attachment is in pieces");
-    }
-    const bool much_idle = idle_pages_ >= pages + capacity_pages_ / kIdleShare;
-    if (much_idle && PunchOne()) continue;
-    if (EvictFor(BlockClass::kData)) continue;
-    if (PunchOne()) continue;
+    if (const auto run = arena_.Reuse(domain, pages)) return *run;
+    FB_ASSIGN(const auto grown, arena_.Grow(domain, pages));
+    if (grown) return *grown;
+    const bool much_idle = arena_.idle_pages() >= pages + capacity_pages_ / kIdleShare;
+    if (much_idle && (arena_.GiveBackIdle() || EmptySegment())) continue;
+    if (EvictOne() || arena_.GiveBackIdle() || EmptySegment()) continue;
     return Fail(Code::kOverloaded,
                 fmt::format("all of the {} of memory is pinned, dirty or being filled",
                             FormatSize(capacity_pages_ * kPageBytes)));
   }
 }
 
-/// Gives the largest idle run of the domain that has most of them back to the machine.
-bool DramTier::PunchOne() {
-  const auto most = std::max_element(
-      domains_.begin(), domains_.end(),
-      [](const auto& a, const auto& b) { return a->idle.free_pages() < b->idle.free_pages(); });
-  if (most == domains_.end() || (*most)->idle.free_pages() == 0) return false;
-  Domain& domain = **most;
-  const Extent extent = *domain.idle.Allocate(domain.idle.largest());
-  const auto punched = domain.memory->Punch(uint64_t{extent.first} * kPageBytes,
-                                            uint64_t{extent.pages} * kPageBytes);
-  FB_ASSERT(punched);  // refusing would show one attachment's bytes to another's readers
-  domain.virgin.Free(extent);
-  idle_pages_ -= extent.pages;
-  resident_pages_ -= extent.pages;
-  return true;
+/// Evicts everything from the segment with the most idle memory, which cannot be given back otherwise. False: nothing
+/// in it could go.
+bool DramTier::EmptySegment() {
+  const Arena::Segment* segment = arena_.MostIdle();
+  if (segment == nullptr) return false;
+  bool any = false;
+  for (uint32_t number = 0; number < used_frames_ && segment->used_pages > 0; ++number) {
+    Frame& frame = this->frame(number);
+    if (frame.run.segment != segment) continue;
+    if (TryEvict(number, true)) any = true;
+  }
+  return any;
 }
 
 void DramTier::Published(uint32_t number) {
@@ -213,13 +187,14 @@ void DramTier::Published(uint32_t number) {
   if (policy == nullptr) return;
   if (frame.admitted) {
     policy->Insert(number, {frame.key.Spread(), frame.layout().total_pages});
+    frame.in_policy = true;
   } else {
     transient_.push_back({number, frame.use});
   }
 }
 
 /// Something has to go; whatever is over its share or transient goes first.
-bool DramTier::EvictFor(BlockClass) {
+bool DramTier::EvictOne() {
   for (const bool unflushed_too : {false, true}) {
     if (EvictTransient(unflushed_too)) return true;
     const bool kv_first = class_pages_[static_cast<int>(BlockClass::kKv)] >
@@ -248,11 +223,7 @@ bool DramTier::EvictByPolicy(Policy& policy, bool unflushed_too) {
   for (int round = 0; round < kMaxVictimRounds; ++round) {
     const size_t count = policy.Victims(victims);
     for (size_t i = 0; i < count; ++i) {
-      const uint64_t key = frame(victims[i]).key.Spread();
-      if (TryEvict(victims[i], unflushed_too)) {
-        policy.Evicted(victims[i], key);
-        return true;
-      }
+      if (TryEvict(victims[i], unflushed_too)) return true;
       policy.Spare(victims[i]);
     }
     if (count == 0) return false;
@@ -260,7 +231,7 @@ bool DramTier::EvictByPolicy(Policy& policy, bool unflushed_too) {
   return false;
 }
 
-/// Takes a frame out of the index and frees it, unless somebody needs it. The policy is the caller's business.
+/// Takes a frame out of the index and frees it, unless somebody needs it.
 bool DramTier::TryEvict(uint32_t number, bool unflushed_too) {
   Frame& frame = this->frame(number);
   {
@@ -277,6 +248,7 @@ bool DramTier::TryEvict(uint32_t number, bool unflushed_too) {
     frame.slot = kNone;
   }
   evictions_.fetch_add(1, std::memory_order_relaxed);
+  if (frame.in_policy) PolicyOf(frame.block_class)->Evicted(number, frame.key.Spread());
   FreeLocked(number);
   return true;
 }
@@ -285,7 +257,8 @@ void DramTier::Release(uint32_t number) {
   const std::scoped_lock lock(mutex_);
   Frame& frame = this->frame(number);
   FB_ASSERT(frame.slot == kNone);
-  if (Policy* policy = PolicyOf(frame.block_class)) policy->Erase(number);
+  if (frame.in_policy) PolicyOf(frame.block_class)->Erase(number);
+  frame.in_policy = false;
   const uint32_t before = frame.pins.fetch_or(Frame::kOrphan, std::memory_order_acq_rel);
   if (before == 0) FreeLocked(number);
 }
@@ -301,8 +274,7 @@ void DramTier::Unpin(Frame& frame) {
 void DramTier::FreeLocked(uint32_t number) {
   Frame& frame = this->frame(number);
   const uint32_t pages = frame.layout().total_pages;
-  domains_[frame.domain]->idle.Free({frame.first_page, pages});
-  idle_pages_ += pages;
+  arena_.Free(std::exchange(frame.run, {}));
   class_pages_[static_cast<int>(frame.block_class)] -= pages;
   ++frame.use;
   free_frames_.push_back(number);
@@ -314,9 +286,11 @@ void DramTier::Reclassify(uint32_t number, BlockClass to) {
   const uint32_t pages = frame.layout().total_pages;
   class_pages_[static_cast<int>(frame.block_class)] -= pages;
   class_pages_[static_cast<int>(to)] += pages;
-  if (Policy* policy = PolicyOf(frame.block_class)) policy->Erase(number);
+  if (frame.in_policy) PolicyOf(frame.block_class)->Erase(number);
   frame.block_class = to;
-  if (Policy* policy = PolicyOf(to)) policy->Insert(number, {frame.key.Spread(), pages});
+  Policy* policy = PolicyOf(to);
+  frame.in_policy = policy != nullptr;
+  if (policy != nullptr) policy->Insert(number, {frame.key.Spread(), pages});
 }
 
 void DramTier::Hits(std::span<const Index::PendingHit> hits) {
@@ -330,7 +304,7 @@ void DramTier::Hits(std::span<const Index::PendingHit> hits) {
 
 uint64_t DramTier::resident_pages() {
   const std::scoped_lock lock(mutex_);
-  return resident_pages_;
+  return arena_.resident_pages();
 }
 
 }  // namespace forebay

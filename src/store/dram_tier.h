@@ -9,9 +9,9 @@
 #include <mutex>
 #include <vector>
 
-#include "src/core/extents/extent_allocator.h"
 #include "src/core/policy/policy.h"
 #include "src/runtime/memory.h"
+#include "src/store/arena.h"
 #include "src/store/image.h"
 #include "src/store/index.h"
 
@@ -26,7 +26,7 @@ struct Frame {
   Slot slot = kNone;        // of its entry; kNone: not in the index (any more)
   uint32_t use = 0;         // how often it was given out: tells a stale mention of it
   uint32_t length = 0;
-  uint32_t first_page = 0;  // in its domain
+  Arena::Run run;           // where the image is
   uint16_t domain = 0;
   BlockClass block_class = BlockClass::kData;
   bool complete = false;    // every page is filled
@@ -35,7 +35,8 @@ struct Frame {
   bool flush_queued = false;
   bool flushing = false;    // its pages are being written
   uint32_t filled_pages = 0;
-  bool admitted = false;    // the policy keeps it; otherwise it is the first to go
+  bool admitted = false;    // the policy wants to keep it; otherwise it is the first to go
+  bool in_policy = false;   // the policy was told of it; guarded by the tier's lock
 
   // The top bit says that the frame left the index while pinned: the last pin frees it.
   std::atomic<uint32_t> pins{0};
@@ -49,6 +50,7 @@ struct DramOptions {
   uint64_t capacity_bytes = 0;
   double dirty_share = 0.5;  // of the capacity, at most
   double kv_share = 0.5;
+  uint32_t max_block_bytes = kMaxBlockBytes;  // the store sets it
   std::string policy = "adaptive";
 };
 
@@ -87,8 +89,8 @@ class DramTier {
   Result<uint16_t> DomainOf(uint64_t attachment);
   uint64_t AttachmentOf(uint16_t domain);
 
-  /// The mapping that holds an attachment's blocks; null if it has none yet.
-  SharedMemory* DomainMemory(uint64_t attachment);
+  /// The mappings that hold an attachment's blocks now.
+  std::vector<std::shared_ptr<SharedMemory>> MemoryOf(uint64_t attachment);
 
   uint64_t capacity_pages() const { return capacity_pages_; }
   uint64_t resident_pages();
@@ -96,35 +98,31 @@ class DramTier {
   static uint64_t FramesFor(const DramOptions& options);
 
  private:
-  struct Domain;
   static constexpr uint32_t kChunk = 1024;  // frames
 
   Result<uint16_t> DomainLocked(uint64_t attachment);
-  Result<void> GiveMemory(Domain& domain);
   Policy* PolicyOf(BlockClass block_class) { return policies_[static_cast<int>(block_class)].get(); }
   uint64_t LimitOf(BlockClass block_class) const;
-  Result<Extent> TakeExtent(Domain& domain, uint32_t pages);
-  bool PunchOne();
-  bool EvictFor(BlockClass block_class);
+  Result<Arena::Run> TakePages(uint16_t domain, uint32_t pages);
+  bool EvictOne();
+  bool EmptySegment();
   bool EvictTransient(bool unflushed_too);
   bool EvictByPolicy(Policy& policy, bool unflushed_too);
   bool TryEvict(uint32_t number, bool unflushed_too);
   uint32_t TakeFrameNumber();
   void FreeLocked(uint32_t number);
 
-  Memory& memory_;
   Index& index_;
   const DramOptions options_;
   const uint64_t capacity_pages_;
   const Slot first_slot_;
 
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Domain>> domains_;
+  Arena arena_;
+  std::vector<uint64_t> attachments_;  // by domain
   std::vector<std::unique_ptr<Policy>> policies_;  // by class; none for dirty
   std::map<uint64_t, uint16_t> domain_numbers_;  // by attachment
   uint64_t class_pages_[kBlockClasses] = {};
-  uint64_t resident_pages_ = 0;  // used, or freed and not yet given back
-  uint64_t idle_pages_ = 0;      // the latter
   struct Transient {
     uint32_t frame;
     uint32_t use;

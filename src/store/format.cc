@@ -37,7 +37,7 @@ struct RawRecord {
   uint8_t block_class;
   uint8_t complete;
   uint16_t reserved;
-  uint32_t reserved2;
+  uint32_t reserved2[3];
   uint32_t crc;
 };
 static_assert(sizeof(RawRecord) == Record::kBytes);
@@ -93,7 +93,7 @@ void Record::Encode(std::byte* to, uint64_t tier_id, uint64_t slot) const {
   RawRecord raw{.key = key.hash, .attachment = attachment, .sequence = sequence,
                 .first_page = first_page, .length = length, .magic = kRecordMagic,
                 .block_class = static_cast<uint8_t>(block_class), .complete = complete,
-                .reserved = 0, .reserved2 = 0, .crc = 0};
+                .reserved = 0, .reserved2 = {}, .crc = 0};
   raw.crc = RawCrc(raw, RecordSeed(tier_id, slot));
   StoreTo(to, raw);
 }

@@ -70,7 +70,7 @@ Trailer::Footer Trailer::MakeFooter(const BlockKey& key) const {
 }
 
 void Trailer::Seal(const BlockKey& key) {
-  Store(at_ + layout_.trailer_bytes - kFooterBytes, MakeFooter(key));
+  StoreTo(at_ + layout_.trailer_bytes - kFooterBytes, MakeFooter(key));
 }
 
 bool Trailer::Check(const BlockKey& key) const {

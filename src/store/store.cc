@@ -7,6 +7,7 @@
 
 #include "src/base/assert.h"
 #include "src/base/units.h"
+#include "src/core/policy/factory.h"
 #include "src/store/flusher.h"
 
 namespace forebay {
@@ -41,6 +42,9 @@ Result<void> CheckOptions(const StoreOptions& options) {
 }  // namespace
 
 Store::Store(StoreOptions options) : options_(std::move(options)) {
+  options_.dram.max_block_bytes = options_.max_block_bytes;
+  // What waits for the disk cannot be evicted: leave memory enough to work with.
+  options_.flush_backlog_bytes = std::min(options_.flush_backlog_bytes, options_.dram.capacity_bytes / 2);
   // Each space of names is rounded up to whole chunks of the index.
   constexpr uint64_t kRounding = 4096;
   const uint64_t frames = DramTier::FramesFor(options_.dram);
@@ -54,8 +58,8 @@ Store::~Store() = default;
 
 Task<Result<std::unique_ptr<Store>>> Store::Open(Env& env, StoreOptions options) {
   FB_CO_TRY(CheckOptions(options));
-  for (const std::string& policy : {options.dram.policy}) FB_CO_TRY(MakePolicy(policy, {.capacity = 1}));
-  for (const DiskOptions& disk : options.disks) FB_CO_TRY(MakePolicy(disk.policy, {.capacity = 1}));
+  for (const std::string& policy : {options.dram.policy}) FB_CO_TRY(MakePolicy(policy, {.max_slots = 1, .capacity = 1}));
+  for (const DiskOptions& disk : options.disks) FB_CO_TRY(MakePolicy(disk.policy, {.max_slots = 1, .capacity = 1}));
   std::unique_ptr<Store> store(new Store(std::move(options)));
   store->dram_ = std::make_unique<DramTier>(env.memory, *store->index_, store->options_.dram);
   for (const DiskOptions& disk : store->options_.disks) {

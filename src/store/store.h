@@ -129,8 +129,10 @@ class Store {
   /// Returns when at most so many bytes wait for a disk.
   Task<void> AwaitFlush(Env& env, uint64_t pending_bytes_at_most);
 
-  /// The mapping that holds an attachment's blocks in memory; null while it has none.
-  SharedMemory* AttachmentMemory(uint64_t attachment) { return dram_->DomainMemory(attachment); }
+  /// The mappings that hold an attachment's blocks in memory, and no other's.
+  std::vector<std::shared_ptr<SharedMemory>> MemoryOf(uint64_t attachment) {
+    return dram_->MemoryOf(attachment);
+  }
 
   StoreStats stats();
 
@@ -153,7 +155,7 @@ class Store {
   Task<Result<void>> FlushDirty(Env& env, DiskTier& disk, std::vector<BlockKey> keys);
   void LetLeaveMemory(const BlockKey& key);
 
-  const StoreOptions options_;
+  StoreOptions options_;
   std::unique_ptr<Index> index_;
   std::unique_ptr<ChecksumCache> checksums_;
   std::unique_ptr<DramTier> dram_;
