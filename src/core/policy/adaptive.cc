@@ -1,0 +1,67 @@
+#include "src/core/policy/adaptive.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace forebay {
+namespace {
+
+/// The first epoch of a job reads nothing twice. One hit for this many entries is something else.
+constexpr double kEntriesPerEarlyHit = 32;
+/// Draws from a set in which all are alike hit about as many different blocks as chance predicts
+/// (0.99 of it and more, measured); Zipf draws and the public trace 0.01 to 0.83 of it.
+constexpr double kEvenDraws = 0.9;
+
+/// Whether `hits` on `entries` fell on fewer `blocks` than they would if all were equally likely.
+bool Concentrated(double hits, double blocks, double entries) {
+  if (hits * kEntriesPerEarlyHit < entries) return false;
+  return blocks < kEvenDraws * entries * (1 - std::exp(-hits / entries));
+}
+
+}  // namespace
+
+AdaptivePolicy::AdaptivePolicy(uint32_t max_slots, uint64_t capacity, uint32_t max_model_entries)
+    : list_(Discipline::kPin, max_slots), jury_(capacity, max_model_entries) {}
+
+bool AdaptivePolicy::Admit(const BlockRef& wanted, bool full) {
+  See(wanted, false);
+  if (full && !was_full_) Start();
+  return list_.Admit(wanted, full);
+}
+
+void AdaptivePolicy::Hit(Slot slot, const BlockRef& block) {
+  See(block, true);
+  if (!was_full_) {
+    ++early_hits_;
+    if (!list_.WasHit(slot)) ++early_blocks_;
+  }
+  list_.Hit(slot, block);
+}
+
+std::string AdaptivePolicy::Describe() const {
+  return fmt::format("adaptive: {} ({} switches, 1 key in {} sampled)",
+                     DisciplineName(list_.discipline()), switches_,
+                     uint64_t{1} << jury_.halvings());
+}
+
+void AdaptivePolicy::See(const BlockRef& block, bool hit) {
+  if (jury_.See(block, hit)) Follow(jury_.Choose(list_.discipline()));
+}
+
+/// The cache is full for the first time. Until now all disciplines did the same, so that the jury
+/// knows nothing; but the hits tell whether some blocks matter more than others.
+void AdaptivePolicy::Start() {
+  was_full_ = true;
+  const bool concentrated = Concentrated(static_cast<double>(early_hits_),
+                                         static_cast<double>(early_blocks_), list_.size());
+  if (concentrated) Follow(Discipline::kSieve);
+}
+
+void AdaptivePolicy::Follow(Discipline discipline) {
+  if (discipline == list_.discipline()) return;
+  list_.Follow(discipline);
+  ++switches_;
+}
+
+}  // namespace forebay

@@ -1,0 +1,166 @@
+#include "src/core/policy/jury.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "src/base/prng.h"
+
+namespace forebay {
+namespace {
+
+/// Keeps the sample independent of how the owner cuts the same bits into stripes and buckets.
+constexpr uint64_t kSampleSalt = 0x5bd1e995a2c4d3f7u;
+/// How many standard deviations make a lead. Reads come in runs, so chance is larger than
+/// independent coin tosses would make it.
+constexpr double kSigmas = 3;
+constexpr double kFewestWins = 8;
+/// The quick tally loses an eighth every eighth of a cache-full of sampled reads, the slow one
+/// every whole: they remember about one and about eight cache-fulls.
+constexpr double kFade = 7.0 / 8;
+constexpr uint32_t kFadesPerCacheFull = 8;
+constexpr uint32_t kFewestReadsPerFade = 64;
+/// Real hits below this part of a model's are worse than an unlucky sample of keys explains.
+constexpr double kBehind = 0.98;
+constexpr double kPinningGain = 1.08;
+constexpr uint32_t kBarCacheFulls = 4;
+constexpr uint32_t kMostBars = 6;
+
+constexpr size_t SideOf(Discipline discipline) {
+  const auto& experts = Jury::kExperts;
+  return static_cast<size_t>(std::find(experts.begin(), experts.end(), discipline) -
+                             experts.begin());
+}
+constexpr size_t kPinSide = SideOf(Discipline::kPin);
+constexpr size_t kLruSide = SideOf(Discipline::kLru);
+constexpr size_t kSieveSide = SideOf(Discipline::kSieve);
+
+}  // namespace
+
+Jury::Jury(uint64_t capacity, uint32_t max_entries)
+    : capacity_(capacity), max_entries_(max_entries) {
+  for (const Discipline expert : kExperts) {
+    models_.emplace_back(std::make_unique<OneListPolicy>(expert, max_entries + 1), capacity);
+  }
+}
+
+bool Jury::See(const BlockRef& block, bool hit) {
+  const uint64_t mixed = Mix64(block.key ^ kSampleSalt);
+  if (!Sampled(mixed)) return false;
+  Hits hits{};
+  bool outgrown = false;
+  for (size_t i = 0; i < models_.size(); ++i) {
+    hits[i] = models_[i].Read({.key = mixed, .weight = block.weight});
+    outgrown |= models_[i].entries() > max_entries_;
+  }
+  Count(hits, hit);
+  if (outgrown) HalveSample();
+  return true;
+}
+
+Discipline Jury::Choose(Discipline current) {
+  const size_t now = SideOf(current);
+  const size_t other = quick_.hits[kLruSide] > quick_.hits[kSieveSide] ? kLruSide : kSieveSide;
+  if (now == kPinSide && PinningFails()) {
+    BarPinning();
+    return kExperts[other];
+  }
+  size_t best = Lead(kLruSide, now) > Lead(kSieveSide, now) ? kLruSide : kSieveSide;
+  if (Lead(best, now) <= 0) best = now;
+  if (now != kPinSide && PinningPays(now, best)) {
+    best = kPinSide;
+    probation_ = {};
+  }
+  return kExperts[best];
+}
+
+void Jury::SetCapacity(uint64_t capacity) {
+  capacity_ = capacity;
+  for (CacheModel& model : models_) model.SetCapacity(capacity_ >> halvings_);
+}
+
+uint64_t Jury::MemoryBytes() const {
+  uint64_t bytes = sizeof *this;
+  for (const CacheModel& model : models_) bytes += model.MemoryBytes();
+  return bytes;
+}
+
+uint32_t Jury::CacheFull() const {
+  return std::max(models_[0].entries(), kFadesPerCacheFull * kFewestReadsPerFade);
+}
+
+void Jury::Count(const Hits& hits, bool real_hit) {
+  ++reads_;
+  quick_.Count(hits);
+  slow_.Count(hits);
+  ++probation_.reads;
+  for (size_t i = 0; i < kSides; ++i) probation_.hits[i] += hits[i] ? 1 : 0;
+  probation_.real_hits += real_hit ? 1 : 0;
+  if (until_fade_-- == 0) {
+    until_fade_ = CacheFull() / kFadesPerCacheFull;
+    quick_.Fade();
+    for (double& count : probation_.hits) count *= kFade;
+    probation_.real_hits *= kFade;
+  }
+  if (until_slow_fade_-- == 0) {
+    until_slow_fade_ = CacheFull();
+    slow_.Fade();
+  }
+}
+
+void Jury::HalveSample() {
+  ++halvings_;
+  for (CacheModel& model : models_) {
+    model.Thin(mask());
+    model.SetCapacity(capacity_ >> halvings_);
+  }
+}
+
+/// What the slow tally says counts unless the quick one says the opposite: then times have changed.
+double Jury::Lead(size_t ahead, size_t behind) const {
+  const double quick = quick_.Lead(ahead, behind);
+  if (quick > 0 || quick_.wins[ahead][behind] < quick_.wins[behind][ahead]) return quick;
+  return slow_.Lead(ahead, behind);
+}
+
+/// Pinning learns nothing while it is followed. It has to be worth that; or, where the one that is
+/// followed is left anyway, as good as `best`, which would take its place.
+bool Jury::PinningPays(size_t now, size_t best) const {
+  if (reads_ < barred_until_ || Lead(kPinSide, now) <= 0) return false;
+  if (best != now && Lead(best, kPinSide) <= 0) return true;
+  const double best_other = std::max(quick_.hits[kLruSide], quick_.hits[kSieveSide]);
+  return quick_.hits[kPinSide] > kPinningGain * best_other;
+}
+
+bool Jury::PinningFails() const {
+  const double other = std::max(probation_.hits[kLruSide], probation_.hits[kSieveSide]);
+  return probation_.real_hits < kBehind * other - kSigmas * std::sqrt(other) - kFewestWins;
+}
+
+void Jury::BarPinning() {
+  const uint64_t bar = uint64_t{kBarCacheFulls * CacheFull()} << bars_;
+  bars_ = probation_.reads > bar ? 0 : std::min(bars_ + 1, kMostBars);
+  barred_until_ = reads_ + bar;
+}
+
+void Jury::Tally::Count(const Hits& side_hits) {
+  for (size_t a = 0; a < kSides; ++a) {
+    hits[a] += side_hits[a] ? 1 : 0;
+    for (size_t b = 0; b < kSides; ++b) wins[a][b] += side_hits[a] && !side_hits[b] ? 1 : 0;
+  }
+}
+
+void Jury::Tally::Fade() {
+  for (size_t a = 0; a < kSides; ++a) {
+    hits[a] *= kFade;
+    for (double& count : wins[a]) count *= kFade;
+  }
+}
+
+/// By how much `ahead` leads beyond what chance explains (the sign test); 0 or less if it does not.
+double Jury::Tally::Lead(size_t ahead, size_t behind) const {
+  const double won = wins[ahead][behind], lost = wins[behind][ahead];
+  return won - lost - kSigmas * std::sqrt(won + lost) - kFewestWins;
+}
+
+}  // namespace forebay

@@ -1,0 +1,69 @@
+// FIFO, LRU, SIEVE and pinning on one list, 10 bytes an entry.
+#pragma once
+
+#include "src/core/policy/lazy_array.h"
+#include "src/core/policy/policy.h"
+#include "src/core/policy/slot_links.h"
+#include "src/core/policy/vital_signs.h"
+
+namespace forebay {
+
+enum class Discipline : uint8_t {
+  kFifo,   // the oldest leaves
+  kLru,    // the one unused for longest leaves
+  kSieve,  // a hand sweeps from old to new; who was hit since its last visit stays
+  kPin,    // nobody leaves who may still be waiting for the next epoch; newcomers are refused
+};
+
+/// The four share their list and marks, so that the discipline can change at any time without a
+/// pass over the entries: what the old one left in an order the new one does not expect is sorted
+/// out by second chances as it comes up.
+class OneListPolicy final : public Policy {
+ public:
+  OneListPolicy(Discipline discipline, uint32_t max_slots);
+
+  bool Admit(const BlockRef& wanted, bool full) override;
+  void Insert(Slot slot, const BlockRef& block) override;
+  void Hit(Slot slot, const BlockRef& block) override;
+  void Erase(Slot slot) override;
+  size_t Victims(std::span<Slot> out) override;
+  void Evicted(Slot slot, uint64_t key) override;
+  void Spare(Slot slot) override;
+  void SetCapacity(uint64_t weight) override;
+  uint64_t MemoryBytes() const override;
+  std::string Describe() const override;
+
+  void Follow(Discipline discipline);
+  Discipline discipline() const { return discipline_; }
+  uint32_t size() const { return size_; }
+  /// Since it came, or since pinning or SIEVE last looked at it.
+  bool WasHit(Slot slot) const { return links_.Linked(slot) && Visited(slot); }
+
+ private:
+  static constexpr AgeStamp kVisited = 0x8000;
+
+  bool Visited(Slot slot) const { return (marks_[slot] & kVisited) != 0; }
+  AgeStamp Stamp(Slot slot) const { return marks_[slot] & VitalSigns::kMask; }
+  void Unvisit(Slot slot) { marks_[slot] &= static_cast<AgeStamp>(~kVisited); }
+  Slot Hand();
+  Slot After(Slot slot) const;
+  void PassTime();
+  void LiftOldAges();
+  bool FindDead(uint32_t steps);
+  void SkipVisitedAtBack();
+  void SkipVisitedAtHand();
+  size_t CollectFrom(Slot slot, bool skip_visited, std::span<Slot> out) const;
+
+  Discipline discipline_;
+  uint32_t size_ = 0;
+  Slot hand_ = kNoSlot;  // what SIEVE or pinning looks at next
+  SlotLinks links_;
+  LazyArray<AgeStamp> marks_;  // the last access, and whether there was one since the hand came by
+  VitalSigns signs_;
+  AgeStamp swept_at_ = 0;
+  uint32_t sweep_ = 0;
+};
+
+std::string_view DisciplineName(Discipline discipline);
+
+}  // namespace forebay
