@@ -38,6 +38,7 @@ World::World(uint64_t seed, WorldOptions options)
 World::~World() {
   for (const auto& node : nodes_) node->Stop();
   RunReady();
+  network_->Close();
 }
 
 Node& World::AddNode(std::string name, NodeOptions options) {
@@ -51,6 +52,10 @@ Node& World::AddNode(std::string name, NodeOptions options) {
 Node* World::FindNode(std::string_view name) {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : found->second;
+}
+
+HttpServer& World::AddHttpServer(std::string base, HttpHandler handler) {
+  return http_->Add(std::move(base), std::move(handler));
 }
 
 EventId World::At(Instant when, EventQueue::Callback callback) {

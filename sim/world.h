@@ -17,6 +17,7 @@
 #include "sim/happening.h"
 #include "sim/node.h"
 #include "sim/options.h"
+#include "sim/sim_http.h"
 #include "sim/world_log.h"
 #include "src/base/prng.h"
 #include "src/runtime/env.h"
@@ -26,7 +27,6 @@ namespace forebay::sim {
 
 class Network;
 struct DiskCounts;
-class HttpWorld;
 
 /// Used from one thread. Nodes live as long as the world. A run that cannot go on (a deadlock, a
 /// loop without end, a zombie that ignores its death) prints what is known of it, the command that
@@ -50,6 +50,9 @@ class World {
   /// What the test's own coroutines use: an Env that belongs to no machine of the test and never
   /// crashes.
   Env& env() { return nodes_[0]->env(); }
+
+  /// An HTTP server for every URL below `base` ("https://blob"), with the world's HttpOptions.
+  HttpServer& AddHttpServer(std::string base, HttpHandler handler);
 
   /// Drives the world until `main` is done.
   template <class T>
