@@ -2,6 +2,7 @@
 
 #include <liburing.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -55,6 +56,7 @@ class UringBackend final : public Backend {
   io_uring_sqe* Next();
   void Submit(Op& op);
   static void Prepare(io_uring_sqe* sqe, Op& op, bool has_poll_first);
+  static void TakeBufferBack(Op& op);
   void StartFileOp(Op& op);
   void ArmWake();
   void Harvest();
@@ -213,9 +215,22 @@ void UringBackend::StartFileOp(Op& op) {
 
 void UringBackend::Cancel(Op& op) {
   if (op.done) return;
+  op.abandoned = true;
+  if (op.awaits_notice) {
+    TakeBufferBack(op);
+    return;
+  }
   io_uring_sqe* sqe = Next();
   io_uring_prep_cancel(sqe, &op, 0);
   io_uring_sqe_set_data(sqe, nullptr);  // its own answer says nothing: the op's answer comes
+}
+
+/// What was sent without a copy stays in use until the peer has it, which may be never. Resetting
+/// the connection drops it from the queues; the notice follows.
+void UringBackend::TakeBufferBack(Op& op) {
+  const sockaddr nowhere{.sa_family = AF_UNSPEC, .sa_data = {}};
+  connect(op.socket->fd, &nowhere, sizeof nowhere);
+  op.result = -ECANCELED;
 }
 
 void UringBackend::SubmitWithoutWaiting() {
@@ -261,8 +276,10 @@ void UringBackend::Take(const io_uring_cqe& cqe) {
     reactor_.Complete(*op, op->result);
     return;
   }
-  if ((cqe.flags & IORING_CQE_F_MORE) != 0) {  // sent; the buffer is still in use
+  if ((cqe.flags & IORING_CQE_F_MORE) != 0) {
     op->result = cqe.res;
+    op->awaits_notice = true;
+    if (op->abandoned) TakeBufferBack(*op);
     return;
   }
   if (op->code == OpCode::kRecv) {
