@@ -102,17 +102,11 @@ void EpollBackend::WatchWrites(Socket& socket) {
   epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, socket.fd, &event);
 }
 
+/// Asked again, connect tells how the attempt stands.
 ssize_t Connect(Op& op) {
-  if (op.offset == 0) {
-    op.offset = 1;  // begun: the next look asks for the outcome
-    return connect(op.socket->fd, static_cast<const sockaddr*>(op.data),
-                   static_cast<socklen_t>(op.length));
-  }
-  int error = 0;
-  socklen_t size = sizeof error;
-  getsockopt(op.socket->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-  errno = error;
-  return error == 0 ? 0 : -1;
+  const int result = connect(op.socket->fd, static_cast<const sockaddr*>(op.data),
+                             static_cast<socklen_t>(op.length));
+  return result != 0 && errno == EISCONN ? 0 : result;
 }
 
 ssize_t CallKernel(Op& op) {
@@ -134,15 +128,19 @@ ssize_t CallKernel(Op& op) {
   }
 }
 
+bool WouldBlock(const Op& op, int error) {
+  if (op.code != OpCode::kConnect) return error == EAGAIN;
+  // EAGAIN there is a Unix listener with a full queue, and no edge would follow.
+  return error == EINPROGRESS || error == EALREADY;
+}
+
 /// True where the op is done; false where it would block.
 bool EpollBackend::Try(Op& op) {
   ssize_t result = 0;
   do {
     result = CallKernel(op);
   } while (result < 0 && errno == EINTR);
-  const bool blocks = result < 0 && (errno == EAGAIN || errno == EINPROGRESS);
-  // A Unix socket whose listener's queue is full says EAGAIN, and no edge would follow.
-  if (blocks && !(op.code == OpCode::kConnect && errno == EAGAIN)) {
+  if (result < 0 && WouldBlock(op, errno)) {
     SideOf(op).ready = false;
     return false;
   }

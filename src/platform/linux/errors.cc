@@ -59,7 +59,8 @@ Error ErrnoError(int error, std::string_view what) {
 
 Error StreamError(int error, std::string_view what) {
   const Code code = CodeOf(error);
-  const bool ours = code == Code::kCancelled || code == Code::kOverloaded;
+  const bool ours =
+      code == Code::kCancelled || code == Code::kOverloaded || code == Code::kPermissionDenied;
   return Error(ours ? code : Code::kUnavailable,
                std::string(what).append(": ").append(ErrnoText(error)));
 }

@@ -15,7 +15,8 @@ Error ErrnoError(int error, std::string_view what);
 /// "no such file or directory". Any thread.
 std::string ErrnoText(int error);
 
-/// The same for a byte stream: whatever broke it, the peer cannot be reached now.
+/// The same for a byte stream: what broke it beyond our own limits means that the peer cannot be
+/// reached now.
 Error StreamError(int error, std::string_view what);
 
 }  // namespace forebay::platform

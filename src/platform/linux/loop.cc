@@ -12,6 +12,7 @@
 #include "src/platform/linux/file_pool.h"
 #include "src/platform/linux/log.h"
 #include "src/platform/linux/memory.h"
+#include "src/platform/linux/net.h"
 #include "src/platform/linux/reactor.h"
 #include "src/platform/linux/rng.h"
 #include "src/platform/linux/uring_backend.h"
@@ -23,16 +24,6 @@ using platform::Backend;
 
 constexpr int kFileThreadsUring = 4;
 constexpr int kFileThreadsEpoll = 16;
-
-class NoNet final : public Net {
- public:
-  Task<Result<std::unique_ptr<Stream>>> Connect(std::string address, Call) override {
-    co_return Fail(Code::kUnsupported, "connect " + address);
-  }
-  Result<std::unique_ptr<Listener>> Listen(std::string address) override {
-    return Fail(Code::kUnsupported, "listen " + address);
-  }
-};
 
 class NoHttp final : public Http {
  public:
@@ -71,7 +62,7 @@ class Loop::Impl {
   platform::Reactor reactor_;
   std::optional<platform::FilePool> pool_;
   platform::LinuxClock clock_{reactor_};
-  NoNet net_;
+  platform::LinuxNet net_{reactor_, clock_, options_.zero_copy_bytes};
   platform::LinuxDisk disk_{reactor_};
   NoHttp http_;
   platform::LinuxMemory memory_;

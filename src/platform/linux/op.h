@@ -42,7 +42,9 @@ enum class OpCode : uint8_t {
 struct Op {
   OpCode code = OpCode::kCall;
   bool done = false;           // as the loop knows it: result holds
-  bool copied_anyway = false;  // kSendZeroCopy: the kernel copied, so zero copy does not pay here
+  bool abandoned = false;      // somebody asked for its end
+  bool awaits_notice = false;  // kSendZeroCopy: sent, but the buffer is still in use
+  bool copied_anyway = false;  // kSendZeroCopy: the kernel copied, so it does not pay here
   int fd = -1;
   int flags = 0;
   int32_t result = 0;  // a count or a descriptor, or minus an errno

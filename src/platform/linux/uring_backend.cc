@@ -2,6 +2,7 @@
 
 #include <liburing.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ namespace {
 constexpr unsigned kSubmissions = 512;
 /// Two for each connection of a busy node; more overflow into the kernel's own list, none is lost.
 constexpr unsigned kCompletions = 8192;
+constexpr uint64_t kSmallSend = 16 * 1024;
 constexpr uint32_t kMaxTransfer = 1u << 30;  // lengths are 32 bits wide there
 
 /// From the cheapest way of running completions to what any kernel since 5.11 knows.
@@ -54,7 +56,9 @@ class UringBackend final : public Backend {
  private:
   io_uring_sqe* Next();
   void Submit(Op& op);
+  static bool SendAtOnce(Op& op);
   static void Prepare(io_uring_sqe* sqe, Op& op, bool has_poll_first);
+  static void TakeBufferBack(Op& op);
   void StartFileOp(Op& op);
   void ArmWake();
   void Harvest();
@@ -196,9 +200,20 @@ bool UringBackend::Start(Op& op) {
   } else if (IsFileOp(op.code)) {
     StartFileOp(op);
   } else {
+    if (op.code == OpCode::kSend && op.length <= kSmallSend && SendAtOnce(op)) return true;
     Submit(op);
   }
   return false;
+}
+
+/// A small send nearly always fits into the socket's buffer. By a call of its own it is over at once;
+/// through the ring its answer would cost another turn of the loop.
+bool UringBackend::SendAtOnce(Op& op) {
+  const ssize_t sent = send(op.socket->fd, op.data, op.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0) return false;
+  op.result = static_cast<int32_t>(sent);
+  op.done = true;
+  return true;
 }
 
 void UringBackend::StartFileOp(Op& op) {
@@ -213,9 +228,22 @@ void UringBackend::StartFileOp(Op& op) {
 
 void UringBackend::Cancel(Op& op) {
   if (op.done) return;
+  op.abandoned = true;
+  if (op.awaits_notice) {
+    TakeBufferBack(op);
+    return;
+  }
   io_uring_sqe* sqe = Next();
   io_uring_prep_cancel(sqe, &op, 0);
   io_uring_sqe_set_data(sqe, nullptr);  // its own answer says nothing: the op's answer comes
+}
+
+/// What was sent without a copy stays in use until the peer has it, which may be never. Resetting
+/// the connection drops it from the queues; the notice follows.
+void UringBackend::TakeBufferBack(Op& op) {
+  const sockaddr nowhere{.sa_family = AF_UNSPEC, .sa_data = {}};
+  connect(op.socket->fd, &nowhere, sizeof nowhere);
+  op.result = -ECANCELED;
 }
 
 void UringBackend::SubmitWithoutWaiting() {
@@ -261,8 +289,10 @@ void UringBackend::Take(const io_uring_cqe& cqe) {
     reactor_.Complete(*op, op->result);
     return;
   }
-  if ((cqe.flags & IORING_CQE_F_MORE) != 0) {  // sent; the buffer is still in use
+  if ((cqe.flags & IORING_CQE_F_MORE) != 0) {
     op->result = cqe.res;
+    op->awaits_notice = true;
+    if (op->abandoned) TakeBufferBack(*op);
     return;
   }
   if (op->code == OpCode::kRecv) {
