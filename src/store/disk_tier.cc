@@ -37,27 +37,44 @@ Task<Result<std::unique_ptr<DiskTier>>> DiskTier::Open(Env& env, Index& index, D
                          .records = static_cast<uint32_t>(super.records),
                          .dirty_share = options.dirty_share, .kv_share = options.kv_share,
                          .policy = options.policy});
+  tier->sync_ = std::make_unique<GroupSync>(*tier->files_);
   FB_CO_TRY(co_await tier->Recover(env));
   co_return std::move(tier);
 }
 
-/// A device's failure. What it means for one block is said by `key`; many in a row mean that the disk is dead.
-void DiskTier::Failed(Env& env, const BlockKey* key, const Error& error) {
+/// A device's failure. Many in a row mean that the disk is dead.
+void DiskTier::Failed(Env& env, const Error& error) {
   if (error.code() == Code::kCancelled) return;  // the process ends, not the disk
   counters_.io_errors.fetch_add(1, std::memory_order_relaxed);
   env.log.Warning("store", fmt::format("disk tier {}: {}", directory(), error.ToString()));
-  if (key != nullptr) space_->Drop(*key, true);
   if (failures_in_a_row_.fetch_add(1) + 1 < kFailuresOfADeadDisk || dead_.exchange(true)) return;
   env.log.Error("store", fmt::format("disk tier {}: {} failures in a row: given up; its blocks are "
                                      "misses from now on", directory(), kFailuresOfADeadDisk));
 }
 
-void DiskTier::Rotten(Env& env, const BlockKey& key, std::string_view what) {
+/// What a read that failed means: for data that can be had again, a miss, and its pages are not trusted again. Dirty
+/// data stays, for another try: there is no other copy.
+Result<bool> DiskTier::ReadFailed(Env& env, const BlockKey& key, const Reading& reading,
+                                  const Error& error) {
+  Failed(env, error);
+  if (error.code() == Code::kCancelled || reading.block_class == BlockClass::kDirty) return Fail(error);
+  space_->Drop(key, true);
+  return false;
+}
+
+/// The same for bytes that are not what was written.
+Result<bool> DiskTier::Rotten(Env& env, const BlockKey& key, const Reading& reading,
+                              std::string_view what) {
   counters_.rotten_blocks.fetch_add(1, std::memory_order_relaxed);
-  env.log.Warning("store", fmt::format("disk tier {}: a block's {} does not match its checksum; "
-                                       "dropped, to be fetched again", directory(), what));
   checksums_.Erase(key);
+  const bool dirty = reading.block_class == BlockClass::kDirty;
+  const std::string text =
+      fmt::format("disk tier {}: the {} of a {} block does not match its checksum", directory(), what,
+                  ClassName(reading.block_class));
+  env.log.Warning("store", text + (dirty ? "; kept, for there is no other copy" : "; dropped"));
+  if (dirty) return Fail(Code::kCorrupt, text);
   space_->Drop(key, false);
+  return false;
 }
 
 Task<Result<bool>> DiskTier::LoadChecksums(Env& env, BlockKey key, Reading reading) {
@@ -68,16 +85,9 @@ Task<Result<bool>> DiskTier::LoadChecksums(Env& env, BlockKey key, Reading readi
   counters_.reads.fetch_add(1, std::memory_order_relaxed);
   const auto read =
       co_await files_->ReadData(env, reading.first_page + layout.trailer_page(), into);
-  if (!read) {
-    Failed(env, &key, read.error());
-    if (read.error().code() == Code::kCancelled) co_return Fail(read.error());
-    co_return false;
-  }
+  if (!read) co_return ReadFailed(env, key, reading, read.error());
   const Trailer trailer(buffer.data() + layout.trailer_offset % kPageBytes, layout);
-  if (!trailer.Check(key)) {
-    Rotten(env, key, "trailer");
-    co_return false;
-  }
+  if (!trailer.Check(key)) co_return Rotten(env, key, reading, "trailer");
   checksums_.Insert(key, trailer, layout);
   co_return true;
 }
@@ -96,17 +106,12 @@ Task<Result<bool>> DiskTier::ReadPages(Env& env, BlockKey key, Reading reading, 
   if (known != ChecksumCache::Answer::kFound) co_return false;
   counters_.reads.fetch_add(1, std::memory_order_relaxed);
   const auto read = co_await files_->ReadData(env, reading.first_page + first, into);
-  if (!read) {
-    Failed(env, &key, read.error());
-    if (read.error().code() == Code::kCancelled) co_return Fail(read.error());
-    co_return false;
-  }
+  if (!read) co_return ReadFailed(env, key, reading, read.error());
   failures_in_a_row_.store(0, std::memory_order_relaxed);
   const uint64_t data_end = std::min<uint64_t>(uint64_t{pages} * kPageBytes,
                                                reading.length - uint64_t{first} * kPageBytes);
   if (FirstBadPage(key, first, into.first(data_end), crcs.data()) < pages) {
-    Rotten(env, key, "page");
-    co_return false;
+    co_return Rotten(env, key, reading, "page");
   }
   co_return true;
 }
@@ -134,22 +139,16 @@ Task<Result<bool>> DiskTier::ReadImage(Env& env, BlockKey key, Reading reading, 
   counters_.reads.fetch_add(1, std::memory_order_relaxed);
   const MutableBytes image = buffer.bytes().first(layout.total_bytes());
   const auto read = co_await files_->ReadData(env, reading.first_page, image);
-  if (!read) {
-    Failed(env, &key, read.error());
-    if (read.error().code() == Code::kCancelled) co_return Fail(read.error());
-    co_return false;
-  }
+  if (!read) co_return ReadFailed(env, key, reading, read.error());
   failures_in_a_row_.store(0, std::memory_order_relaxed);
   const Trailer trailer(image.data() + layout.trailer_offset, layout);
-  if (!trailer.Check(key)) {
-    Rotten(env, key, "trailer");
-    co_return false;
-  }
-  co_return CopyImage(env, key, layout, image, frame);
+  if (!trailer.Check(key)) co_return Rotten(env, key, reading, "trailer");
+  if (!CopyImage(key, layout, image, frame)) co_return Rotten(env, key, reading, "page");
+  co_return true;
 }
 
-bool DiskTier::CopyImage(Env& env, const BlockKey& key, const ImageLayout& layout, Bytes image,
-                         Frame& frame) {
+/// False at the first page that is not what was written; the frame is then worthless.
+bool DiskTier::CopyImage(const BlockKey& key, const ImageLayout& layout, Bytes image, Frame& frame) {
   Trailer to = frame.trailer();
   std::memcpy(frame.image + layout.trailer_offset, image.data() + layout.trailer_offset,
               layout.trailer_bytes);
@@ -157,10 +156,7 @@ bool DiskTier::CopyImage(Env& env, const BlockKey& key, const ImageLayout& layou
     if (!to.filled(page)) continue;
     const uint64_t at = uint64_t{page} * kPageBytes;
     const Bytes data = image.subspan(at, layout.PageLength(page));
-    if (!CopyVerified(key, page, data, to.crcs() + page, frame.image + at)) {
-      Rotten(env, key, "page");
-      return false;
-    }
+    if (!CopyVerified(key, page, data, to.crcs() + page, frame.image + at)) return false;
     to.SetFlushed(page, 1);
     ++frame.filled_pages;
   }
@@ -169,9 +165,11 @@ bool DiskTier::CopyImage(Env& env, const BlockKey& key, const ImageLayout& layou
   return true;
 }
 
-Task<Result<void>> DiskTier::Sync(Env& env) {
-  const auto synced = co_await files_->Sync(env);
-  if (!synced) Failed(env, nullptr, synced.error());
+Task<Result<void>> DiskTier::FlushDurably(Env& env, std::vector<BlockKey> keys) {
+  const uint64_t mark = sync_->Mark();
+  FB_CO_TRY(co_await Flush(env, std::move(keys)));
+  const auto synced = co_await sync_->Sync(env, mark);
+  if (!synced) Failed(env, synced.error());
   co_return synced;
 }
 

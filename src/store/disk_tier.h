@@ -11,6 +11,7 @@
 #include "src/store/checksum_cache.h"
 #include "src/store/disk_space.h"
 #include "src/store/dram_tier.h"
+#include "src/store/group_sync.h"
 #include "src/store/index.h"
 #include "src/store/tier_files.h"
 
@@ -46,7 +47,7 @@ class DiskTier {
   };
 
   /// Reads and verifies [offset, offset+into.size()) into the caller's memory. False: those bytes are not there,
-  /// or not intact, in which case the block is dropped.
+  /// or not intact, in which case the block is dropped. A dirty block is never dropped: it gives the error.
   Task<Result<bool>> Read(Env& env, BlockKey key, Reading reading, uint32_t offset, MutableBytes into);
 
   /// Reads and verifies the whole image into an unpublished frame. False as above.
@@ -56,8 +57,8 @@ class DiskTier {
   /// are gone or not wanted are passed over. The first error is returned when all is done.
   Task<Result<void>> Flush(Env& env, std::vector<BlockKey> keys);
 
-  /// What was flushed before is durable. After an error what had not been durable is lost.
-  Task<Result<void>> Sync(Env& env);
+  /// Flush, and then everything of it is durable. After an error what had not been durable is lost.
+  Task<Result<void>> FlushDurably(Env& env, std::vector<BlockKey> keys);
 
   /// Rewrites the record of a block as the index has it now.
   Task<Result<void>> UpdateRecord(Env& env, BlockKey key);
@@ -85,9 +86,10 @@ class DiskTier {
   Task<Result<bool>> ReadPages(Env& env, BlockKey key, Reading reading, uint32_t first,
                                uint32_t pages, MutableBytes into);
   Task<Result<bool>> LoadChecksums(Env& env, BlockKey key, Reading reading);
-  bool CopyImage(Env& env, const BlockKey& key, const ImageLayout& layout, Bytes image, Frame& frame);
-  void Rotten(Env& env, const BlockKey& key, std::string_view what);
-  void Failed(Env& env, const BlockKey* key, const Error& error);
+  bool CopyImage(const BlockKey& key, const ImageLayout& layout, Bytes image, Frame& frame);
+  Result<bool> Rotten(Env& env, const BlockKey& key, const Reading& reading, std::string_view what);
+  Result<bool> ReadFailed(Env& env, const BlockKey& key, const Reading& reading, const Error& error);
+  void Failed(Env& env, const Error& error);
 
   bool Claim(Job& job);
   bool FindRoom(Env& env, Job& job);
@@ -103,6 +105,7 @@ class DiskTier {
   const uint8_t number_;
   std::unique_ptr<TierFiles> files_;
   std::unique_ptr<DiskSpace> space_;
+  std::unique_ptr<GroupSync> sync_;
   std::atomic<uint64_t> next_sequence_{1};
   std::atomic<uint32_t> failures_in_a_row_{0};
   std::atomic<bool> dead_{false};

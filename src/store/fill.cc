@@ -169,8 +169,7 @@ void Fill::Publish(uint32_t first, uint32_t pages) {
 // -- Dirty blocks
 
 Task<Result<void>> Store::FlushDirty(Env& env, DiskTier& disk, std::vector<BlockKey> keys) {
-  auto flushed = co_await disk.Flush(env, keys);
-  if (flushed) flushed = co_await disk.Sync(env);
+  auto flushed = co_await disk.FlushDurably(env, keys);
   for (const BlockKey& key : keys) {
     const auto presence = Probe(key);
     if (flushed && (!presence || !presence->on_disk)) {

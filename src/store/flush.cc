@@ -237,7 +237,7 @@ Task<Result<void>> DiskTier::WriteJobs(Env& env, std::vector<Job>& jobs) {
   }
   const Result<void>& result = partials ? writes.result() : partials;
   if (!result) {
-    Failed(env, nullptr, result.error());
+    Failed(env, result.error());
   } else if (!jobs.empty()) {
     failures_in_a_row_.store(0, std::memory_order_relaxed);
   }
@@ -290,7 +290,7 @@ Task<Result<void>> DiskTier::WriteRecords(Env& env, std::vector<Job>& jobs) {
     counters_.record_bytes_written.fetch_add(raw.size(), std::memory_order_relaxed);
     if (!written) {
       for (size_t k = begin; k < fresh.size(); ++k) fresh[k]->written = false;
-      Failed(env, nullptr, written.error());
+      Failed(env, written.error());
       co_return Fail(written.error());
     }
   }
