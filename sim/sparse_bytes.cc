@@ -11,7 +11,7 @@ bool RepeatsOneWord(Bytes bytes, uint64_t* word) {
   if (bytes.size() < 8) return false;
   // A range repeats its first word exactly if it equals itself eight bytes on.
   if (std::memcmp(bytes.data(), bytes.data() + 8, bytes.size() - 8) != 0) return false;
-  *word = Load<uint64_t>(bytes.data());
+  *word = LoadFrom<uint64_t>(bytes.data());
   return true;
 }
 
@@ -19,7 +19,7 @@ void FillWithWord(uint64_t word, uint64_t phase, MutableBytes into) {
   const unsigned turn = static_cast<unsigned>(phase % 8) * 8;
   const uint64_t turned = turn == 0 ? word : (word >> turn) | (word << (64 - turn));
   size_t at = 0;
-  for (; at + 8 <= into.size(); at += 8) Store(into.data() + at, turned);
+  for (; at + 8 <= into.size(); at += 8) StoreTo(into.data() + at, turned);
   std::memcpy(into.data() + at, &turned, into.size() - at);
 }
 
