@@ -94,6 +94,7 @@ struct WorldOptions {
   Duration max_wall_skew{0};  // of each node's wall clock, either way
   int64_t wall_start_ns = 1'750'000'000'000'000'000;
   Duration time_limit = hours(24 * 30);  // of virtual time: a Run that needs more has failed
+  uint64_t livelock_after = 50'000'000;  // resumptions at one moment: a loop that never waits
   size_t log_lines = 2000;
   bool print_log = false;
   std::string rerun;  // printed when the run fails: the command that repeats it

@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "src/base/test_tier.h"
+
 namespace forebay::sim {
 namespace {
 
@@ -101,13 +103,7 @@ std::string MissingFaults(const Scenario& scenario, const SeedReport& report) {
 }  // namespace
 
 uint64_t CountForTier(const SeedCounts& counts) {
-  const char* text = std::getenv("FOREBAY_TEST_TIER");
-  const std::string_view tier = text == nullptr ? "quick" : text;
-  if (tier == "quick" || tier.empty()) return counts.quick;
-  if (tier == "ci") return counts.ci;
-  if (tier == "full") return counts.full;
-  fmt::print(stderr, "FOREBAY_TEST_TIER='{}': expected quick, ci or full\n", tier);
-  std::exit(2);
+  return ByTier(counts.quick, counts.ci, counts.full);
 }
 
 std::string SeedReport::Table() const {

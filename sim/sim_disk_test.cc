@@ -293,8 +293,8 @@ TEST_F(SimDiskTest, DisksHaveTheirOwnFateAndNames) {
 }
 
 Task<void> Exercise(Disk& disk) {
-  for (int i = 0; i < 200; ++i) {
-    const std::string path = "/f" + std::to_string(i % 7);
+  for (int i = 0; i < 400; ++i) {
+    const std::string path = "/f" + std::to_string(i);
     static_cast<void>(co_await Put(disk, path, 0, std::string(50, 'a')));
     static_cast<void>(co_await PutSynced(disk, path, std::string(60, 'b')));
     static_cast<void>(co_await Get(disk, path));

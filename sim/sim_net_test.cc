@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/seeds.h"
 #include "sim/sim_http.h"
 #include "sim/sim_network.h"
 #include "sim/world.h"
@@ -324,6 +325,90 @@ Task<void> ResetChecks(World& world, Node& a, Node& b) {
 
 TEST_F(SimNetTest, AResetBreaksBothSides) {
   world.Run(ResetChecks(world, a, b));
+}
+
+constexpr uint64_t kTransfer = 500'000;
+
+std::byte ByteAt(uint64_t offset) {
+  return static_cast<std::byte>(Mix64(offset / 8) >> (offset % 8 * 8));
+}
+
+/// Sends `size` bytes that say where they are.
+Task<void> SendCounted(Env& env, std::string to, uint64_t size) {
+  auto stream = co_await env.net.Connect(to, {.deadline = env.clock.Now() + seconds(30)});
+  if (!stream) co_return;
+  std::vector<std::byte> bytes(size);
+  for (uint64_t i = 0; i < size; ++i) bytes[i] = ByteAt(i);
+  const Bytes parts[] = {bytes};
+  static_cast<void>(co_await (*stream)->Send(parts, {.deadline = env.clock.Now() + seconds(60)}));
+}
+
+/// Counts the bytes that came and those that were wrong.
+Task<void> RecvCounted(Env& env, Listener& listener, uint64_t* right, uint64_t* wrong) {
+  const Call call{.deadline = env.clock.Now() + seconds(120)};
+  auto stream = co_await listener.Accept(call);
+  std::vector<std::byte> buffer(50'000);
+  for (uint64_t at = 0; stream;) {
+    const auto size = co_await (*stream)->Recv(buffer, call);
+    if (!size || *size == 0) co_return;
+    for (uint64_t i = 0; i < *size; ++i) ++*(buffer[i] == ByteAt(at++) ? right : wrong);
+  }
+}
+
+/// Cuts, heals and crashes at random.
+Task<void> Meddle(World& world, Node& a, Node& b) {
+  Env& env = world.env();
+  for (int i = 0; i < 6; ++i) {
+    static_cast<void>(co_await env.clock.Sleep(microseconds(1 + env.rng.Below(3000))));
+    switch (env.rng.Below(4)) {
+      case 0:
+        world.net().Partition(a, b, env.rng.Below(2) == 0);
+        break;
+      case 1:
+        world.net().Delay(a, b, milliseconds(env.rng.Below(50)));
+        break;
+      default:
+        world.net().HealAll();
+    }
+  }
+  if (env.rng.Below(3) == 0) a.Crash();
+}
+
+Task<void> TransferUnderFire(World& world, Node& a, Node& b, uint64_t* right, uint64_t* wrong) {
+  auto listener = b.env().net.Listen("b:1").value();
+  TaskGroup group(world.env().executor);
+  group.Spawn(RecvCounted(b.env(), *listener, right, wrong));
+  group.Spawn(SendCounted(a.env(), "b:1", kTransfer));
+  group.Spawn(Meddle(world, a, b));
+  co_await group.Join();
+}
+
+/// Slow enough that a transfer takes as long as the meddling.
+WorldOptions SlowChaos(uint64_t seed) {
+  WorldOptions options = WorldOptions::Chaos(seed);
+  options.net.nic_bytes_per_second = 50'000'000;
+  options.net.segment_bytes = 8 * kKiB;
+  options.net.buffer_bytes = 64 * kKiB;
+  options.net.faults.refuse = options.net.faults.blackhole = 0.1;
+  return options;
+}
+
+Result<void> WhatComesIsAPrefix(World& world) {
+  uint64_t right = 0, wrong = 0;
+  world.Run(TransferUnderFire(world, world.AddNode("a"), world.AddNode("b"), &right, &wrong));
+  if (wrong > 0) return Fail(Code::kCorrupt, "wrong bytes");
+  if (right == kTransfer) world.faults().Of("whole").Fire();  // no fault, but counted like one
+  return {};
+}
+
+TEST(SimNet, UnderAnyFaultWhatComesIsAPrefixOfWhatWasSent) {
+  const SeedReport report = RunSeeds(
+      "transfer", {.quick = 60, .ci = 300, .full = 3000},
+      {.options = SlowChaos,
+       .run = WhatComesIsAPrefix,
+       .expected_faults = {"net.loss", "net.reset", "net.refuse", "net.blackhole", "net.partition",
+                           "net.half_open", "net.backpressure", "node.power_loss", "whole"}});
+  EXPECT_TRUE(report.ok());
 }
 
 }  // namespace

@@ -15,8 +15,6 @@
 namespace forebay::sim {
 namespace {
 
-/// More resumptions than this at one moment of virtual time are a loop that never waits.
-constexpr uint64_t kMaxResumptionsAtOnce = 50'000'000;
 /// Lines of the log that a failure prints.
 constexpr size_t kLinesInReport = 60;
 
@@ -83,7 +81,7 @@ uint64_t World::SeedFor(std::string_view part, uint64_t a, uint64_t b) const {
 
 void World::RunReady() {
   while (!ready_.empty()) {
-    if (++resumed_at_now_ > kMaxResumptionsAtOnce) Fail("livelock: something never waits");
+    if (++resumed_at_now_ > options_.livelock_after) Fail("livelock: something never waits");
     const auto next = ready_.front();
     ready_.pop_front();
     next.resume();

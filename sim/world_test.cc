@@ -69,6 +69,19 @@ TEST(WorldDeathTest, ARunHasATimeLimit) {
       "time limit");
 }
 
+Task<void> YieldForEver(Env& env) {
+  for (;;) co_await Yield(env.executor);
+}
+
+TEST(WorldDeathTest, ALoopThatNeverWaitsIsFound) {
+  EXPECT_DEATH(
+      {
+        World world(1, {.livelock_after = 10'000});
+        world.Run(YieldForEver(world.AddNode("a").env()));
+      },
+      "livelock");
+}
+
 Task<void> CrashAndLinger(World& world, Node& node) {
   TaskGroup group(world.env().executor);
   group.Spawn(TickForEver(node.env()));
