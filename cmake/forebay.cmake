@@ -21,28 +21,43 @@ if(FOREBAY_FUZZ)
 endif()
 
 # forebay_library(NAME SOURCES a.cc ... [DEPENDS forebay_base ...] [TESTS a_test.cc ...]
-#                 [TEST_DEPENDS forebay_sim ...])
-# makes the library forebay_NAME and, from its TESTS, the program NAME_test with each test known to ctest.
+#                 [TEST_DEPENDS forebay_sim ...] [TEST_LABEL io])
+# makes the library forebay_NAME and, from its TESTS, the program NAME_test, known to ctest test by
+# test.
 function(forebay_library NAME)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;TESTS;TEST_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TEST_LABEL" "SOURCES;DEPENDS;TESTS;TEST_DEPENDS" ${ARGN})
   add_library(forebay_${NAME} STATIC ${ARG_SOURCES})
   target_link_libraries(forebay_${NAME} PUBLIC forebay_options ${ARG_DEPENDS})
   if(ARG_TESTS)
-    forebay_test(${NAME}_test SOURCES ${ARG_TESTS} DEPENDS forebay_${NAME} ${ARG_TEST_DEPENDS})
+    forebay_test(${NAME}_test SOURCES ${ARG_TESTS} DEPENDS forebay_${NAME} ${ARG_TEST_DEPENDS}
+      LABEL ${ARG_TEST_LABEL})
   endif()
 endfunction()
 
-# forebay_test(NAME SOURCES a_test.cc ... DEPENDS ...): a GoogleTest program known to ctest.
+# forebay_test(NAME SOURCES a_test.cc ... DEPENDS ... [LABEL io]): a GoogleTest program, known
+# to ctest test by test. The label `io` marks a program that touches real files or sockets: CI runs
+# it a second time as an ordinary user with little lockable memory. Time limits are the tier's
+# (tools/dev/test.sh).
 function(forebay_test NAME)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${ARG_DEPENDS} GTest::gtest_main GTest::gmock)
   if(NOT FOREBAY_FUZZ)
-    gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 300)
+    if(NOT ARG_LABEL)
+      set(ARG_LABEL unit)
+    endif()
+    gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+      PROPERTIES LABELS ${ARG_LABEL})
+    if(ARG_LABEL STREQUAL "io")
+      set_property(GLOBAL APPEND PROPERTY FOREBAY_IO_TESTS $<TARGET_FILE:${NAME}>)
+    endif()
   endif()
 endfunction()
 
-# forebay_fuzz(NAME SOURCES a_fuzz.cc DEPENDS ...): a libFuzzer program, built by the fuzz preset only.
+add_custom_target(forebay_fuzzers COMMENT "The libFuzzer programs")
+
+# forebay_fuzz(NAME SOURCES a_fuzz.cc DEPENDS ...): a libFuzzer program; only the fuzz preset builds
+# it.
 function(forebay_fuzz NAME)
   if(NOT FOREBAY_FUZZ)
     return()
@@ -50,5 +65,17 @@ function(forebay_fuzz NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${ARG_DEPENDS} -fsanitize=fuzzer)
-  set_property(GLOBAL APPEND PROPERTY FOREBAY_FUZZERS ${NAME})
+  set_property(GLOBAL APPEND PROPERTY FOREBAY_FUZZERS $<TARGET_FILE:${NAME}>)
+  add_dependencies(forebay_fuzzers ${NAME})
+endfunction()
+
+# forebay_write_lists(): leaves the paths of the I/O test programs and of the fuzzers in the build
+# folder, where ./dev finds them. Called once, after every folder has been added.
+function(forebay_write_lists)
+  foreach(list IN ITEMS IO_TESTS FUZZERS)
+    get_property(paths GLOBAL PROPERTY FOREBAY_${list})
+    list(JOIN paths "\n" lines)
+    string(TOLOWER ${list} file)
+    file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/${file}.txt CONTENT "${lines}\n")
+  endforeach()
 endfunction()

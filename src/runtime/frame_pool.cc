@@ -2,14 +2,15 @@
 
 #include <new>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FB_PLAIN_FRAMES 1  // a recycled frame would hide a use after free from the sanitizer
-#endif
-#endif
-
 namespace forebay {
 namespace {
+
+// A recycled frame would hide a use after free from the sanitizers.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kRecycle = false;
+#else
+constexpr bool kRecycle = true;
+#endif
 
 constexpr size_t kGrain = 64;
 constexpr size_t kClasses = 32;           // frames above 2 KiB are rare: the heap serves them
@@ -42,9 +43,8 @@ Pool& ThisThreadsPool() {
 }  // namespace
 
 void* AllocateFrame(size_t size) {
-#ifndef FB_PLAIN_FRAMES
   const size_t index = (size - 1) / kGrain;
-  if (index < kClasses) {
+  if (kRecycle && index < kClasses) {
     Pool& pool = ThisThreadsPool();
     if (IdleFrame* frame = pool.idle[index]) {
       pool.idle[index] = frame->next;
@@ -53,14 +53,12 @@ void* AllocateFrame(size_t size) {
     }
     return ::operator new((index + 1) * kGrain);
   }
-#endif
   return ::operator new(size);
 }
 
 void FreeFrame(void* frame, size_t size) {
-#ifndef FB_PLAIN_FRAMES
   const size_t index = (size - 1) / kGrain;
-  if (index < kClasses) {
+  if (kRecycle && index < kClasses) {
     Pool& pool = ThisThreadsPool();
     if (pool.count[index] < kMaxIdlePerClass) {
       pool.idle[index] = new (frame) IdleFrame{pool.idle[index]};
@@ -68,8 +66,6 @@ void FreeFrame(void* frame, size_t size) {
       return;
     }
   }
-#endif
-  static_cast<void>(size);
   ::operator delete(frame);
 }
 

@@ -1,0 +1,12 @@
+// The rows of every group. A group is a table entry in main.cc; its rows live in NAME_rows.cc.
+#pragma once
+
+#include "bench/harness.h"
+
+namespace forebay::bench {
+
+void PolicyRows(Report& report);   // hit ratios of eviction and admission
+void RuntimeRows(Report& report);  // loopback messages and streams, per I/O backend
+void StoreRows(Report& report);    // the tiers of one node
+
+}  // namespace forebay::bench
