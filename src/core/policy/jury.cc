@@ -22,13 +22,18 @@ constexpr uint32_t kFadesPerCacheFull = 8;
 constexpr uint32_t kFewestReadsPerFade = 64;
 /// Real hits below this part of a model's are worse than an unlucky sample of keys explains.
 constexpr double kBehind = 0.98;
-constexpr double kFarBehind = 0.7;
+constexpr double kFarBehind = 0.8;
 constexpr double kPinningGain = 1.05;
 /// The longest epoch, in cache-fulls, within which pinning can prove itself.
-constexpr uint32_t kTrialCacheFulls = 32;
-constexpr uint32_t kPatienceCacheFulls = 4;
+constexpr uint64_t kTrialCacheFulls = 32;
+constexpr uint64_t kPatienceCacheFulls = 4;
 constexpr uint32_t kBarCacheFulls = 4;
 constexpr uint32_t kMostBars = 6;
+
+/// Whether a count is less than `part` of another and chance alone would not explain it.
+bool ClearlyBelow(double count, double part, double other) {
+  return count < part * other && other - count > kSigmas * std::sqrt(other + count);
+}
 
 constexpr size_t SideOf(Discipline discipline) {
   const auto& experts = Jury::kExperts;
@@ -73,9 +78,10 @@ Discipline Jury::Choose(Discipline current) {
     return kExperts[quick_.hits[kLruSide] > quick_.hits[kSieveSide] ? kLruSide : kSieveSide];
   }
   if (now != kPinSide && PinningPays(now)) {
-    if (reads_ < trial_until_) {
-      trial_until_ = 0;
-      probation_ = {};
+    if (trial_began_ > 0 && reads_ - trial_began_ < kTrialCacheFulls * CacheFull()) {
+      // What the model took to prove itself, the real cache may take too.
+      probation_ = {.patience = 2 * (reads_ - trial_began_)};
+      trial_began_ = 0;
       return Discipline::kPin;
     }
     TryPinning();
@@ -89,8 +95,7 @@ Discipline Jury::Choose(Discipline current) {
 bool Jury::FallsBehind(Discipline current) {
   if (probation_.reads < CacheFull()) return false;
   const double model = probation_.hits[SideOf(current)];
-  const double least = kFarBehind * model - kSigmas * std::sqrt(model) - kFewestWins;
-  if (probation_.real_hits >= least) return false;
+  if (!ClearlyBelow(probation_.real_hits, kFarBehind, model)) return false;
   probation_ = {};
   return true;
 }
@@ -136,12 +141,12 @@ void Jury::Count(const Hits& hits, bool real_hit) {
   if (until_fade_-- == 0) {
     until_fade_ = CacheFull() / kFadesPerCacheFull;
     quick_.Fade();
-    for (double& count : probation_.hits) count *= kFade;
-    probation_.real_hits *= kFade;
   }
   if (until_slow_fade_-- == 0) {
     until_slow_fade_ = CacheFull();
     slow_.Fade();
+    for (double& count : probation_.hits) count *= kFade;
+    probation_.real_hits *= kFade;
   }
 }
 
@@ -163,11 +168,17 @@ double Jury::Lead(size_t ahead, size_t behind) const {
   return slow_.Lead(ahead, behind);
 }
 
-/// Pinning learns nothing while it is followed. It has to be worth that.
+/// Pinning learns nothing while it is followed, so it has to be worth that: it leads the model of
+/// what is followed, or, where that model would do well but the cache does not get there, the
+/// cache.
 bool Jury::PinningPays(size_t now) const {
-  const double best_other = std::max(quick_.hits[kLruSide], quick_.hits[kSieveSide]);
-  return reads_ >= barred_until_ && Lead(kPinSide, now) > 0 &&
-         quick_.hits[kPinSide] > kPinningGain * best_other;
+  if (reads_ < barred_until_) return false;
+  const auto beats = [](const std::array<double, kSides>& hits, double gain) {
+    return hits[kPinSide] > gain * std::max(hits[kLruSide], hits[kSieveSide]);
+  };
+  if (Lead(kPinSide, now) > 0 && beats(quick_.hits, kPinningGain)) return true;
+  return probation_.reads > kPatienceCacheFulls * CacheFull() && beats(probation_.hits, 1) &&
+         ClearlyBelow(probation_.real_hits, 1 / kPinningGain, probation_.hits[kPinSide]);
 }
 
 /// Lets the model of pinning start from what the real cache holds now.
@@ -179,13 +190,15 @@ void Jury::TryPinning() {
   }
   quick_.Forget(kPinSide);
   slow_.Forget(kPinSide);
-  trial_until_ = reads_ + uint64_t{kTrialCacheFulls} * CacheFull();
+  probation_ = {};
+  trial_began_ = reads_;
 }
 
 bool Jury::PinningFails() const {
-  if (probation_.reads < kPatienceCacheFulls * CacheFull()) return false;
+  const uint64_t patience = std::max(probation_.patience, kPatienceCacheFulls * CacheFull());
+  if (probation_.reads < patience) return false;
   const double other = std::max(probation_.hits[kLruSide], probation_.hits[kSieveSide]);
-  return probation_.real_hits < kBehind * other - kSigmas * std::sqrt(other) - kFewestWins;
+  return ClearlyBelow(probation_.real_hits, kBehind, other);
 }
 
 void Jury::BarPinning() {

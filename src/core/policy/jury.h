@@ -63,6 +63,7 @@ class Jury {
   };
 
   struct Probation {
+    uint64_t patience = 0;
     uint64_t reads = 0;
     double real_hits = 0;
     std::array<double, kSides> hits{};
@@ -93,7 +94,7 @@ class Jury {
   Tally slow_;
   KeyMap held_;  // the sampled keys in the real cache
   std::vector<uint32_t> held_weights_;
-  uint64_t trial_until_ = 0;  // the model of pinning was given what the real cache held
+  uint64_t trial_began_ = 0;  // when the model of pinning was given what the real cache held
   Probation probation_;
   uint64_t barred_until_ = 0;
   uint32_t bars_ = 0;

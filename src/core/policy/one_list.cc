@@ -12,10 +12,12 @@ constexpr uint32_t kMostSteps = 1024;
 /// How many entries are inspected for signs of life at a time: enough for the hand to gain on the
 /// entries that are inserted ahead of it.
 constexpr uint32_t kInspections = 3;
+/// How many entries are looked at for each that is proposed.
+constexpr size_t kLookAhead = 4;
 /// How many cache-fulls without a hit mean that all have died. Pinning has nothing else to go by;
 /// SIEVE is there to sit out scans, long ones too.
 constexpr uint32_t kPinPatience = 1;
-constexpr uint32_t kPatience = 16;
+constexpr uint32_t kPatience = 32;
 /// Ages are lifted in slices, a slice a tick, all of them well within the range of a stamp.
 constexpr uint32_t kSlices = 4096;
 
@@ -80,8 +82,8 @@ void OneListPolicy::Erase(Slot slot, uint64_t /*key*/) {
 
 size_t OneListPolicy::Victims(std::span<Slot> out) {
   if (size_ == 0 || out.empty()) return 0;
-  size_t dead = 0;
-  if (Reaps() && FindDead()) out[dead++] = reaper_;
+  const bool dead = Reaps() && reaper_ != kNoSlot && Dead(reaper_);
+  if (dead) out[0] = reaper_;
   Slot from = links_.Back(kList);
   if (discipline_ == Discipline::kLru) {
     SkipVisitedAtBack();
@@ -89,14 +91,17 @@ size_t OneListPolicy::Victims(std::span<Slot> out) {
   } else if (discipline_ == Discipline::kSieve) {
     SkipVisitedAtHand();
     from = hand_;
-  } else if (discipline_ == Discipline::kPin && dead == 0) {
+  } else if (discipline_ == Discipline::kPin && reaper_ != kNoSlot) {
     from = reaper_;
   }
-  return dead + CollectFrom(from, out.subspan(dead));
+  if (!dead) return CollectFrom(from, kNoSlot, out);
+  return 1 + CollectFrom(from, reaper_, out.subspan(1));
 }
 
 void OneListPolicy::Evicted(Slot slot, uint64_t key) {
   Erase(slot, key);
+  // A large newcomer takes the place of several: have the next ready.
+  if (Reaps()) FindDead();
 }
 
 void OneListPolicy::Renew() {
@@ -190,13 +195,15 @@ void OneListPolicy::SkipVisitedAtHand() {
   }
 }
 
-/// Looks ahead from `slot`, which is taken as it stands, past the visited, without a change.
-size_t OneListPolicy::CollectFrom(Slot slot, std::span<Slot> out) const {
+/// Looks ahead from `slot`, which is taken as it stands, past the visited and `skipped`, without a
+/// change.
+size_t OneListPolicy::CollectFrom(Slot slot, Slot skipped, std::span<Slot> out) const {
+  const bool past_visited = discipline_ != Discipline::kFifo;
   size_t found = 0;
-  const size_t steps = std::min<size_t>(size_, 4 * out.size());
+  const size_t steps = std::min<size_t>(size_, kLookAhead * (out.size() + 1));
   for (size_t i = 0; i < steps && found < out.size(); ++i, slot = After(slot)) {
-    const bool proposed = Reaps() && slot == reaper_ && i > 0;
-    if (i == 0 || (!Visited(slot) && !proposed)) out[found++] = slot;
+    if (slot == skipped || (found > 0 && past_visited && Visited(slot))) continue;
+    out[found++] = slot;
   }
   return found;
 }

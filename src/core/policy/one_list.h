@@ -61,7 +61,7 @@ class OneListPolicy final : public Policy {
   bool FindDead();
   void SkipVisitedAtBack();
   void SkipVisitedAtHand();
-  size_t CollectFrom(Slot slot, std::span<Slot> out) const;
+  size_t CollectFrom(Slot slot, Slot skipped, std::span<Slot> out) const;
 
   Discipline discipline_;
   Reaping reaping_;

@@ -8,8 +8,6 @@ namespace {
 constexpr uint32_t kTicksPerCacheFull = 64;
 constexpr uint32_t kWindowsPerCacheFull = 8;
 constexpr uint32_t kFewestHitsInWindow = 64;
-constexpr double kWaitsOfPatience = 16;
-constexpr double kWaitMemory = 32;
 constexpr uint8_t kMostDoublings = 20;
 
 }  // namespace
@@ -25,9 +23,7 @@ void VitalSigns::Tick(uint32_t entries) {
 
 void VitalSigns::Hit(AgeStamp stamp, uint32_t entries) {
   if (Condemned(stamp) && verdict_ == Verdict::kProvisional) condemned_ = false;
-  const double wait = static_cast<double>(accesses_ - last_hit_);
-  usual_wait_ += usual_wait_ == 0 ? wait : (wait - usual_wait_) / kWaitMemory;
-  last_hit_ = accesses_;
+  CountWait(entries);
   refusals_ = 0;
   fruitless_ = 0;
   longest_now_ = std::max(longest_now_, Age(stamp));
@@ -37,12 +33,19 @@ void VitalSigns::Hit(AgeStamp stamp, uint32_t entries) {
 }
 
 void VitalSigns::Miss(uint32_t entries, uint32_t patience) {
-  const double least = static_cast<double>(entries) * patience;
-  const double most = std::max(least, kWaitsOfPatience * usual_wait_);
-  const double waited = static_cast<double>(++refusals_);
-  if (waited > most * static_cast<double>(uint64_t{1} << fruitless_)) {
-    Condemn(Verdict::kProvisional);
-  }
+  const uint64_t longest_wait = std::max(longest_wait_now_, longest_wait_before_);
+  const uint64_t bearable = std::max(uint64_t{entries} * patience, 2 * longest_wait);
+  if (++refusals_ > bearable << fruitless_) Condemn(Verdict::kProvisional);
+}
+
+/// Each generation of hits is one for every entry: about an epoch.
+void VitalSigns::CountWait(uint32_t entries) {
+  longest_wait_now_ = std::max(longest_wait_now_, accesses_ - last_hit_);
+  last_hit_ = accesses_;
+  if (++generation_hits_ < std::max(entries, kFewestHitsInWindow)) return;
+  generation_hits_ = 0;
+  longest_wait_before_ = longest_wait_now_;
+  longest_wait_now_ = 0;
 }
 
 /// At the point p of an epoch of n reads, those who still wait have waited for p to n + p, and so
@@ -70,8 +73,6 @@ void VitalSigns::Condemn(Verdict verdict) {
   first_window_ = true;
   window_began_ = ticks_;
   window_hits_ = 0;
-  usual_wait_ = 0;
-  last_hit_ = accesses_;
   refusals_ = 0;
   fruitless_ = std::min<uint8_t>(static_cast<uint8_t>(fruitless_ + 1), kMostDoublings);
 }

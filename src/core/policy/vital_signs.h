@@ -15,10 +15,10 @@ enum class Verdict : uint8_t { kProvisional, kFinal };
 /// Keeps the clock and two judgements about entries that sit and wait for the next epoch:
 ///
 /// - One whose idle time exceeds, by a quarter, the longest that anybody lately came back after.
-/// - All of them, when no hit at all came for a cache-full of misses or a few (or for 16 times the
-///   usual wait for a hit, if that is longer): the job has ended or reads something else now. Each
-///   verdict that no hit follows doubles the patience before the next, so that a long first epoch
-///   does not turn the cache over again and again.
+/// - All of them, when no hit at all came for a cache-full of misses or a few (or for twice the
+///   longest wait for a hit lately, if that is longer): the job has ended or reads something else
+///   now. Each verdict that no hit follows doubles the patience before the next, so that a long
+///   first epoch does not turn the cache over again and again.
 class VitalSigns {
  public:
   static constexpr AgeStamp kMask = 0x7fff;
@@ -46,6 +46,7 @@ class VitalSigns {
 
  private:
   void CloseWindow();
+  void CountWait(uint32_t entries);
 
   uint64_t ticks_ = 0;
   uint64_t window_began_ = 0;
@@ -62,7 +63,9 @@ class VitalSigns {
   uint64_t accesses_ = 0;
   uint64_t last_hit_ = 0;
   uint64_t refusals_ = 0;  // misses of the full cache since then
-  double usual_wait_ = 0;
+  uint32_t generation_hits_ = 0;
+  uint64_t longest_wait_now_ = 0;  // between two hits, in this generation of the entries
+  uint64_t longest_wait_before_ = 0;
 };
 
 }  // namespace forebay
