@@ -53,8 +53,15 @@ Task<Result<std::unique_ptr<TierFiles>>> TierFiles::Open(Env& env, DiskOptions o
                                                          Hash128 node_id) {
   std::unique_ptr<TierFiles> files(new TierFiles(std::move(options)));
   const auto opened = co_await files->OpenBoth(env, node_id);
-  if (!opened) co_return Fail(opened.error().Within("disk tier " + files->directory()));
-  co_return std::move(files);
+  if (opened) co_return std::move(files);
+  if (files->fresh_) co_await files->Unmake(env);
+  co_return Fail(opened.error().Within("disk tier " + files->directory()));
+}
+
+/// A tier that could not be made whole is not left half made: after a sync that failed, what the files seem to hold
+/// may never become durable.
+Task<void> TierFiles::Unmake(Env& env) {
+  for (const char* file : {"index", "data"}) static_cast<void>(co_await env.disk.Remove(PathOf(file)));
 }
 
 Task<Result<void>> TierFiles::OpenBoth(Env& env, Hash128 node_id) {
@@ -71,25 +78,41 @@ Task<Result<void>> TierFiles::OpenBoth(Env& env, Hash128 node_id) {
   if (index.size_bytes >= kRecordsOffset) {
     FB_CO_ASSIGN(super_, co_await ReadSuper(env));
   }
-  const bool fresh = super_.tier_id == 0;
-  if (!fresh && super_.node_id != node_id) {
+  fresh_ = super_.tier_id == 0;
+  if (!fresh_ && super_.node_id != node_id) {
     co_return Fail(Code::kInvalidArgument,
                    "these are the files of another node; name another directory, or delete them");
   }
-  wanted.tier_id = fresh ? env.rng.Next() | 1 : super_.tier_id;  // 0 means: none
+  wanted.tier_id = fresh_ ? env.rng.Next() | 1 : super_.tier_id;  // 0 means: none
   const uint64_t data_bytes = wanted.data_pages * kPageBytes;
-  if (data.size_bytes != data_bytes || fresh) {
+  if (data.size_bytes != data_bytes || fresh_) {
     FB_CO_TRY(co_await env.disk.Resize(*data_, data_bytes, options_.preallocate));
   }
   const uint64_t index_bytes = RoundUp(kRecordsOffset + wanted.records * Record::kBytes, kPageBytes);
-  if (fresh || index.size_bytes < index_bytes) {
+  if (fresh_ || index.size_bytes < index_bytes) {
     FB_CO_TRY(co_await env.disk.Resize(*index_, index_bytes, options_.preallocate));
   }
-  if (fresh || wanted.data_pages != super_.data_pages || wanted.records != super_.records) {
-    FB_CO_TRY(co_await WriteSuper(env, wanted));
-    FB_CO_TRY(co_await env.disk.SyncDirectory(options_.directory));
-  }
+  // Every time, though mostly nothing has changed: a former process may have died between making the files and syncing
+  // them, and what it left can be seen without being durable.
+  FB_CO_TRY(co_await WriteSuper(env, wanted));
+  FB_CO_TRY(co_await env.disk.Sync(*data_));
+  FB_CO_TRY(co_await SyncNames(env));
   super_ = wanted;
+  co_return Result<void>();
+}
+
+/// The files' names, and those of the directories above them, which may be as new.
+Task<Result<void>> TierFiles::SyncNames(Env& env) {
+  FB_CO_TRY(co_await env.disk.SyncDirectory(options_.directory));
+  for (std::string path = options_.directory; path.find('/') != path.npos && path != "/";) {
+    const size_t slash = path.rfind('/');
+    path = slash == 0 ? "/" : path.substr(0, slash);
+    const auto synced = co_await env.disk.SyncDirectory(path);
+    if (synced) continue;
+    // What we may not look into was there before us.
+    if (synced.error().code() == Code::kPermissionDenied) break;
+    co_return synced;
+  }
   co_return Result<void>();
 }
 

@@ -47,13 +47,16 @@ class TierFiles {
 
  private:
   TierFiles(DiskOptions options) : options_(std::move(options)) {}
+  Task<void> Unmake(Env& env);
   Task<Result<void>> OpenBoth(Env& env, Hash128 node_id);
+  Task<Result<void>> SyncNames(Env& env);
   Task<Result<Superblock>> ReadSuper(Env& env);
   Task<Result<void>> WriteSuper(Env& env, const Superblock& super);
   std::string PathOf(std::string_view file) const;
 
   const DiskOptions options_;
   Superblock super_;
+  bool fresh_ = false;  // the tier is being made by this process
   std::shared_ptr<File> index_;
   std::shared_ptr<File> data_;
 };
