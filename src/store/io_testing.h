@@ -50,7 +50,8 @@ class SilentLog final : public Log {
 /// One loop and, while it lives, one store on it.
 class StoreOnLoop {
  public:
-  explicit StoreOnLoop(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
+  explicit StoreOnLoop(std::unique_ptr<Loop> loop) : owned_(std::move(loop)), loop_(owned_.get()) {}
+  explicit StoreOnLoop(Loop& loop) : loop_(&loop) {}
   StoreOnLoop(const StoreOnLoop&) = delete;
   StoreOnLoop& operator=(const StoreOnLoop&) = delete;
   ~StoreOnLoop() { Close(); }
@@ -83,7 +84,8 @@ class StoreOnLoop {
   void Flushed() { loop_->Run(store_->AwaitFlush(env(), 0)); }
 
  private:
-  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<Loop> owned_;
+  Loop* loop_;
   std::unique_ptr<Store> store_;
 };
 

