@@ -188,11 +188,18 @@ bool DramTier::EmptySegment() {
   return any;
 }
 
+/// False: somebody has erased its block meanwhile, and whoever holds the last pin frees it. The policies must not hear
+/// of it any more, for nobody would tell them that it is gone.
+bool DramTier::InIndex(const Frame& frame) {
+  const auto guard = index_.Lock(frame.key);
+  return frame.slot != kNone;
+}
+
 void DramTier::Published(uint32_t number) {
   const std::scoped_lock lock(mutex_);
   Frame& frame = this->frame(number);
   Policy* policy = PolicyOf(frame.block_class);
-  if (policy == nullptr) return;
+  if (policy == nullptr || !InIndex(frame)) return;
   if (frame.admitted) {
     policy->Insert(number, {frame.key.Spread(), frame.layout().total_pages});
     frame.in_policy = true;
@@ -297,8 +304,8 @@ void DramTier::Reclassify(uint32_t number, BlockClass to) {
   if (frame.in_policy) PolicyOf(frame.block_class)->Erase(number);
   frame.block_class = to;
   Policy* policy = PolicyOf(to);
-  frame.in_policy = policy != nullptr;
-  if (policy != nullptr) policy->Insert(number, {frame.key.Spread(), pages});
+  frame.in_policy = policy != nullptr && InIndex(frame);
+  if (frame.in_policy) policy->Insert(number, {frame.key.Spread(), pages});
 }
 
 void DramTier::Hits(std::span<const Index::PendingHit> hits) {

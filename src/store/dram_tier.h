@@ -68,13 +68,13 @@ class DramTier {
   Result<uint32_t> Allocate(const BlockKey& key, uint64_t attachment, uint32_t length,
                             BlockClass block_class);
 
-  /// Tells the policy about a frame that has entered the index.
+  /// Tells the policy about a frame that has entered the index. The caller has it pinned.
   void Published(uint32_t frame);
 
   /// Takes a frame back that is not in the index, or frees it when the last pin goes.
   void Release(uint32_t frame);
 
-  /// The class of a block changed (dirty data reached the origin).
+  /// The class of a block changed (dirty data reached the origin). The caller has it pinned.
   void Reclassify(uint32_t frame, BlockClass to);
 
   /// Only with the stripe's lock held does a pin count: it keeps the frame's bytes where and as
@@ -117,6 +117,7 @@ class DramTier {
   bool EvictTransient(bool unflushed_too);
   bool EvictByPolicy(Policy& policy, bool unflushed_too);
   bool TryEvict(uint32_t number, bool unflushed_too);
+  bool InIndex(const Frame& frame);
   uint32_t TakeFrameNumber();
   void FreeLocked(uint32_t number);
 

@@ -226,6 +226,7 @@ Task<Result<bool>> Store::BringUp(Env& env, BlockKey key) {
   const bool attached = read && *read && AttachFrame(reading->slot, frame);
   if (attached) {
     dram_->Published(*number);
+    dram_->Unpin(frame);
   } else {
     dram_->Release(*number);
   }
@@ -234,7 +235,8 @@ Task<Result<bool>> Store::BringUp(Env& env, BlockKey key) {
   co_return attached;
 }
 
-/// The slot is held by our read of it. False: another was first, or the block is to go.
+/// The slot is held by our read of it. The frame is pinned until the policies know of it. False: another was first, or
+/// the block is to go.
 bool Store::AttachFrame(Slot slot, Frame& frame) {
   auto guard = index_->Lock(frame.key);
   Entry& entry = index_->entry(slot);
@@ -242,6 +244,7 @@ bool Store::AttachFrame(Slot slot, Frame& frame) {
   entry.frame = frame.number;
   frame.slot = slot;
   frame.filling = false;
+  dram_->Pin(frame);
   return true;
 }
 
