@@ -206,8 +206,8 @@ bool UringBackend::Start(Op& op) {
   return false;
 }
 
-/// A small send nearly always fits into the socket's buffer. By a call of its own it is over at once;
-/// through the ring its answer would cost another turn of the loop.
+/// A small send nearly always fits into the socket's buffer. By a call of its own it is over at
+/// once; through the ring its answer would cost another turn of the loop.
 bool UringBackend::SendAtOnce(Op& op) {
   const ssize_t sent = send(op.socket->fd, op.data, op.length, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent < 0) return false;
