@@ -26,14 +26,14 @@ inline std::string_view AsText(Bytes bytes) {
 static_assert(std::endian::native == std::endian::little, "persisted formats are little-endian");
 template <class T>
   requires std::is_trivially_copyable_v<T>
-T Load(const void* from) {
+T LoadFrom(const void* from) {
   T value;
   std::memcpy(&value, from, sizeof value);
   return value;
 }
 template <class T>
   requires std::is_trivially_copyable_v<T>
-void Store(void* to, T value) {
+void StoreTo(void* to, T value) {
   std::memcpy(to, &value, sizeof value);
 }
 

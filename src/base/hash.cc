@@ -22,7 +22,7 @@ Hash128 HashBytes(Bytes bytes, uint64_t seed) {
   const std::byte* at = bytes.data();
   size_t left = bytes.size();
   for (; left >= 16; at += 16, left -= 16) {
-    const uint64_t x = Load<uint64_t>(at), y = Load<uint64_t>(at + 8);
+    const uint64_t x = LoadFrom<uint64_t>(at), y = LoadFrom<uint64_t>(at + 8);
     const uint64_t next = FoldedMultiply(x ^ a, y ^ kSecret[2]);
     b = FoldedMultiply(y ^ b, x ^ kSecret[3]) + a;
     a = next + y;

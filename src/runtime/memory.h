@@ -10,8 +10,9 @@
 
 namespace forebay {
 
-/// One mapping. Reserving address space costs nothing; a page costs memory from its first write
-/// until Punch.
+/// One mapping. Reserving address space costs nothing; a page costs memory from its first use,
+/// reading included, until Punch. Destroying it gives everything back, as soon as no process that
+/// was handed the descriptor maps it any more.
 class SharedMemory {
  public:
   virtual ~SharedMemory() = default;
@@ -19,11 +20,13 @@ class SharedMemory {
   virtual MutableBytes bytes() = 0;
 
   /// Any thread. Gives the pages of [offset, offset+size) back; they read as zeros afterwards. Both
-  /// are multiples of 4 KiB.
+  /// are multiples of 4 KiB. kUnsupported once ReadOnlyDescriptor was called: the seal that keeps
+  /// readers from writing keeps Linux from punching, too, so shared memory goes back as a whole.
   virtual Result<void> Punch(uint64_t offset, uint64_t size) = 0;
 
-  /// A descriptor through which another process can only ever read (sealed against future writes),
-  /// or -1 where the platform has none. Owned by this object.
+  /// Any thread. A descriptor through which another process can only ever read (the first call
+  /// seals the memory against future writes), or -1 where the platform has none. Owned by this
+  /// object.
   virtual int ReadOnlyDescriptor() = 0;
 };
 

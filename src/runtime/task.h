@@ -90,7 +90,7 @@ class [[nodiscard]] Task {
       }
       T await_resume() { return handle.promise().Take(); }
     };
-    FB_ASSERT(handle_ != nullptr);
+    FB_ASSERT(handle_);
     return Await{handle_};
   }
 

@@ -1,0 +1,95 @@
+#include "src/platform/linux/memory.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "src/base/units.h"
+#include "src/platform/linux/errors.h"
+
+namespace forebay::platform {
+namespace {
+
+constexpr uint64_t kPage = 4 * kKiB;
+
+class Memfd final : public SharedMemory {
+ public:
+  Memfd(std::string name, int fd, MutableBytes bytes)
+      : name_(std::move(name)), fd_(fd), bytes_(bytes) {}
+  Memfd(const Memfd&) = delete;
+  Memfd& operator=(const Memfd&) = delete;
+  ~Memfd() override {
+    munmap(bytes_.data(), bytes_.size());
+    close(fd_);
+  }
+
+  MutableBytes bytes() override { return bytes_; }
+  Result<void> Punch(uint64_t offset, uint64_t size) override;
+  int ReadOnlyDescriptor() override;
+
+ private:
+  const std::string name_;
+  const int fd_;
+  const MutableBytes bytes_;
+  std::mutex seal_mutex_;
+  bool sealed_ = false;  // guarded by seal_mutex_
+};
+
+Result<void> Memfd::Punch(uint64_t offset, uint64_t size) {
+  if (offset % kPage != 0 || size % kPage != 0 || offset + size > bytes_.size()) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("punch [{}, {}) of {}", offset, offset + size, name_));
+  }
+  if (size == 0) return {};
+  if (fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                static_cast<off_t>(size)) == 0) {
+    return {};
+  }
+  if (errno == EPERM) {
+    return Fail(Code::kUnsupported,
+                fmt::format("{} is sealed for its readers: it goes back as a whole or not", name_));
+  }
+  return Fail(ErrnoError(errno, "punch " + name_));
+}
+
+int Memfd::ReadOnlyDescriptor() {
+  // A descriptor opened for reading alone can be opened anew for writing through /proc; only the
+  // seal makes that useless. Our own writable mapping is older than the seal and stays.
+  const std::lock_guard lock(seal_mutex_);
+  if (!sealed_) {
+    constexpr int kSeals = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    if (fcntl(fd_, F_ADD_SEALS, kSeals) != 0) return -1;
+    sealed_ = true;
+  }
+  return fd_;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SharedMemory>> LinuxMemory::Reserve(std::string_view name, uint64_t size) {
+  const std::string label = fmt::format("forebay:{}", name);
+  const std::string what = fmt::format("reserve {} for {}", FormatSize(size), name);
+  if (size == 0 || size % kPage != 0) {
+    return Fail(Code::kInvalidArgument, what + ": not a multiple of 4 KiB");
+  }
+  const int fd = memfd_create(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return Fail(ErrnoError(errno, what));
+  void* at = MAP_FAILED;
+  if (ftruncate(fd, static_cast<off_t>(size)) == 0) {
+    at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  }
+  if (at == MAP_FAILED) {
+    const int error = errno;
+    close(fd);
+    return Fail(ErrnoError(error, what));
+  }
+  return std::make_unique<Memfd>(label, fd, MutableBytes(static_cast<std::byte*>(at), size));
+}
+
+}  // namespace forebay::platform

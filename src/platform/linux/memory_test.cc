@@ -1,0 +1,90 @@
+#include "src/platform/linux/memory.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "src/base/units.h"
+
+namespace forebay::platform {
+namespace {
+
+std::unique_ptr<SharedMemory> Reserve(uint64_t size) {
+  auto memory = LinuxMemory().Reserve("test", size);
+  EXPECT_TRUE(memory.has_value()) << memory.error().ToString();
+  return std::move(*memory);
+}
+
+int ReopenForWriting(int fd) {
+  return open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDWR | O_CLOEXEC);
+}
+
+TEST(Memory, ReservingCostsNothingUntilWritten) {
+  // Far more than the machine has; no mlock anywhere, so RLIMIT_MEMLOCK does not matter.
+  const auto memory = Reserve(4 * kTiB);
+  EXPECT_EQ(memory->bytes().size(), 4 * kTiB);
+  memory->bytes()[3 * kTiB] = std::byte{7};
+  EXPECT_EQ(memory->bytes()[3 * kTiB], std::byte{7});
+}
+
+TEST(Memory, PunchGivesPagesBackAsZeros) {
+  const auto memory = Reserve(16 * kKiB);
+  std::ranges::fill(memory->bytes(), std::byte{1});
+  ASSERT_TRUE(memory->Punch(4 * kKiB, 8 * kKiB).has_value());
+  // Before they are looked at: reading a page of a hole through a mapping takes memory for it.
+  struct stat info{};
+  ASSERT_EQ(fstat(memory->ReadOnlyDescriptor(), &info), 0);
+  EXPECT_EQ(info.st_blocks * 512, static_cast<long>(8 * kKiB));
+  EXPECT_EQ(memory->bytes()[4 * kKiB - 1], std::byte{1});
+  EXPECT_EQ(memory->bytes()[4 * kKiB], std::byte{0});
+  EXPECT_EQ(memory->bytes()[12 * kKiB - 1], std::byte{0});
+  EXPECT_EQ(memory->bytes()[12 * kKiB], std::byte{1});
+}
+
+TEST(Memory, PunchRefusesOddRanges) {
+  const auto memory = Reserve(8 * kKiB);
+  EXPECT_EQ(memory->Punch(1, 4 * kKiB).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(memory->Punch(4 * kKiB, 8 * kKiB).error().code(), Code::kInvalidArgument);
+  EXPECT_TRUE(memory->Punch(0, 0).has_value());
+}
+
+TEST(Memory, WhoHoldsTheDescriptorCanOnlyRead) {
+  const auto memory = Reserve(8 * kKiB);
+  const int fd = memory->ReadOnlyDescriptor();
+  ASSERT_GE(fd, 0);
+  for (const int held : {fd, ReopenForWriting(fd)}) {
+    ASSERT_GE(held, 0);
+    EXPECT_EQ(mmap(nullptr, 8 * kKiB, PROT_READ | PROT_WRITE, MAP_SHARED, held, 0), MAP_FAILED);
+    void* view = mmap(nullptr, 8 * kKiB, PROT_READ, MAP_SHARED, held, 0);
+    ASSERT_NE(view, MAP_FAILED);
+    EXPECT_NE(mprotect(view, 8 * kKiB, PROT_READ | PROT_WRITE), 0);
+    memory->bytes()[5] = std::byte{9};  // our own mapping is older than the seal
+    EXPECT_EQ(static_cast<const std::byte*>(view)[5], std::byte{9});
+    munmap(view, 8 * kKiB);
+    EXPECT_LT(pwrite(held, "x", 1, 0), 0);
+    EXPECT_NE(ftruncate(held, 0), 0);
+    EXPECT_NE(ftruncate(held, 1 << 20), 0);
+    EXPECT_NE(fcntl(held, F_ADD_SEALS, F_SEAL_WRITE), 0);
+    EXPECT_NE(fallocate(held, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), 0);
+    if (held != fd) close(held);
+  }
+}
+
+TEST(Memory, SealedMemoryIsNotPunchedAndSaysSo) {
+  const auto memory = Reserve(8 * kKiB);
+  ASSERT_GE(memory->ReadOnlyDescriptor(), 0);
+  EXPECT_EQ(memory->Punch(0, 4 * kKiB).error().code(), Code::kUnsupported);
+}
+
+TEST(Memory, RefusesOddSizes) {
+  EXPECT_EQ(LinuxMemory().Reserve("odd", 5).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(LinuxMemory().Reserve("none", 0).error().code(), Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace forebay::platform

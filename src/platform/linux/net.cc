@@ -1,0 +1,119 @@
+#include "src/platform/linux/net.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "src/platform/linux/awaits.h"
+#include "src/platform/linux/errors.h"
+#include "src/platform/linux/socket_listener.h"
+#include "src/platform/linux/socket_stream.h"
+
+namespace forebay::platform {
+namespace {
+
+constexpr int kBacklog = 4096;  // the kernel cuts it to net.core.somaxconn
+
+void SetOption(int fd, int level, int option) {
+  const int on = 1;
+  setsockopt(fd, level, option, &on, sizeof on);
+}
+
+/// A socket file that nobody listens on any more is what a killed process leaves behind.
+bool IsStaleSocketFile(const SocketAddress& address, const std::string& path) {
+  struct stat info{};
+  if (stat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return false;
+  const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return connect(probe.get(), address.raw(), address.size) != 0 && errno == ECONNREFUSED;
+}
+
+Result<void> Bind(int fd, const SocketAddress& address, const ParsedAddress& parsed) {
+  if (bind(fd, address.raw(), address.size) == 0) return {};
+  int error = errno;
+  if (error == EADDRINUSE && parsed.is_unix && IsStaleSocketFile(address, parsed.host)) {
+    unlink(parsed.host.c_str());
+    if (bind(fd, address.raw(), address.size) == 0) return {};
+    error = errno;
+  }
+  return Fail(ErrnoError(error, "listen on " + address.ToString()));
+}
+
+Result<SocketAddress> AddressToListenOn(const ParsedAddress& parsed) {
+  auto numeric = ResolveNumeric(parsed);
+  if (!numeric.empty()) return numeric.front();
+  FB_ASSIGN(const auto found, ResolveName(parsed));
+  return found.front();
+}
+
+Error ConnectError(int32_t result, std::string_view name) {
+  const std::string what = fmt::format("connect to {}", name);
+  if (result == -ETIME) return Error(Code::kDeadlineExceeded, what + ": deadline passed");
+  return StreamError(-result, what);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Listener>> LinuxNet::Listen(std::string address) {
+  FB_ASSIGN(const ParsedAddress parsed, ParseAddress(address));
+  FB_ASSIGN(SocketAddress at, AddressToListenOn(parsed));
+  const std::string what = "listen on " + address;
+  UniqueFd fd(
+      socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC | reactor_.backend().SocketFlags(), 0));
+  if (fd.get() < 0) return Fail(ErrnoError(errno, what));
+  if (!parsed.is_unix) {
+    SetOption(fd.get(), SOL_SOCKET, SO_REUSEADDR);
+    SetOption(fd.get(), IPPROTO_TCP, TCP_NODELAY);  // what is accepted inherits it
+  }
+  FB_TRY(Bind(fd.get(), at, parsed));
+  if (listen(fd.get(), kBacklog) != 0) return Fail(ErrnoError(errno, what));
+  at.size = sizeof at.storage;
+  if (getsockname(fd.get(), at.raw(), &at.size) != 0) return Fail(ErrnoError(errno, what));
+  return SocketListener::Make(reactor_, clock_, std::move(fd), at.ToString(),
+                              parsed.is_unix ? parsed.host : "", zero_copy_bytes_);
+}
+
+Task<Result<std::unique_ptr<Stream>>> LinuxNet::ConnectOne(const SocketAddress& to,
+                                                           std::string_view name, Call call) {
+  UniqueFd fd(
+      socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC | reactor_.backend().SocketFlags(), 0));
+  if (fd.get() < 0) co_return Fail(ConnectError(-errno, name));
+  const bool is_tcp = to.family() != AF_UNIX;
+  if (is_tcp) SetOption(fd.get(), IPPROTO_TCP, TCP_NODELAY);
+
+  Socket socket{.fd = fd.get()};
+  if (const auto attached = reactor_.backend().Attach(socket); !attached) {
+    co_return Fail(attached.error());
+  }
+  Op op{.code = OpCode::kConnect,
+        .data = const_cast<sockaddr*>(to.raw()),
+        .length = to.size,
+        .socket = &socket};
+  const int32_t result = co_await GuardedPerform(reactor_, op, call);
+  reactor_.backend().Detach(socket);
+  if (result < 0) co_return Fail(ConnectError(result, name));
+  co_return SocketStream::Make(reactor_, std::move(fd), is_tcp ? to.ToString() : std::string(name),
+                               is_tcp, zero_copy_bytes_);
+}
+
+Task<Result<std::unique_ptr<Stream>>> LinuxNet::Connect(std::string address, Call call) {
+  FB_CO_ASSIGN(const ParsedAddress parsed, ParseAddress(address));
+  if (!parsed.is_unix && parsed.port == "0") {
+    co_return Fail(Code::kInvalidArgument, "connect to " + address + ": port 0");
+  }
+  std::vector<SocketAddress> all = ResolveNumeric(parsed);
+  if (all.empty()) {
+    FB_CO_ASSIGN(all, co_await RunBlocking(reactor_, [&] { return ResolveName(parsed); }));
+  }
+  Result<std::unique_ptr<Stream>> stream = Fail(Code::kUnavailable, address);
+  for (const SocketAddress& to : all) {
+    stream = co_await ConnectOne(to, address, call);
+    if (stream || stream.error().code() != Code::kUnavailable) break;
+  }
+  co_return stream;
+}
+
+}  // namespace forebay::platform

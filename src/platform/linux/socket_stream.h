@@ -1,0 +1,47 @@
+// A Stream over a connected socket.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "src/platform/linux/reactor.h"
+#include "src/platform/linux/unique_fd.h"
+#include "src/runtime/net.h"
+
+namespace forebay::platform {
+
+class SocketStream final : public Stream {
+ public:
+  /// `zero_copy_bytes` as in LoopOptions; 0 where it can never pay.
+  static Result<std::unique_ptr<Stream>> Make(Reactor& reactor, UniqueFd fd, std::string peer,
+                                              bool is_tcp, uint64_t zero_copy_bytes);
+  SocketStream(const SocketStream&) = delete;
+  SocketStream& operator=(const SocketStream&) = delete;
+  ~SocketStream() override;
+
+  Task<Result<size_t>> Recv(MutableBytes into, Call call) override;
+  Task<Result<void>> Send(std::span<const Bytes> parts, Call call) override;
+  void Shutdown() override;
+  const std::string& peer() const override { return peer_; }
+
+ private:
+  SocketStream(Reactor& reactor, UniqueFd fd, std::string peer, bool is_tcp,
+               uint64_t zero_copy_bytes);
+
+  Task<Result<void>> SendOne(Bytes bytes, Call call);
+  Task<Result<void>> SendParts(std::span<const Bytes> parts, Call call);
+  bool WantsZeroCopy(uint64_t size) const {
+    return zero_copy_bytes_ != 0 && size >= zero_copy_bytes_;
+  }
+  Error ErrorOf(int32_t result, std::string_view verb) const;
+
+  Reactor& reactor_;
+  const UniqueFd fd_;
+  Socket socket_;
+  const std::string peer_;
+  uint64_t zero_copy_bytes_;
+  Op* zero_copy_send_ = nullptr;  // in progress
+  bool shut_ = false;
+};
+
+}  // namespace forebay::platform

@@ -1,0 +1,108 @@
+#include "src/store/arena.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "src/base/assert.h"
+#include "src/store/checksum.h"
+
+namespace forebay {
+
+std::byte* Arena::Run::At() const {
+  return segment->memory->bytes().data() + uint64_t{extent.first} * kPageBytes;
+}
+
+Arena::Arena(Memory& memory, uint64_t capacity_pages, uint32_t segment_pages)
+    : memory_(memory), capacity_pages_(capacity_pages), segment_pages_(segment_pages) {}
+
+std::optional<Arena::Run> Arena::Reuse(uint16_t domain, uint32_t pages) {
+  if (idle_pages_ < pages) return std::nullopt;
+  for (const auto& segment : segments_) {
+    if (segment->domain != domain || segment->idle.free_pages() < pages) continue;
+    const auto extent = segment->idle.Allocate(pages);
+    if (!extent) continue;
+    idle_pages_ -= pages;
+    segment->used_pages += pages;
+    return Run{segment.get(), *extent};
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<Arena::Run>> Arena::Grow(uint16_t domain, uint32_t pages) {
+  if (resident_pages_ + pages > capacity_pages_) return std::nullopt;
+  FB_ASSERT(pages <= segment_pages_);
+  for (const auto& segment : segments_) {
+    if (segment->domain != domain || segment->virgin.free_pages() < pages) continue;
+    const auto extent = segment->virgin.Allocate(pages);
+    if (!extent) continue;
+    resident_pages_ += pages;
+    segment->used_pages += pages;
+    return Run{segment.get(), *extent};
+  }
+  auto segment = std::make_unique<Segment>();
+  segment->domain = domain;
+  FB_ASSIGN(segment->memory, memory_.Reserve(fmt::format("forebay:{}:{}", domain, segments_.size()),
+                                             uint64_t{segment_pages_} * kPageBytes));
+  segment->virgin.Free({0, segment_pages_});
+  const Extent extent = *segment->virgin.Allocate(pages);
+  segment->used_pages = pages;
+  resident_pages_ += pages;
+  segments_.push_back(std::move(segment));
+  return Run{segments_.back().get(), extent};
+}
+
+void Arena::Free(const Run& run) {
+  run.segment->idle.Free(run.extent);
+  run.segment->used_pages -= run.extent.pages;
+  idle_pages_ += run.extent.pages;
+}
+
+void Arena::Destroy(Segment* gone) {
+  idle_pages_ -= gone->idle.free_pages();
+  resident_pages_ -= gone->idle.free_pages();
+  std::erase_if(segments_, [&](const auto& segment) { return segment.get() == gone; });
+}
+
+Arena::Segment* Arena::MostIdle() {
+  const auto most = std::max_element(
+      segments_.begin(), segments_.end(),
+      [](const auto& a, const auto& b) { return a->idle.free_pages() < b->idle.free_pages(); });
+  if (most == segments_.end() || (*most)->idle.free_pages() == 0) return nullptr;
+  return most->get();
+}
+
+bool Arena::GiveBackIdle() {
+  Segment* best = nullptr;
+  for (const auto& segment : segments_) {
+    if (segment->used_pages == 0 && segment->idle.free_pages() > 0) {
+      Destroy(segment.get());
+      return true;
+    }
+    if (segment->sealed || segment->idle.free_pages() == 0) continue;
+    if (best == nullptr || segment->idle.free_pages() > best->idle.free_pages())
+      best = segment.get();
+  }
+  if (best == nullptr) return false;
+  const Extent extent = *best->idle.Allocate(best->idle.largest());
+  if (!best->memory->Punch(uint64_t{extent.first} * kPageBytes,
+                           uint64_t{extent.pages} * kPageBytes)) {
+    best->idle.Free(extent);
+    best->sealed = true;
+    return GiveBackIdle();
+  }
+  best->virgin.Free(extent);
+  idle_pages_ -= extent.pages;
+  resident_pages_ -= extent.pages;
+  return true;
+}
+
+std::vector<std::shared_ptr<SharedMemory>> Arena::MemoryOf(uint16_t domain) const {
+  std::vector<std::shared_ptr<SharedMemory>> memory;
+  for (const auto& segment : segments_) {
+    if (segment->domain == domain) memory.push_back(segment->memory);
+  }
+  return memory;
+}
+
+}  // namespace forebay

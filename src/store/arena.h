@@ -1,0 +1,67 @@
+// The memory behind the frames: segments that belong to one attachment each, so that a process
+// which may read the attachment can be handed them whole without being shown anything else.
+//
+// Pages never pass from one attachment to another. What one no longer needs goes back to the
+// machine: page by page while nobody else can see the segment, and as whole segments once it is
+// shared, because the kernel does not punch sealed memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "src/core/extents/extent_allocator.h"
+#include "src/runtime/memory.h"
+
+namespace forebay {
+
+/// Not thread-safe: its owner's lock guards it.
+class Arena {
+ public:
+  struct Segment {
+    uint16_t domain = 0;
+    std::shared_ptr<SharedMemory> memory;
+    uint32_t used_pages = 0;
+    ExtentAllocator idle;    // freed, its pages still ours
+    ExtentAllocator virgin;  // costs nothing until it is used
+    bool sealed = false;     // pages cannot be given back one by one
+  };
+  /// Pages that are in use.
+  struct Run {
+    Segment* segment = nullptr;
+    Extent extent;
+    std::byte* At() const;
+  };
+
+  Arena(Memory& memory, uint64_t capacity_pages, uint32_t segment_pages);
+
+  /// Memory of the domain that was used before and fits.
+  std::optional<Run> Reuse(uint16_t domain, uint32_t pages);
+  /// Memory that was not used before; nullopt where the capacity is used up.
+  Result<std::optional<Run>> Grow(uint16_t domain, uint32_t pages);
+  void Free(const Run& run);
+
+  /// Gives the largest idle piece that can be given back to the machine. False: there is none.
+  bool GiveBackIdle();
+  /// The segment with the most idle pages, if it has any; null otherwise.
+  Segment* MostIdle();
+
+  uint64_t resident_pages() const { return resident_pages_; }
+  uint64_t idle_pages() const { return idle_pages_; }
+  uint64_t used_pages() const { return resident_pages_ - idle_pages_; }
+  /// What a process that may read the domain can be handed.
+  std::vector<std::shared_ptr<SharedMemory>> MemoryOf(uint16_t domain) const;
+
+ private:
+  void Destroy(Segment* segment);
+
+  Memory& memory_;
+  const uint64_t capacity_pages_;
+  const uint32_t segment_pages_;
+  std::vector<std::unique_ptr<Segment>> segments_;
+  uint64_t resident_pages_ = 0;
+  uint64_t idle_pages_ = 0;
+};
+
+}  // namespace forebay

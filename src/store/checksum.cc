@@ -1,0 +1,52 @@
+#include "src/store/checksum.h"
+
+#include <isa-l/crc.h>
+
+#include <algorithm>
+
+#include "src/base/prng.h"
+#include "src/base/units.h"
+#include "src/store/planted.h"
+
+namespace forebay {
+
+uint32_t Crc32c(Bytes bytes, uint32_t seed) {
+  // ISA-L takes a non-const pointer and only reads.
+  auto* data = reinterpret_cast<unsigned char*>(const_cast<std::byte*>(bytes.data()));
+  return crc32_iscsi(data, static_cast<int>(bytes.size()), seed);
+}
+
+uint32_t PageSeed(const BlockKey& key, uint32_t page) {
+  if (Planted(PlantedBug::kForgetKeyInChecksum)) return page;
+  return static_cast<uint32_t>(Mix64(key.hash.hi ^ Mix64(key.hash.lo + page)));
+}
+
+void ComputeCrcs(const BlockKey& key, uint32_t first, Bytes data, uint32_t* crcs) {
+  for (size_t at = 0; at < data.size(); at += kPageBytes, ++first) {
+    const size_t size = std::min<size_t>(kPageBytes, data.size() - at);
+    *crcs++ = PageCrc(key, first, data.subspan(at, size));
+  }
+}
+
+uint32_t FirstBadPage(const BlockKey& key, uint32_t first, Bytes data, const uint32_t* crcs) {
+  const auto pages = static_cast<uint32_t>(DivideRoundUp(data.size(), kPageBytes));
+  for (uint32_t page = 0; page < pages; ++page) {
+    const size_t at = size_t{page} * kPageBytes;
+    const size_t size = std::min<size_t>(kPageBytes, data.size() - at);
+    if (PageCrc(key, first + page, data.subspan(at, size)) != crcs[page]) return page;
+  }
+  return pages;
+}
+
+bool CopyVerified(const BlockKey& key, uint32_t first, Bytes data, const uint32_t* crcs,
+                  std::byte* to) {
+  for (size_t at = 0; at < data.size(); at += kPageBytes, ++first) {
+    const size_t size = std::min<size_t>(kPageBytes, data.size() - at);
+    const Bytes page = data.subspan(at, size);
+    if (PageCrc(key, first, page) != *crcs++) return false;
+    std::memcpy(to + at, page.data(), size);
+  }
+  return true;
+}
+
+}  // namespace forebay

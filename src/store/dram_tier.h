@@ -1,0 +1,146 @@
+// The memory tier: blocks as images (image.h) in memory that can be shared with processes, one
+// mapping an attachment.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "src/core/policy/policy.h"
+#include "src/runtime/memory.h"
+#include "src/store/arena.h"
+#include "src/store/image.h"
+#include "src/store/index.h"
+
+namespace forebay {
+
+/// A block in memory. Its fields are guarded by the lock of its stripe once it is in the index,
+/// except `pins`.
+struct Frame {
+  std::byte* image = nullptr;
+  BlockKey key;
+  uint64_t attachment = 0;
+  uint32_t number = kNone;  // its own, for good
+  Slot slot = kNone;        // of its entry; kNone: not in the index (any more)
+  uint32_t use = 0;         // how often it was given out: tells a stale mention of it
+  uint32_t length = 0;
+  Arena::Run run;  // where the image is
+  uint16_t domain = 0;
+  BlockClass block_class = BlockClass::kData;
+  bool complete = false;  // every page is filled
+  bool filling = false;   // a Fill has the right to add pages
+  bool flushed = false;   // there is nothing left to bring to a disk
+  bool flush_queued = false;
+  bool flushing = false;  // its pages are being written
+  uint32_t filled_pages = 0;
+  bool admitted = false;   // the policy wants to keep it; otherwise it is the first to go
+  bool in_policy = false;  // the policy was told of it; guarded by the tier's lock
+
+  // The top bit says that the frame left the index while pinned: the last pin frees it.
+  std::atomic<uint32_t> pins{0};
+  static constexpr uint32_t kOrphan = 1u << 31;
+
+  ImageLayout layout() const { return ImageLayout(length); }
+  Trailer trailer() { return Trailer(image + layout().trailer_offset, layout()); }
+};
+
+struct DramOptions {
+  uint64_t capacity_bytes = 0;
+  double dirty_share = 0.5;  // of the capacity, at most
+  double kv_share = 0.5;
+  uint32_t max_block_bytes = kMaxBlockBytes;  // the store sets it
+  std::string policy = "adaptive";
+};
+
+/// Any thread. Lock order: mutex_, then a stripe of the index.
+class DramTier {
+ public:
+  DramTier(Memory& memory, Index& index, DramOptions options);
+  ~DramTier();
+
+  /// Makes room for a block and gives its frame, unpublished, with an empty trailer and `filling`
+  /// set. Evicts as needed. kOverloaded: all that could go is pinned, dirty or being filled; or the
+  /// class has used up its share.
+  Result<uint32_t> Allocate(const BlockKey& key, uint64_t attachment, uint32_t length,
+                            BlockClass block_class);
+
+  /// Tells the policy about a frame that has entered the index. The caller has it pinned.
+  void Published(uint32_t frame);
+
+  /// Takes a frame back that is not in the index, or frees it when the last pin goes.
+  void Release(uint32_t frame);
+
+  /// The class of a block changed (dirty data reached the origin). The caller has it pinned.
+  void Reclassify(uint32_t frame, BlockClass to);
+
+  /// Only with the stripe's lock held does a pin count: it keeps the frame's bytes where and as
+  /// they are.
+  void Pin(Frame& frame) { frame.pins.fetch_add(1, std::memory_order_relaxed); }
+  /// Any thread, no lock.
+  void Unpin(Frame& frame);
+
+  /// Applies hits that a stripe has gathered, unless the tier is busy: hits may be lost, never
+  /// waited for.
+  void Hits(std::span<const Index::PendingHit> hits);
+
+  Frame& frame(uint32_t number);
+  Slot SlotOf(uint32_t frame) const { return first_slot_ + frame; }
+
+  /// A small number for an attachment, the same until the process ends. kOverloaded past 60,000 of
+  /// them.
+  Result<uint16_t> DomainOf(uint64_t attachment);
+  uint64_t AttachmentOf(uint16_t domain);
+
+  /// The mappings that hold an attachment's blocks now.
+  std::vector<std::shared_ptr<SharedMemory>> MemoryOf(uint64_t attachment);
+
+  uint64_t capacity_pages() const { return capacity_pages_; }
+  uint64_t resident_pages();
+  uint64_t evictions() const { return evictions_.load(std::memory_order_relaxed); }
+  static uint64_t FramesFor(const DramOptions& options);
+
+ private:
+  static constexpr uint32_t kChunk = 1024;  // frames
+
+  Result<uint16_t> DomainLocked(uint64_t attachment);
+  Policy* PolicyOf(BlockClass block_class) {
+    return policies_[static_cast<int>(block_class)].get();
+  }
+  uint64_t LimitOf(BlockClass block_class) const;
+  Result<Arena::Run> TakePages(uint16_t domain, uint32_t pages);
+  bool EvictOne();
+  bool EmptySegment();
+  bool EvictTransient(bool unflushed_too);
+  bool EvictByPolicy(Policy& policy, bool unflushed_too);
+  bool TryEvict(uint32_t number, bool unflushed_too);
+  bool InIndex(const Frame& frame);
+  uint32_t TakeFrameNumber();
+  void FreeLocked(uint32_t number);
+
+  Index& index_;
+  const DramOptions options_;
+  const uint64_t capacity_pages_;
+  const Slot first_slot_;
+
+  std::mutex mutex_;
+  Arena arena_;
+  std::vector<uint64_t> attachments_;              // by domain
+  std::vector<std::unique_ptr<Policy>> policies_;  // by class; none for dirty
+  std::map<uint64_t, uint16_t> domain_numbers_;    // by attachment
+  uint64_t class_pages_[kBlockClasses] = {};
+  struct Transient {
+    uint32_t frame;
+    uint32_t use;
+  };
+  std::deque<Transient> transient_;  // published, but not admitted by the policy; may be gone since
+  std::vector<uint32_t> free_frames_;
+  uint32_t used_frames_ = 0;  // high-water mark
+  std::unique_ptr<std::atomic<Frame*>[]> chunks_;
+  std::atomic<uint64_t> evictions_{0};
+};
+
+}  // namespace forebay
