@@ -7,6 +7,9 @@ namespace forebay::bench {
 
 void PolicyRows(Report& report);   // hit ratios of eviction and admission
 void RuntimeRows(Report& report);  // loopback messages and streams, per I/O backend
-void StoreRows(Report& report);    // the tiers of one node
+void StoreRows(Report& report);    // the tiers of one node: all of the following
+
+void StoreMemoryRows(Report& report);  // against memcpy
+void StoreDiskRows(Report& report);    // against fio
 
 }  // namespace forebay::bench

@@ -3,7 +3,8 @@
 namespace forebay::bench {
 
 void StoreRows(Report& report) {
-  report.Missing("store", "no rows yet");
+  StoreMemoryRows(report);
+  StoreDiskRows(report);
 }
 
 }  // namespace forebay::bench

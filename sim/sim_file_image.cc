@@ -143,10 +143,13 @@ CrashTally SimFileImage::Settle(uint64_t mark, Prng& prng, const CrashRates& rat
   return tally;
 }
 
-/// Keeps some sectors and loses others, at the sector size that this disk happens to have. False,
-/// and nothing is kept, where the write is one sector: those are atomic.
+/// Keeps some sectors and loses others, at the sector size that this disk happens to have. A write
+/// of less than a sector went through the page cache, and a page may be written back while it is
+/// being copied into: such a one tears at any word. False, and nothing is kept, where the write is
+/// one sector: those are atomic.
 bool SimFileImage::ApplyTorn(Image& image, const Change& change, Prng& prng) {
-  const uint64_t sector = prng.OneIn(2) ? kSectorBytes : kPageBytes;
+  uint64_t sector = prng.OneIn(2) ? kSectorBytes : kPageBytes;
+  if (change.size < kSectorBytes) sector = kWordBytes;
   const uint64_t end = change.offset + change.size;
   const uint64_t first = RoundDown(change.offset, sector);
   const uint64_t count = DivideRoundUp(end - first, sector);

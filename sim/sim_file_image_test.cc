@@ -137,15 +137,23 @@ TEST(SimFileImage, AnUnsyncedWriteIsKeptLostOrTornByWholeSectors) {
   EXPECT_GT(torn, 50);
 }
 
-TEST(SimFileImage, ASectorIsNeverTorn) {
+uint64_t TornOfManyCrashes(uint64_t offset, uint64_t size) {
+  uint64_t torn = 0;
   for (uint64_t seed = 0; seed < 200; ++seed) {
     Prng prng(seed);
     SimFileImage file;
     Write(file, 0, Filled(kSectorBytes, 1));
     file.SyncThrough(file.mark());
-    Write(file, 10, Filled(100, 2));
-    EXPECT_EQ(file.Crash(prng, CrashRates{}).writes_torn, 0u);
+    Write(file, offset, Filled(size, 2));
+    torn += file.Crash(prng, CrashRates{}).writes_torn;
   }
+  return torn;
+}
+
+TEST(SimFileImage, ASectorIsNeverTornButWhatIsCopiedIntoAPageMayBe) {
+  EXPECT_EQ(TornOfManyCrashes(0, kSectorBytes), 0u);
+  EXPECT_GT(TornOfManyCrashes(64, 64), 0u);
+  EXPECT_EQ(TornOfManyCrashes(64, 8), 0u);
 }
 
 TEST(SimFileImage, LaterWritesMaySurviveEarlierOnes) {

@@ -12,6 +12,7 @@ namespace forebay::sim {
 
 inline constexpr uint64_t kPageBytes = 4096;
 inline constexpr uint64_t kSectorBytes = 512;
+inline constexpr uint64_t kWordBytes = 8;
 
 /// The word that all of `bytes` repeats, if they do. Returns false for fewer than 8 bytes.
 bool RepeatsOneWord(Bytes bytes, uint64_t* word);

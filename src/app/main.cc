@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   CLI::App app("One cache between object storage and everything that reads it.", "forebay");
   app.set_version_flag("--version", FOREBAY_VERSION);
   int status = 0;
+  forebay::app::AddPolicyCommand(app, status);
   forebay::app::AddVersionCommand(app, status);
   try {
     app.parse(argc, argv);

@@ -9,8 +9,8 @@
 
 namespace forebay {
 
-/// A bell that is rung from any thread and answered on one loop. Rings while nobody waits are remembered as one.
-/// The bell and its executor must outlive every ringer.
+/// A bell that is rung from any thread and answered on one loop. Rings while nobody waits are
+/// remembered as one. The bell and its executor must outlive every ringer.
 class Doorbell {
  public:
   explicit Doorbell(Executor& executor) : executor_(executor) {}
@@ -23,7 +23,8 @@ class Doorbell {
     }
   }
 
-  /// Returns once the bell was rung since the last Wait. One waiter at a time, on the executor's loop.
+  /// Returns once the bell was rung since the last Wait. One waiter at a time, on the executor's
+  /// loop.
   auto Wait() {
     struct Await {
       Doorbell& bell;

@@ -29,7 +29,9 @@ Kept& ThisThreads() {
   return kept;
 }
 
-int ClassOf(size_t bytes) { return std::countr_zero(bytes / kDiskAlignment); }
+int ClassOf(size_t bytes) {
+  return std::countr_zero(bytes / kDiskAlignment);
+}
 
 }  // namespace
 

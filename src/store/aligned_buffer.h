@@ -8,8 +8,8 @@
 
 namespace forebay {
 
-/// Owns memory aligned to 4 KiB, of at least the size asked for, whole pages. Buffers of the usual sizes are kept by
-/// the thread that frees them, within a bound.
+/// Owns memory aligned to 4 KiB, of at least the size asked for, whole pages. Buffers of the usual
+/// sizes are kept by the thread that frees them, within a bound.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;

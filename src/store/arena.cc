@@ -80,11 +80,13 @@ bool Arena::GiveBackIdle() {
       return true;
     }
     if (segment->sealed || segment->idle.free_pages() == 0) continue;
-    if (best == nullptr || segment->idle.free_pages() > best->idle.free_pages()) best = segment.get();
+    if (best == nullptr || segment->idle.free_pages() > best->idle.free_pages())
+      best = segment.get();
   }
   if (best == nullptr) return false;
   const Extent extent = *best->idle.Allocate(best->idle.largest());
-  if (!best->memory->Punch(uint64_t{extent.first} * kPageBytes, uint64_t{extent.pages} * kPageBytes)) {
+  if (!best->memory->Punch(uint64_t{extent.first} * kPageBytes,
+                           uint64_t{extent.pages} * kPageBytes)) {
     best->idle.Free(extent);
     best->sealed = true;
     return GiveBackIdle();

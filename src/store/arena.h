@@ -1,9 +1,9 @@
-// The memory behind the frames: segments that belong to one attachment each, so that a process which may read the
-// attachment can be handed them whole without being shown anything else.
+// The memory behind the frames: segments that belong to one attachment each, so that a process
+// which may read the attachment can be handed them whole without being shown anything else.
 //
-// Pages never pass from one attachment to another. What one no longer needs goes back to the machine: page by page while
-// nobody else can see the segment, and as whole segments once it is shared, because the kernel does not punch
-// sealed memory.
+// Pages never pass from one attachment to another. What one no longer needs goes back to the
+// machine: page by page while nobody else can see the segment, and as whole segments once it is
+// shared, because the kernel does not punch sealed memory.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// CRC32C of pages, bound to the block that they belong to: a page that is intact but in the wrong place fails too.
+// CRC32C of pages, bound to the block that they belong to: a page that is intact but in the wrong
+// place fails too.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,9 @@ void ComputeCrcs(const BlockKey& key, uint32_t first, Bytes data, uint32_t* crcs
 /// The first page of `data` that does not match, or the number of pages if all do.
 uint32_t FirstBadPage(const BlockKey& key, uint32_t first, Bytes data, const uint32_t* crcs);
 
-/// Copies page by page while each is in the processor's cache for its check: close to the cost of the copy alone.
-/// False at the first page that does not match; `to` is then worthless.
-bool CopyVerified(const BlockKey& key, uint32_t first, Bytes data, const uint32_t* crcs, std::byte* to);
+/// Copies page by page while each is in the processor's cache for its check: close to the cost of
+/// the copy alone. False at the first page that does not match; `to` is then worthless.
+bool CopyVerified(const BlockKey& key, uint32_t first, Bytes data, const uint32_t* crcs,
+                  std::byte* to);
 
 }  // namespace forebay

@@ -1,5 +1,5 @@
-// The page checksums of blocks that are only on disk, as far as they fit: without them a read of one page has to read
-// the block's trailer too.
+// The page checksums of blocks that are only on disk, as far as they fit: without them a read of
+// one page has to read the block's trailer too.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ class ChecksumCache {
   explicit ChecksumCache(uint64_t capacity_bytes);
 
   enum class Answer { kUnknown, kMissing, kFound };
-  /// Copies the checksums of [first, first+pages) out. kMissing: it is known that some of those pages are not there.
+  /// Copies the checksums of [first, first+pages) out. kMissing: it is known that some of those
+  /// pages are not there.
   Answer Find(const BlockKey& key, uint32_t first, uint32_t pages, uint32_t* crcs);
 
   void Insert(const BlockKey& key, const Trailer& trailer, const ImageLayout& layout);

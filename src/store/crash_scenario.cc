@@ -19,16 +19,23 @@ namespace {
 
 constexpr int kLives = 4;
 constexpr int kUsers = 4;
-constexpr int kStepsOfALife = 24;
-constexpr uint64_t kKeys = 48;
-constexpr uint32_t kLargestBlock = 256 * 1024;
+constexpr int kStepsOfALife = 40;
+constexpr uint64_t kKeys = 160;
+constexpr uint64_t kHotKeys = 16;  // half of all steps are about one of these
+constexpr uint32_t kLargestBlock = 128 * 1024;
 
-Error Broken(std::string what) { return Error(Code::kInternal, "promise broken: " + std::move(what)); }
+Error Broken(std::string what) {
+  return Error(Code::kInternal, "promise broken: " + std::move(what));
+}
 
 /// Errors that the store may give under fire. kInternal is a broken promise.
-bool Allowed(const Error& error) { return error.code() != Code::kInternal; }
+bool Allowed(const Error& error) {
+  return error.code() != Code::kInternal;
+}
 
-Task<void> JoinAll(TaskGroup& group) { co_await group.Join(); }
+Task<void> JoinAll(TaskGroup& group) {
+  co_await group.Join();
+}
 
 class Scenario {
  public:
@@ -73,14 +80,14 @@ class Scenario {
 StoreOptions Scenario::Options() {
   Prng prng(Mix64(world_.seed() ^ 0x0b7));
   StoreOptions options;
-  options.dram.capacity_bytes = (2 + prng.Below(4)) * kMiB;
+  options.dram.capacity_bytes = kMiB + prng.Below(4) * 256 * kKiB;
   options.max_block_bytes = kLargestBlock;
   options.flush_delay = std::chrono::milliseconds(1 + static_cast<int64_t>(prng.Below(300)));
   options.checksum_cache_bytes = 64 * kKiB;
   const uint64_t disks = 1 + prng.Below(2);
   for (uint64_t i = 0; i < disks; ++i) {
     options.disks.push_back({.directory = fmt::format("/disk{}/cache", i),
-                             .size_bytes = (4 + prng.Below(5)) * kMiB,
+                             .size_bytes = 5 * kMiB / 4 + prng.Below(4) * 256 * kKiB,
                              .direct = prng.Below(2) == 0});
   }
   return options;
@@ -89,15 +96,17 @@ StoreOptions Scenario::Options() {
 Scenario::Block& Scenario::block(uint64_t n) {
   Block& block = blocks_[n];
   if (block.length == 0) {
-    // Small ones, odd ones and large ones, always the same for a key.
-    Prng prng(n * 77 + 1);
-    block.length = static_cast<uint32_t>(1 + prng.Below(prng.OneIn(3) ? kLargestBlock : 40000));
+    // Few lengths, so that one block often comes to lie exactly where another was; the same for a
+    // key, always.
+    constexpr uint32_t kLengths[] = {1, 4095, 8192, 20000, 20000, 40000, 40000, kLargestBlock};
+    block.length = kLengths[Mix64(n) % std::size(kLengths)];
   }
   return block;
 }
 
 bool Scenario::MediaFailed() const {
-  for (const char* kind : {"disk.bit_flip", "disk.bad_range", "disk.flip_on_read", "disk.read_error"}) {
+  for (const char* kind :
+       {"disk.bit_flip", "disk.bad_range", "disk.flip_on_read", "disk.read_error"}) {
     if (world_.faults().fired(kind) > 0) return true;
   }
   return false;
@@ -125,7 +134,8 @@ Task<Result<void>> Scenario::PutDirty(uint64_t n) {
   Block& block = this->block(n);
   if (block.dirty || store_->Probe(Key(n))) co_return Result<void>();
   {
-    auto fill = co_await store_->BeginFill(env(), Key(n), {n % 3, block.length, BlockClass::kDirty});
+    auto fill =
+        co_await store_->BeginFill(env(), Key(n), {n % 3, block.length, BlockClass::kDirty});
     if (!fill) co_return Fail(fill.error());
     FillPattern(Key(n), 0, fill->buffer());
     fill->Commit(0, block.length);
@@ -161,7 +171,9 @@ Task<Result<void>> Scenario::ReadSome(uint64_t n, Prng& prng) {
 
 Task<Result<void>> Scenario::HoldView(uint64_t n, Prng& prng) {
   const uint32_t length = block(n).length;
-  const View view = store_->Lookup(Key(n), 0, length);
+  const auto acquired = co_await store_->Acquire(env(), Key(n), 0, length);
+  if (!acquired) co_return Fail(acquired.error());
+  const View& view = *acquired;
   if (!view) co_return Result<void>();
   const auto pause = std::chrono::milliseconds(prng.Below(400));
   const auto slept = co_await env().clock.Sleep(pause);
@@ -172,7 +184,7 @@ Task<Result<void>> Scenario::HoldView(uint64_t n, Prng& prng) {
 }
 
 Task<Result<void>> Scenario::Step(Prng& prng) {
-  const uint64_t n = prng.Below(kKeys);
+  const uint64_t n = prng.Below(prng.OneIn(2) ? kHotKeys : kKeys);
   Block& block = this->block(n);
   const uint64_t what = prng.Below(20);
   if (what < 7) co_return co_await ReadSome(n, prng);
@@ -280,11 +292,14 @@ Result<void> Scenario::Run() {
 
 }  // namespace
 
-Result<void> RunCrashScenario(sim::World& world) { return Scenario(world).Run(); }
+Result<void> RunCrashScenario(sim::World& world) {
+  return Scenario(world).Run();
+}
 
 sim::WorldOptions PowerFaults(uint64_t seed) {
   sim::WorldOptions options;
   if (seed % 3 == 0) options.disk.faults.sync_error = 0.05;
+  if (seed % 2 == 1) options.disk.crash = {.keep = 0.3, .lose = 0.1};  // the rest is torn
   return options;
 }
 

@@ -10,11 +10,11 @@ namespace {
 constexpr sim::SeedCounts kSeeds{.quick = 100, .ci = 2000, .full = 50'000};
 
 TEST(StoreCrash, PowerCutsLoseNothingAcknowledged) {
-  const auto report = sim::RunSeeds(
-      "store crash", kSeeds,
-      {.options = PowerFaults,
-       .run = RunCrashScenario,
-       .expected_faults = {"node.power_loss", "disk.torn_write", "disk.lost_write", "disk.sync_error"}});
+  const auto report = sim::RunSeeds("store crash", kSeeds,
+                                    {.options = PowerFaults,
+                                     .run = RunCrashScenario,
+                                     .expected_faults = {"node.power_loss", "disk.torn_write",
+                                                         "disk.lost_write", "disk.sync_error"}});
   EXPECT_TRUE(report.ok());
 }
 
@@ -23,8 +23,8 @@ TEST(StoreCrash, RottenAndFailingMediaNeverGiveAWrongByte) {
       "store chaos", {.quick = 60, .ci = 1000, .full = 50'000},
       {.options = sim::WorldOptions::Chaos,
        .run = RunCrashScenario,
-       .expected_faults = {"disk.bit_flip", "disk.flip_on_read", "disk.read_error", "disk.write_error",
-                           "disk.bad_range", "disk.stall", "memory.refused"}});
+       .expected_faults = {"disk.bit_flip", "disk.flip_on_read", "disk.read_error",
+                           "disk.write_error", "disk.bad_range", "disk.stall", "memory.refused"}});
   EXPECT_TRUE(report.ok());
 }
 

@@ -13,9 +13,9 @@
 namespace forebay {
 namespace {
 
-/// One in so many pages is kept free. With that little slack the tightest free run nearly always fits, so that blocks
-/// leave in the policy's order and not for their place: measured with log-normal sizes, 2 % slack makes 1 eviction
-/// in 200 a neighbour's, 0.5 % makes it 2 in 5.
+/// One in so many pages is kept free. With that little slack the tightest free run nearly always
+/// fits, so that blocks leave in the policy's order and not for their place: measured with
+/// log-normal sizes, 2 % slack makes 1 eviction in 200 a neighbour's, 0.5 % makes it 2 in 5.
 constexpr uint32_t kSlackShare = 50;
 constexpr size_t kVictimBatch = 16;
 constexpr int kMaxVictimRounds = 8;
@@ -48,9 +48,12 @@ uint64_t DiskSpace::LimitOf(BlockClass block_class) const {
     return static_cast<uint64_t>(static_cast<double>(options_.data_pages) * part);
   };
   switch (block_class) {
-    case BlockClass::kDirty: return share(options_.dirty_share);
-    case BlockClass::kKv: return share(options_.kv_share);
-    case BlockClass::kData: break;
+    case BlockClass::kDirty:
+      return share(options_.dirty_share);
+    case BlockClass::kKv:
+      return share(options_.kv_share);
+    case BlockClass::kData:
+      break;
   }
   return options_.data_pages;
 }
@@ -78,7 +81,8 @@ Result<Place> DiskSpace::Allocate(uint32_t pages, BlockClass block_class) {
   }
   auto extent = extents_.Allocate(pages);
   if (!extent && EvictRun(pages)) extent = extents_.Allocate(pages);
-  if (!extent) return Fail(Code::kOverloaded, "no run of pages on the disk tier can be cleared now");
+  if (!extent)
+    return Fail(Code::kOverloaded, "no run of pages on the disk tier can be cleared now");
   Place place{*extent, 0};
   if (free_records_.empty()) {
     place.record = used_records_++;
@@ -91,7 +95,8 @@ Result<Place> DiskSpace::Allocate(uint32_t pages, BlockClass block_class) {
   return place;
 }
 
-/// Evicts in the policies' order until the class keeps its share, a record is free and so are `pages` and the slack.
+/// Evicts in the policies' order until the class keeps its share, a record is free and so are
+/// `pages` and the slack.
 bool DiskSpace::MakeRoom(uint32_t pages, BlockClass block_class) {
   const uint64_t& used = class_pages_[static_cast<int>(block_class)];
   while (used + pages > LimitOf(block_class)) {
@@ -129,7 +134,8 @@ bool DiskSpace::EvictByPolicy(Policy& policy) {
   return false;
 }
 
-/// No free run is long enough: clears one, from one of the coldest blocks on to its right, at the least cost.
+/// No free run is long enough: clears one, from one of the coldest blocks on to its right, at the
+/// least cost.
 bool DiskSpace::EvictRun(uint32_t pages) {
   std::array<Slot, kRunCandidates> cold;
   for (const BlockClass kept : {BlockClass::kData, BlockClass::kKv}) {
@@ -254,7 +260,8 @@ void DiskSpace::Adopt(uint32_t record, const Entry& entry) {
   ++blocks_;
   ++taken_records_;
   used_records_ = std::max(used_records_, record + 1);
-  if (Policy* policy = PolicyOf(entry.block_class)) policy->Insert(record, {entry.key.Spread(), pages});
+  if (Policy* policy = PolicyOf(entry.block_class))
+    policy->Insert(record, {entry.key.Spread(), pages});
 }
 
 void DiskSpace::AdoptGaps(std::span<const Extent> taken) {
@@ -363,7 +370,8 @@ void DiskSpace::Hits(std::span<const Index::PendingHit> hits) {
 uint32_t DiskSpace::BlockStartingAt(uint32_t page) {
   if (page >= options_.data_pages) return kNone;
   Slot slot = regions_[page / kRegionPages];
-  while (slot != kNone && index_.entry(slot).first_page != page) slot = index_.entry(slot).region_next;
+  while (slot != kNone && index_.entry(slot).first_page != page)
+    slot = index_.entry(slot).region_next;
   return slot;
 }
 
@@ -383,8 +391,11 @@ void DiskSpace::UnlinkRegion(Slot slot) {
 
 DiskSpace::Usage DiskSpace::usage() {
   const std::scoped_lock lock(mutex_);
-  Usage usage{.pages = options_.data_pages, .free_pages = extents_.free_pages(),
-              .bad_pages = bad_pages_, .blocks = blocks_, .evictions = evictions_,
+  Usage usage{.pages = options_.data_pages,
+              .free_pages = extents_.free_pages(),
+              .bad_pages = bad_pages_,
+              .blocks = blocks_,
+              .evictions = evictions_,
               .neighbour_evictions = neighbour_evictions_,
               .policy = PolicyOf(BlockClass::kData)->Describe()};
   std::copy(std::begin(class_pages_), std::end(class_pages_), std::begin(usage.class_pages));

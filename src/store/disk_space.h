@@ -22,7 +22,8 @@ struct Place {
   uint32_t record = kNone;
 };
 
-/// Any thread. Lock order: mutex_, then a stripe of the index. Never held together with the memory tier's lock.
+/// Any thread. Lock order: mutex_, then a stripe of the index. Never held together with the memory
+/// tier's lock.
 class DiskSpace {
  public:
   struct Options {
@@ -44,13 +45,15 @@ class DiskSpace {
   /// Gives room back that was never published.
   void Abandon(const Place& place, BlockClass block_class);
 
-  /// The image of `frame` is on disk at `place`: makes it findable there. False, and the place is given back, where
-  /// the block has left the index meanwhile.
+  /// The image of `frame` is on disk at `place`: makes it findable there. False, and the place is
+  /// given back, where the block has left the index meanwhile.
   bool Publish(const Place& place, Frame& frame, BlockClass block_class, bool complete);
 
-  /// At restart, coldest first: a block found on disk. Its pages must not be taken twice. Before AdoptGaps.
+  /// At restart, coldest first: a block found on disk. Its pages must not be taken twice. Before
+  /// AdoptGaps.
   void Adopt(uint32_t record, const Entry& entry);
-  /// After the last Adopt, with the extents sorted by their first page: everything between them is free.
+  /// After the last Adopt, with the extents sorted by their first page: everything between them is
+  /// free.
   void AdoptGaps(std::span<const Extent> taken);
 
   /// After the last Adopt: the records below the highest used one that are free.
@@ -59,10 +62,11 @@ class DiskSpace {
   /// Ends a read that raised disk_readers, and finishes a removal that waited for it.
   void EndRead(Slot slot);
 
-  /// Removes the disk copy of a block, at once or when its last reader has ended. With `bad_media` its pages are
-  /// never used again. False if the key is not on this disk.
+  /// Removes the disk copy of a block, at once or when its last reader has ended. With `bad_media`
+  /// its pages are never used again. False if the key is not on this disk.
   bool Drop(const BlockKey& key, bool bad_media);
-  /// The disk died: removes all of its blocks that nobody reads at this moment; call until it returns 0.
+  /// The disk died: removes all of its blocks that nobody reads at this moment; call until it
+  /// returns 0.
   uint64_t DropAll();
 
   void Reclassify(const BlockKey& key, BlockClass to);
@@ -74,7 +78,7 @@ class DiskSpace {
   bool Owns(Slot slot) const { return slot - first_slot_ < options_.records; }
 
   struct Usage {
-    uint64_t pages = 0;       // of the tier
+    uint64_t pages = 0;  // of the tier
     uint64_t free_pages = 0;
     uint64_t bad_pages = 0;
     uint64_t blocks = 0;
@@ -112,9 +116,9 @@ class DiskSpace {
   ExtentAllocator extents_;
   std::vector<std::unique_ptr<Policy>> policies_;
   std::vector<uint32_t> free_records_;
-  uint32_t used_records_ = 0;       // high-water mark
-  uint32_t taken_records_ = 0;      // published or being written
-  std::vector<Slot> regions_;       // by region of the disk: the blocks that begin there
+  uint32_t used_records_ = 0;   // high-water mark
+  uint32_t taken_records_ = 0;  // published or being written
+  std::vector<Slot> regions_;   // by region of the disk: the blocks that begin there
   uint64_t class_pages_[kBlockClasses] = {};
   uint64_t bad_pages_ = 0;
   uint64_t blocks_ = 0;

@@ -11,17 +11,19 @@
 namespace forebay {
 namespace {
 
-/// So many operations that fail one after the other mean that the disk is gone, not one range of it.
+/// So many operations that fail one after the other mean that the disk is gone, not one range of
+/// it.
 constexpr uint32_t kFailuresOfADeadDisk = 16;
 
-
-
-uint32_t PageOf(uint64_t offset) { return static_cast<uint32_t>(offset / kPageBytes); }
+uint32_t PageOf(uint64_t offset) {
+  return static_cast<uint32_t>(offset / kPageBytes);
+}
 
 }  // namespace
 
 uint64_t DiskTier::RecordsFor(const DiskOptions& options) {
-  return std::max<uint64_t>(1, options.size_bytes / std::max<uint64_t>(1, options.smallest_mean_block));
+  return std::max<uint64_t>(
+      1, options.size_bytes / std::max<uint64_t>(1, options.smallest_mean_block));
 }
 
 Task<Result<std::unique_ptr<DiskTier>>> DiskTier::Open(Env& env, Index& index, DramTier& dram,
@@ -33,9 +35,11 @@ Task<Result<std::unique_ptr<DiskTier>>> DiskTier::Open(Env& env, Index& index, D
   const Superblock& super = tier->files_->super();
   tier->space_ = std::make_unique<DiskSpace>(
       index, dram,
-      DiskSpace::Options{.disk = number, .data_pages = static_cast<uint32_t>(super.data_pages),
+      DiskSpace::Options{.disk = number,
+                         .data_pages = static_cast<uint32_t>(super.data_pages),
                          .records = static_cast<uint32_t>(super.records),
-                         .dirty_share = options.dirty_share, .kv_share = options.kv_share,
+                         .dirty_share = options.dirty_share,
+                         .kv_share = options.kv_share,
                          .policy = options.policy});
   tier->sync_ = std::make_unique<GroupSync>(*tier->files_);
   FB_CO_TRY(co_await tier->Recover(env));
@@ -49,15 +53,17 @@ void DiskTier::Failed(Env& env, const Error& error) {
   env.log.Warning("store", fmt::format("disk tier {}: {}", directory(), error.ToString()));
   if (failures_in_a_row_.fetch_add(1) + 1 < kFailuresOfADeadDisk || dead_.exchange(true)) return;
   env.log.Error("store", fmt::format("disk tier {}: {} failures in a row: given up; its blocks are "
-                                     "misses from now on", directory(), kFailuresOfADeadDisk));
+                                     "misses from now on",
+                                     directory(), kFailuresOfADeadDisk));
 }
 
-/// What a read that failed means: for data that can be had again, a miss, and its pages are not trusted again. Dirty
-/// data stays, for another try: there is no other copy.
+/// What a read that failed means: for data that can be had again, a miss, and its pages are not
+/// trusted again. Dirty data stays, for another try: there is no other copy.
 Result<bool> DiskTier::ReadFailed(Env& env, const BlockKey& key, const Reading& reading,
                                   const Error& error) {
   Failed(env, error);
-  if (error.code() == Code::kCancelled || reading.block_class == BlockClass::kDirty) return Fail(error);
+  if (error.code() == Code::kCancelled || reading.block_class == BlockClass::kDirty)
+    return Fail(error);
   space_->Drop(key, true);
   return false;
 }
@@ -69,8 +75,8 @@ Result<bool> DiskTier::Rotten(Env& env, const BlockKey& key, const Reading& read
   checksums_.Erase(key);
   const bool dirty = reading.block_class == BlockClass::kDirty;
   const std::string text =
-      fmt::format("disk tier {}: the {} of a {} block does not match its checksum", directory(), what,
-                  ClassName(reading.block_class));
+      fmt::format("disk tier {}: the {} of a {} block does not match its checksum", directory(),
+                  what, ClassName(reading.block_class));
   env.log.Warning("store", text + (dirty ? "; kept, for there is no other copy" : "; dropped"));
   if (dirty) return Fail(Code::kCorrupt, text);
   space_->Drop(key, false);
@@ -92,8 +98,8 @@ Task<Result<bool>> DiskTier::LoadChecksums(Env& env, BlockKey key, Reading readi
   co_return true;
 }
 
-/// Pages [first, first+pages) into `into`, which is aligned and holds them whole; verified. Their checksums are
-/// known, or read with them.
+/// Pages [first, first+pages) into `into`, which is aligned and holds them whole; verified. Their
+/// checksums are known, or read with them.
 Task<Result<bool>> DiskTier::ReadPages(Env& env, BlockKey key, Reading reading, uint32_t first,
                                        uint32_t pages, MutableBytes into) {
   std::vector<uint32_t> crcs(pages);
@@ -131,8 +137,8 @@ Task<Result<bool>> DiskTier::Read(Env& env, BlockKey key, Reading reading, uint3
   co_return good;
 }
 
-/// By way of a private buffer: until it is verified, what comes from the disk may be the bytes of another attachment,
-/// and a frame can be seen by processes that may not see those.
+/// By way of a private buffer: until it is verified, what comes from the disk may be the bytes of
+/// another attachment, and a frame can be seen by processes that may not see those.
 Task<Result<bool>> DiskTier::ReadImage(Env& env, BlockKey key, Reading reading, Frame& frame) {
   const ImageLayout layout(reading.length);
   const AlignedBuffer buffer(layout.total_bytes());
@@ -148,7 +154,8 @@ Task<Result<bool>> DiskTier::ReadImage(Env& env, BlockKey key, Reading reading, 
 }
 
 /// False at the first page that is not what was written; the frame is then worthless.
-bool DiskTier::CopyImage(const BlockKey& key, const ImageLayout& layout, Bytes image, Frame& frame) {
+bool DiskTier::CopyImage(const BlockKey& key, const ImageLayout& layout, Bytes image,
+                         Frame& frame) {
   Trailer to = frame.trailer();
   std::memcpy(frame.image + layout.trailer_offset, image.data() + layout.trailer_offset,
               layout.trailer_bytes);

@@ -19,12 +19,12 @@ namespace forebay {
 
 /// What happened on one disk since the start. Any thread.
 struct DiskCounters {
-  std::atomic<uint64_t> data_bytes_written{0};   // images and trailers
+  std::atomic<uint64_t> data_bytes_written{0};  // images and trailers
   std::atomic<uint64_t> record_bytes_written{0};
   std::atomic<uint64_t> block_bytes_flushed{0};  // of which blocks' own bytes
   std::atomic<uint64_t> writes{0};
   std::atomic<uint64_t> reads{0};
-  std::atomic<uint64_t> rotten_blocks{0};        // torn or changed: dropped, never served
+  std::atomic<uint64_t> rotten_blocks{0};  // torn or changed: dropped, never served
   std::atomic<uint64_t> io_errors{0};
   std::atomic<uint64_t> not_admitted{0};
 };
@@ -32,7 +32,8 @@ struct DiskCounters {
 /// Any thread, through its own Env.
 class DiskTier {
  public:
-  /// Opens or makes the tier and takes in what a former process left there, without reading any block's data.
+  /// Opens or makes the tier and takes in what a former process left there, without reading any
+  /// block's data.
   static Task<Result<std::unique_ptr<DiskTier>>> Open(Env& env, Index& index, DramTier& dram,
                                                       ChecksumCache& checksums, DiskOptions options,
                                                       Hash128 node_id, uint8_t number);
@@ -46,15 +47,18 @@ class DiskTier {
     BlockClass block_class = BlockClass::kData;
   };
 
-  /// Reads and verifies [offset, offset+into.size()) into the caller's memory. False: those bytes are not there,
-  /// or not intact, in which case the block is dropped. A dirty block is never dropped: it gives the error.
-  Task<Result<bool>> Read(Env& env, BlockKey key, Reading reading, uint32_t offset, MutableBytes into);
+  /// Reads and verifies [offset, offset+into.size()) into the caller's memory. False: those bytes
+  /// are not there, or not intact, in which case the block is dropped. A dirty block is never
+  /// dropped: it gives the error.
+  Task<Result<bool>> Read(Env& env, BlockKey key, Reading reading, uint32_t offset,
+                          MutableBytes into);
 
   /// Reads and verifies the whole image into an unpublished frame. False as above.
   Task<Result<bool>> ReadImage(Env& env, BlockKey key, Reading reading, Frame& frame);
 
-  /// Brings blocks from memory to this disk: finds room, writes images and records, makes them findable. Blocks that
-  /// are gone or not wanted are passed over. The first error is returned when all is done.
+  /// Brings blocks from memory to this disk: finds room, writes images and records, makes them
+  /// findable. Blocks that are gone or not wanted are passed over. The first error is returned when
+  /// all is done.
   Task<Result<void>> Flush(Env& env, std::vector<BlockKey> keys);
 
   /// Flush, and then everything of it is durable. After an error what had not been durable is lost.
@@ -88,7 +92,8 @@ class DiskTier {
   Task<Result<bool>> LoadChecksums(Env& env, BlockKey key, Reading reading);
   bool CopyImage(const BlockKey& key, const ImageLayout& layout, Bytes image, Frame& frame);
   Result<bool> Rotten(Env& env, const BlockKey& key, const Reading& reading, std::string_view what);
-  Result<bool> ReadFailed(Env& env, const BlockKey& key, const Reading& reading, const Error& error);
+  Result<bool> ReadFailed(Env& env, const BlockKey& key, const Reading& reading,
+                          const Error& error);
   void Failed(Env& env, const Error& error);
 
   bool Claim(Job& job);

@@ -13,20 +13,23 @@
 namespace forebay {
 namespace {
 
-/// Freed memory that may lie idle, because it is cheaper to reuse than to return, before it is returned for a domain
-/// or a size that it does not fit: one in so many pages of the capacity.
+/// Freed memory that may lie idle, because it is cheaper to reuse than to return, before it is
+/// returned for a domain or a size that it does not fit: one in so many pages of the capacity.
 constexpr uint64_t kIdleShare = 50;
 constexpr size_t kVictimBatch = 16;
-constexpr int kMaxVictimRounds = 8;  // how many batches of busy candidates are spared before giving up
+constexpr int kMaxVictimRounds =
+    8;  // how many batches of busy candidates are spared before giving up
 constexpr size_t kMaxDomains = 60000;
 constexpr uint64_t kSegmentsInACapacity = 32;
 constexpr uint64_t kMaxSegmentBytes = 16 * kGiB;
 
-/// Large enough for several of the largest blocks, small enough that emptying one does not empty the tier.
+/// Large enough for several of the largest blocks, small enough that emptying one does not empty
+/// the tier.
 uint32_t SegmentPages(const DramOptions& options) {
   const uint64_t largest = ImageLayout(options.max_block_bytes).total_bytes();
   const uint64_t share = options.capacity_bytes / kSegmentsInACapacity;
-  return static_cast<uint32_t>(std::clamp(share, largest, std::max(largest, kMaxSegmentBytes)) / kPageBytes);
+  return static_cast<uint32_t>(std::clamp(share, largest, std::max(largest, kMaxSegmentBytes)) /
+                               kPageBytes);
 }
 
 }  // namespace
@@ -44,13 +47,15 @@ DramTier::DramTier(Memory& memory, Index& index, DramOptions options)
       policies_(kBlockClasses),
       chunks_(new std::atomic<Frame*>[DivideRoundUp(FramesFor(options_), kChunk)]()) {
   for (const BlockClass kept : {BlockClass::kData, BlockClass::kKv}) {
-    const PolicyOptions policy{.max_slots = static_cast<uint32_t>(FramesFor(options_)), .capacity = LimitOf(kept)};
+    const PolicyOptions policy{.max_slots = static_cast<uint32_t>(FramesFor(options_)),
+                               .capacity = LimitOf(kept)};
     policies_[static_cast<int>(kept)] = MakePolicy(options_.policy, policy).value();
   }
 }
 
 DramTier::~DramTier() {
-  for (uint64_t i = 0; i < DivideRoundUp(FramesFor(options_), kChunk); ++i) delete[] chunks_[i].load();
+  for (uint64_t i = 0; i < DivideRoundUp(FramesFor(options_), kChunk); ++i)
+    delete[] chunks_[i].load();
 }
 
 Frame& DramTier::frame(uint32_t number) {
@@ -62,9 +67,12 @@ uint64_t DramTier::LimitOf(BlockClass block_class) const {
     return static_cast<uint64_t>(static_cast<double>(capacity_pages_) * part);
   };
   switch (block_class) {
-    case BlockClass::kDirty: return share(options_.dirty_share);
-    case BlockClass::kKv: return share(options_.kv_share);
-    case BlockClass::kData: break;
+    case BlockClass::kDirty:
+      return share(options_.dirty_share);
+    case BlockClass::kKv:
+      return share(options_.kv_share);
+    case BlockClass::kData:
+      break;
   }
   return capacity_pages_;
 }
@@ -150,8 +158,8 @@ Result<uint32_t> DramTier::Allocate(const BlockKey& key, uint64_t attachment, ui
   return at;
 }
 
-/// Reuses memory where a run fits, grows while there is room, and otherwise evicts. Memory that lies idle in pieces
-/// that fit nobody is given back to the machine.
+/// Reuses memory where a run fits, grows while there is room, and otherwise evicts. Memory that
+/// lies idle in pieces that fit nobody is given back to the machine.
 Result<Arena::Run> DramTier::TakePages(uint16_t domain, uint32_t pages) {
   for (;;) {
     if (const auto run = arena_.Reuse(domain, pages)) return *run;
@@ -166,8 +174,8 @@ Result<Arena::Run> DramTier::TakePages(uint16_t domain, uint32_t pages) {
   }
 }
 
-/// Evicts everything from the segment with the most idle memory, which cannot be given back otherwise. False: nothing
-/// in it could go.
+/// Evicts everything from the segment with the most idle memory, which cannot be given back
+/// otherwise. False: nothing in it could go.
 bool DramTier::EmptySegment() {
   const Arena::Segment* segment = arena_.MostIdle();
   if (segment == nullptr) return false;
@@ -204,8 +212,8 @@ void DramTier::Published(uint32_t number) {
 bool DramTier::EvictOne() {
   for (const bool unflushed_too : {false, true}) {
     if (EvictTransient(unflushed_too)) return true;
-    const bool kv_first = class_pages_[static_cast<int>(BlockClass::kKv)] >
-                          LimitOf(BlockClass::kKv) / 2;
+    const bool kv_first =
+        class_pages_[static_cast<int>(BlockClass::kKv)] > LimitOf(BlockClass::kKv) / 2;
     const auto first = kv_first ? BlockClass::kKv : BlockClass::kData;
     const auto second = kv_first ? BlockClass::kData : BlockClass::kKv;
     if (EvictByPolicy(*PolicyOf(first), unflushed_too)) return true;

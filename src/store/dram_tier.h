@@ -1,4 +1,5 @@
-// The memory tier: blocks as images (image.h) in memory that can be shared with processes, one mapping an attachment.
+// The memory tier: blocks as images (image.h) in memory that can be shared with processes, one
+// mapping an attachment.
 #pragma once
 
 #include <atomic>
@@ -17,7 +18,8 @@
 
 namespace forebay {
 
-/// A block in memory. Its fields are guarded by the lock of its stripe once it is in the index, except `pins`.
+/// A block in memory. Its fields are guarded by the lock of its stripe once it is in the index,
+/// except `pins`.
 struct Frame {
   std::byte* image = nullptr;
   BlockKey key;
@@ -26,17 +28,17 @@ struct Frame {
   Slot slot = kNone;        // of its entry; kNone: not in the index (any more)
   uint32_t use = 0;         // how often it was given out: tells a stale mention of it
   uint32_t length = 0;
-  Arena::Run run;           // where the image is
+  Arena::Run run;  // where the image is
   uint16_t domain = 0;
   BlockClass block_class = BlockClass::kData;
-  bool complete = false;    // every page is filled
-  bool filling = false;     // a Fill has the right to add pages
-  bool flushed = false;     // there is nothing left to bring to a disk
+  bool complete = false;  // every page is filled
+  bool filling = false;   // a Fill has the right to add pages
+  bool flushed = false;   // there is nothing left to bring to a disk
   bool flush_queued = false;
-  bool flushing = false;    // its pages are being written
+  bool flushing = false;  // its pages are being written
   uint32_t filled_pages = 0;
-  bool admitted = false;    // the policy wants to keep it; otherwise it is the first to go
-  bool in_policy = false;   // the policy was told of it; guarded by the tier's lock
+  bool admitted = false;   // the policy wants to keep it; otherwise it is the first to go
+  bool in_policy = false;  // the policy was told of it; guarded by the tier's lock
 
   // The top bit says that the frame left the index while pinned: the last pin frees it.
   std::atomic<uint32_t> pins{0};
@@ -60,8 +62,9 @@ class DramTier {
   DramTier(Memory& memory, Index& index, DramOptions options);
   ~DramTier();
 
-  /// Makes room for a block and gives its frame, unpublished, with an empty trailer and `filling` set. Evicts as
-  /// needed. kOverloaded: all that could go is pinned, dirty or being filled; or the class has used up its share.
+  /// Makes room for a block and gives its frame, unpublished, with an empty trailer and `filling`
+  /// set. Evicts as needed. kOverloaded: all that could go is pinned, dirty or being filled; or the
+  /// class has used up its share.
   Result<uint32_t> Allocate(const BlockKey& key, uint64_t attachment, uint32_t length,
                             BlockClass block_class);
 
@@ -74,18 +77,21 @@ class DramTier {
   /// The class of a block changed (dirty data reached the origin). The caller has it pinned.
   void Reclassify(uint32_t frame, BlockClass to);
 
-  /// Only with the stripe's lock held does a pin count: it keeps the frame's bytes where and as they are.
+  /// Only with the stripe's lock held does a pin count: it keeps the frame's bytes where and as
+  /// they are.
   void Pin(Frame& frame) { frame.pins.fetch_add(1, std::memory_order_relaxed); }
   /// Any thread, no lock.
   void Unpin(Frame& frame);
 
-  /// Applies hits that a stripe has gathered, unless the tier is busy: hits may be lost, never waited for.
+  /// Applies hits that a stripe has gathered, unless the tier is busy: hits may be lost, never
+  /// waited for.
   void Hits(std::span<const Index::PendingHit> hits);
 
   Frame& frame(uint32_t number);
   Slot SlotOf(uint32_t frame) const { return first_slot_ + frame; }
 
-  /// A small number for an attachment, the same until the process ends. kOverloaded past 60,000 of them.
+  /// A small number for an attachment, the same until the process ends. kOverloaded past 60,000 of
+  /// them.
   Result<uint16_t> DomainOf(uint64_t attachment);
   uint64_t AttachmentOf(uint16_t domain);
 
@@ -101,7 +107,9 @@ class DramTier {
   static constexpr uint32_t kChunk = 1024;  // frames
 
   Result<uint16_t> DomainLocked(uint64_t attachment);
-  Policy* PolicyOf(BlockClass block_class) { return policies_[static_cast<int>(block_class)].get(); }
+  Policy* PolicyOf(BlockClass block_class) {
+    return policies_[static_cast<int>(block_class)].get();
+  }
   uint64_t LimitOf(BlockClass block_class) const;
   Result<Arena::Run> TakePages(uint16_t domain, uint32_t pages);
   bool EvictOne();
@@ -120,9 +128,9 @@ class DramTier {
 
   std::mutex mutex_;
   Arena arena_;
-  std::vector<uint64_t> attachments_;  // by domain
+  std::vector<uint64_t> attachments_;              // by domain
   std::vector<std::unique_ptr<Policy>> policies_;  // by class; none for dirty
-  std::map<uint64_t, uint16_t> domain_numbers_;  // by attachment
+  std::map<uint64_t, uint16_t> domain_numbers_;    // by attachment
   uint64_t class_pages_[kBlockClasses] = {};
   struct Transient {
     uint32_t frame;
@@ -130,7 +138,7 @@ class DramTier {
   };
   std::deque<Transient> transient_;  // published, but not admitted by the policy; may be gone since
   std::vector<uint32_t> free_frames_;
-  uint32_t used_frames_ = 0;     // high-water mark
+  uint32_t used_frames_ = 0;  // high-water mark
   std::unique_ptr<std::atomic<Frame*>[]> chunks_;
   std::atomic<uint64_t> evictions_{0};
 };

@@ -18,12 +18,13 @@ constexpr int kMaxFillTries = 8;
 
 Result<void> Store::CheckBlock(const BlockInfo& info) const {
   if (info.length == 0 || info.length > options_.max_block_bytes) {
-    return Fail(Code::kInvalidArgument, fmt::format("a block of {} bytes; it must have 1 to {}", info.length,
-                                                    options_.max_block_bytes));
+    return Fail(Code::kInvalidArgument, fmt::format("a block of {} bytes; it must have 1 to {}",
+                                                    info.length, options_.max_block_bytes));
   }
   if (info.block_class == BlockClass::kDirty && disks_.empty()) {
-    return Fail(Code::kUnsupported, "dirty blocks need a disk tier: without one an acknowledged write "
-                                    "would not survive this process");
+    return Fail(Code::kUnsupported,
+                "dirty blocks need a disk tier: without one an acknowledged write "
+                "would not survive this process");
   }
   return {};
 }
@@ -36,8 +37,8 @@ Result<Frame*> Store::TakeFilling(const BlockKey& key, const BlockInfo& info, bo
   if (slot == kNone) return nullptr;
   const Entry& entry = index_->entry(slot);
   if (entry.length != info.length) {
-    return Fail(Code::kInvalidArgument, fmt::format("the block is there with {} bytes, not {}", entry.length,
-                                                    info.length));
+    return Fail(Code::kInvalidArgument,
+                fmt::format("the block is there with {} bytes, not {}", entry.length, info.length));
   }
   *on_disk = entry.disk != kNoDisk;
   if (entry.frame == kNone) return nullptr;
@@ -57,8 +58,11 @@ Result<Frame*> Store::NewFrame(const BlockKey& key, const BlockInfo& info) {
     if (guard.Find(key) == kNone) {
       dram_->Pin(frame);
       frame.slot = dram_->SlotOf(number);
-      guard.Insert(frame.slot, {.key = key, .length = info.length, .frame = number,
-                                .domain = frame.domain, .block_class = info.block_class});
+      guard.Insert(frame.slot, {.key = key,
+                                .length = info.length,
+                                .frame = number,
+                                .domain = frame.domain,
+                                .block_class = info.block_class});
     }
   }
   if (frame.pins.load(std::memory_order_relaxed) == 0) {
@@ -92,7 +96,8 @@ void Store::EndFill(Frame& frame) {
   {
     auto guard = index_->Lock(frame.key);
     frame.filling = false;
-    if (frame.slot != kNone && frame.filled_pages == 0 && index_->entry(frame.slot).disk == kNoDisk) {
+    if (frame.slot != kNone && frame.filled_pages == 0 &&
+        index_->entry(frame.slot).disk == kNoDisk) {
       guard.Remove(frame.slot);
       frame.slot = kNone;
       release = true;
@@ -140,8 +145,10 @@ Result<void> Fill::CommitVerified(uint32_t offset, uint32_t size, std::span<cons
   const Bytes data(frame_->image + offset, size);
   const uint32_t bad = FirstBadPage(frame_->key, first, data, crcs.data());
   if (bad < crcs.size()) {
-    return Fail(Code::kCorrupt, fmt::format("page {} of a block does not match the checksum that came with "
-                                            "it", first + bad));
+    return Fail(Code::kCorrupt,
+                fmt::format("page {} of a block does not match the checksum that came with "
+                            "it",
+                            first + bad));
   }
   std::copy(crcs.begin(), crcs.end(), frame_->trailer().crcs() + first);
   Publish(first, static_cast<uint32_t>(crcs.size()));
@@ -173,8 +180,10 @@ Task<Result<void>> Store::FlushDirty(Env& env, DiskTier& disk, std::vector<Block
   for (const BlockKey& key : keys) {
     const auto presence = Probe(key);
     if (flushed && (!presence || !presence->on_disk)) {
-      flushed = Fail(Code::kIoError, fmt::format("disk tier {}: a dirty block could not be written; it is full "
-                                                 "of dirty data, or failing", disk.directory()));
+      flushed = Fail(Code::kIoError,
+                     fmt::format("disk tier {}: a dirty block could not be written; it is full "
+                                 "of dirty data, or failing",
+                                 disk.directory()));
     }
   }
   for (const BlockKey& key : keys) {

@@ -1,5 +1,6 @@
-// How blocks come from memory to their disk: claimed, given room, sealed, written, recorded, published. Every step
-// looks again at what the steps before it left, because the world went on meanwhile.
+// How blocks come from memory to their disk: claimed, given room, sealed, written, recorded,
+// published. Every step looks again at what the steps before it left, because the world went on
+// meanwhile.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,7 +40,8 @@ struct DiskTier::Job {
   AlignedBuffer trailer;      // of a partial block: sealed as it was when it was claimed
 };
 
-/// Takes the right to flush a block, and what there is to flush of it. False: there is nothing to do now.
+/// Takes the right to flush a block, and what there is to flush of it. False: there is nothing to
+/// do now.
 bool DiskTier::Claim(Job& job) {
   auto guard = index_.Lock(job.key);
   const Slot slot = guard.Find(job.key);
@@ -66,8 +68,9 @@ bool DiskTier::Claim(Job& job) {
   return true;
 }
 
-/// With the stripe's lock held. A complete image is sealed where it is, for nothing in it will change; of a partial
-/// one the trailer is copied, because its pages go on being filled while it is written.
+/// With the stripe's lock held. A complete image is sealed where it is, for nothing in it will
+/// change; of a partial one the trailer is copied, because its pages go on being filled while it is
+/// written.
 void DiskTier::Seal(Job& job) {
   const ImageLayout layout = job.frame->layout();
   Trailer trailer = job.frame->trailer();
@@ -100,7 +103,8 @@ bool DiskTier::FindRoom(Env& env, Job& job) {
   }
   auto place = space_->Allocate(pages, job.block_class);
   if (!place) {
-    env.log.Warning("store", fmt::format("disk tier {}: {}", directory(), place.error().ToString()));
+    env.log.Warning("store",
+                    fmt::format("disk tier {}: {}", directory(), place.error().ToString()));
     return false;
   }
   job.place = *place;
@@ -150,9 +154,8 @@ Task<Result<void>> DiskTier::Flush(Env& env, std::vector<BlockKey> keys) {
       Finish(job, false);
     }
   }
-  std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) {
-    return a.place.extent.first < b.place.extent.first;
-  });
+  std::sort(jobs.begin(), jobs.end(),
+            [](const Job& a, const Job& b) { return a.place.extent.first < b.place.extent.first; });
   const auto written = co_await WriteJobs(env, jobs);
   const auto recorded = co_await WriteRecords(env, jobs);
   for (Job& job : jobs) Finish(job, true);
@@ -166,7 +169,10 @@ namespace {
 class Writes {
  public:
   Writes(Env& env, TierFiles& files, DiskCounters& counters)
-      : env_(env), files_(files), counters_(counters), group_(env.executor),
+      : env_(env),
+        files_(files),
+        counters_(counters),
+        group_(env.executor),
         depth_(env.executor, kWriteDepth) {}
 
   /// `done` is set when the parts are written; it and the memory of the parts must live until Join.
@@ -254,11 +260,12 @@ Task<Result<void>> DiskTier::WritePartial(Env& env, Job& job) {
     if (run.first >= end) continue;
     const Bytes part(job.frame->image + uint64_t{run.first} * kPageBytes,
                      uint64_t{end - run.first} * kPageBytes);
-    FB_CO_TRY(co_await files_->WriteData(env, job.place.extent.first + run.first, std::span(&part, 1)));
+    FB_CO_TRY(
+        co_await files_->WriteData(env, job.place.extent.first + run.first, std::span(&part, 1)));
     bytes += part.size();
   }
-  const Bytes trailer = job.trailer.bytes().first(
-      uint64_t{layout.total_pages - layout.trailer_page()} * kPageBytes);
+  const Bytes trailer =
+      job.trailer.bytes().first(uint64_t{layout.total_pages - layout.trailer_page()} * kPageBytes);
   FB_CO_TRY(co_await files_->WriteData(env, job.place.extent.first + layout.trailer_page(),
                                        std::span(&trailer, 1)));
   counters_.writes.fetch_add(job.runs.size() + 1, std::memory_order_relaxed);
@@ -277,14 +284,19 @@ Task<Result<void>> DiskTier::WriteRecords(Env& env, std::vector<Job>& jobs) {
   for (size_t i = 0; i < fresh.size();) {
     const size_t begin = i;
     std::vector<std::byte> raw;
-    for (; i < fresh.size() && fresh[i]->place.record == fresh[begin]->place.record + (i - begin); ++i) {
+    for (; i < fresh.size() && fresh[i]->place.record == fresh[begin]->place.record + (i - begin);
+         ++i) {
       const Job& job = *fresh[i];
-      const Record record{.key = job.key, .attachment = job.frame->attachment,
+      const Record record{.key = job.key,
+                          .attachment = job.frame->attachment,
                           .sequence = next_sequence_.fetch_add(1),
-                          .first_page = job.place.extent.first, .length = job.frame->length,
-                          .block_class = job.block_class, .complete = job.complete};
+                          .first_page = job.place.extent.first,
+                          .length = job.frame->length,
+                          .block_class = job.block_class,
+                          .complete = job.complete};
       raw.resize(raw.size() + Record::kBytes);
-      record.Encode(raw.data() + raw.size() - Record::kBytes, files_->super().tier_id, job.place.record);
+      record.Encode(raw.data() + raw.size() - Record::kBytes, files_->super().tier_id,
+                    job.place.record);
     }
     const auto written = co_await files_->WriteRecords(env, fresh[begin]->place.record, raw);
     counters_.record_bytes_written.fetch_add(raw.size(), std::memory_order_relaxed);
@@ -313,8 +325,11 @@ Task<Result<void>> DiskTier::UpdateRecord(Env& env, BlockKey key) {
     ++entry.disk_readers;
     held = found;
     domain = entry.domain;
-    record = {.key = key, .sequence = next_sequence_.fetch_add(1), .first_page = entry.first_page,
-              .length = entry.length, .block_class = entry.block_class,
+    record = {.key = key,
+              .sequence = next_sequence_.fetch_add(1),
+              .first_page = entry.first_page,
+              .length = entry.length,
+              .block_class = entry.block_class,
               .complete = entry.has(Entry::kCompleteOnDisk)};
   }
   record.attachment = dram_.AttachmentOf(domain);

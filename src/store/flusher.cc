@@ -35,7 +35,8 @@ Task<void> Store::Flusher::Run() {
       co_await bell_.Wait();
     }
     if (pending_bytes() < options_.flush_batch_bytes) {
-      // An early end of the wait is Stop's doing, or the end of the process: go on at once either way.
+      // An early end of the wait is Stop's doing, or the end of the process: go on at once either
+      // way.
       static_cast<void>(co_await env_.clock.Sleep(options_.flush_delay, stop_.token()));
     }
     uint64_t bytes;

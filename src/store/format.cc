@@ -55,18 +55,27 @@ uint32_t RecordSeed(uint64_t tier_id, uint64_t slot) {
 
 std::string_view ClassName(BlockClass block_class) {
   switch (block_class) {
-    case BlockClass::kData: return "data";
-    case BlockClass::kDirty: return "dirty";
-    case BlockClass::kKv: return "kv";
+    case BlockClass::kData:
+      return "data";
+    case BlockClass::kDirty:
+      return "dirty";
+    case BlockClass::kKv:
+      return "kv";
   }
   return "unknown";
 }
 
 void Superblock::Encode(MutableBytes page) const {
   FB_ASSERT(page.size() == kBytes);
-  RawSuper raw{.magic = kSuperMagic, .format = kStoreFormat, .page_bytes = kPageBytes,
-               .node_id = node_id, .tier_id = tier_id, .data_pages = data_pages,
-               .records = records, .reserved = 0, .crc = 0};
+  RawSuper raw{.magic = kSuperMagic,
+               .format = kStoreFormat,
+               .page_bytes = kPageBytes,
+               .node_id = node_id,
+               .tier_id = tier_id,
+               .data_pages = data_pages,
+               .records = records,
+               .reserved = 0,
+               .crc = 0};
   raw.crc = RawCrc(raw, 0);
   std::fill(page.begin(), page.end(), std::byte{0});
   StoreTo(page.data(), raw);
@@ -85,15 +94,24 @@ Result<Superblock> Superblock::Decode(Bytes page) {
   if (raw.page_bytes != kPageBytes) {
     return Fail(Code::kUnsupported, fmt::format("pages of {} bytes", raw.page_bytes));
   }
-  return Superblock{.node_id = raw.node_id, .tier_id = raw.tier_id, .data_pages = raw.data_pages,
+  return Superblock{.node_id = raw.node_id,
+                    .tier_id = raw.tier_id,
+                    .data_pages = raw.data_pages,
                     .records = raw.records};
 }
 
 void Record::Encode(std::byte* to, uint64_t tier_id, uint64_t slot) const {
-  RawRecord raw{.key = key.hash, .attachment = attachment, .sequence = sequence,
-                .first_page = first_page, .length = length, .magic = kRecordMagic,
-                .block_class = static_cast<uint8_t>(block_class), .complete = complete,
-                .reserved = 0, .reserved2 = {}, .crc = 0};
+  RawRecord raw{.key = key.hash,
+                .attachment = attachment,
+                .sequence = sequence,
+                .first_page = first_page,
+                .length = length,
+                .magic = kRecordMagic,
+                .block_class = static_cast<uint8_t>(block_class),
+                .complete = complete,
+                .reserved = 0,
+                .reserved2 = {},
+                .crc = 0};
   raw.crc = RawCrc(raw, RecordSeed(tier_id, slot));
   StoreTo(to, raw);
 }
@@ -104,8 +122,11 @@ std::optional<Record> Record::Decode(const std::byte* from, uint64_t tier_id, ui
   const bool intact = raw.crc == RawCrc(raw, RecordSeed(tier_id, slot));
   if (!intact && !Planted(PlantedBug::kAcceptTornHeader)) return std::nullopt;
   if (raw.block_class >= kBlockClasses) return std::nullopt;
-  return Record{.key = {raw.key}, .attachment = raw.attachment, .sequence = raw.sequence,
-                .first_page = raw.first_page, .length = raw.length,
+  return Record{.key = {raw.key},
+                .attachment = raw.attachment,
+                .sequence = raw.sequence,
+                .first_page = raw.first_page,
+                .length = raw.length,
                 .block_class = static_cast<BlockClass>(raw.block_class),
                 .complete = raw.complete != 0};
 }

@@ -1,4 +1,5 @@
-// What a disk tier writes down about itself: a superblock, and one record a block. docs/STORE.md has the layout.
+// What a disk tier writes down about itself: a superblock, and one record a block. docs/STORE.md
+// has the layout.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +23,11 @@ std::string_view ClassName(BlockClass block_class);
 
 inline constexpr uint32_t kStoreFormat = 1;
 
-/// The first page of the index file, and the second, which is its copy. Written once, when the tier is made or resized.
+/// The first page of the index file, and the second, which is its copy. Written once, when the tier
+/// is made or resized.
 struct Superblock {
-  Hash128 node_id;         // whose files these are
-  uint64_t tier_id = 0;    // chance, made with the tier: ties records to it
+  Hash128 node_id;       // whose files these are
+  uint64_t tier_id = 0;  // chance, made with the tier: ties records to it
   uint64_t data_pages = 0;
   uint64_t records = 0;
 

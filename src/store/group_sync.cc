@@ -9,7 +9,8 @@
 
 namespace forebay {
 
-/// Suspends until somebody's round is done or it is our turn to lead one. Ready at once where no sync runs.
+/// Suspends until somebody's round is done or it is our turn to lead one. Ready at once where no
+/// sync runs.
 struct GroupSync::Join {
   GroupSync& group;
   Waiter& waiter;
@@ -36,15 +37,18 @@ uint64_t GroupSync::Mark() {
 Task<Result<void>> GroupSync::Sync(Env& env, uint64_t mark) {
   Waiter waiter{.executor = &env.executor};
   co_await Join{*this, waiter};
-  Result<void> result = waiter.leads ? co_await Lead(env, std::move(waiter.followers)) : waiter.result;
+  Result<void> result =
+      waiter.leads ? co_await Lead(env, std::move(waiter.followers)) : waiter.result;
   if (result && Mark() != mark) {
-    result = Fail(Code::kIoError, fmt::format("{}: a sync failed since this was written: it counts as lost",
-                                              files_.directory()));
+    result = Fail(Code::kIoError,
+                  fmt::format("{}: a sync failed since this was written: it counts as lost",
+                              files_.directory()));
   }
   co_return result;
 }
 
-/// Syncs for ourselves and the followers, then hands the lead to the first of those who came meanwhile.
+/// Syncs for ourselves and the followers, then hands the lead to the first of those who came
+/// meanwhile.
 Task<Result<void>> GroupSync::Lead(Env& env, std::vector<Waiter*> followers) {
   const Result<void> result = co_await files_.Sync(env);
   Waiter* next = nullptr;

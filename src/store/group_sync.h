@@ -11,8 +11,9 @@ namespace forebay {
 
 class TierFiles;
 
-/// Whoever asks while a sync runs shares the next one. Why never two at once: the kernel reports a failed sync to one
-/// caller only, so a second one could be told that all is well about pages that the first one's failure has lost.
+/// Whoever asks while a sync runs shares the next one. Why never two at once: the kernel reports a
+/// failed sync to one caller only, so a second one could be told that all is well about pages that
+/// the first one's failure has lost.
 ///
 /// Any thread, through its own Env.
 class GroupSync {
@@ -22,8 +23,8 @@ class GroupSync {
   /// Taken before writing what is to be synced.
   uint64_t Mark();
 
-  /// Everything written since `mark` was taken is durable. Fails if any sync has failed since then, because that failure
-  /// may have lost it.
+  /// Everything written since `mark` was taken is durable. Fails if any sync has failed since then,
+  /// because that failure may have lost it.
   Task<Result<void>> Sync(Env& env, uint64_t mark);
 
  private:

@@ -4,6 +4,7 @@
 
 #include "src/base/assert.h"
 #include "src/base/units.h"
+#include "src/store/planted.h"
 
 namespace forebay {
 
@@ -57,12 +58,15 @@ bool Trailer::AllFilled(uint32_t first, uint32_t pages) const {
   return true;
 }
 
-void Trailer::Clear() { std::memset(at_, 0, layout_.trailer_bytes); }
+void Trailer::Clear() {
+  std::memset(at_, 0, layout_.trailer_bytes);
+}
 
 Trailer::Footer Trailer::MakeFooter(const BlockKey& key) const {
   static_assert(sizeof(Footer) == kFooterBytes);
-  Footer footer{.key = key.hash, .length = layout_.length, .magic = kTrailerMagic, .reserved = 0,
-                .crc = 0};
+  const Hash128 name = Planted(PlantedBug::kForgetKeyInChecksum) ? Hash128{} : key.hash;
+  Footer footer{
+      .key = name, .length = layout_.length, .magic = kTrailerMagic, .reserved = 0, .crc = 0};
   const uint32_t seed = PageSeed(key, kTrailerSeedPage);
   const uint32_t crc = Crc32c({at_, AlignedCrcBytes() + layout_.bitmap_words * 8}, seed);
   footer.crc = Crc32c(std::as_bytes(std::span(&footer, 1)).first(offsetof(Footer, crc)), crc);

@@ -1,7 +1,8 @@
-// A block looks the same in memory and on disk: its data, then its trailer at the very end of its last page, so that
-// one transfer moves both and nothing has to be looked up to verify it.
+// A block looks the same in memory and on disk: its data, then its trailer at the very end of its
+// last page, so that one transfer moves both and nothing has to be looked up to verify it.
 //
-//   | data page 0 | data page 1 | ... | last data ...          trailer |      (a page of its own where it does not fit)
+//   | data page 0 | data page 1 | ... | last data ...          trailer |      (a page of its own
+//   where it does not fit)
 //                                                    |
 //                   crc[pages] | filled bits | flushed bits | footer
 #pragma once
@@ -22,10 +23,10 @@ inline constexpr uint32_t kMaxBlockBytes = 64u << 20;
 struct ImageLayout {
   explicit ImageLayout(uint32_t length_bytes);
 
-  uint32_t length;         // bytes of data
-  uint32_t data_pages;     // pages that hold data
-  uint32_t total_pages;    // with the trailer
-  uint32_t bitmap_words;   // 64-bit words in each bitmap
+  uint32_t length;        // bytes of data
+  uint32_t data_pages;    // pages that hold data
+  uint32_t total_pages;   // with the trailer
+  uint32_t bitmap_words;  // 64-bit words in each bitmap
   uint32_t trailer_bytes;
   uint32_t trailer_offset;
 

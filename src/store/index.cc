@@ -115,8 +115,14 @@ uint64_t Index::Sum(uint64_t Stripe::* counter) {
   return sum;
 }
 
-uint64_t Index::entries() { return Sum(&Stripe::entries); }
-uint64_t Index::hits() { return Sum(&Stripe::hits); }
-uint64_t Index::misses() { return Sum(&Stripe::misses); }
+uint64_t Index::entries() {
+  return Sum(&Stripe::entries);
+}
+uint64_t Index::hits() {
+  return Sum(&Stripe::hits);
+}
+uint64_t Index::misses() {
+  return Sum(&Stripe::misses);
+}
 
 }  // namespace forebay

@@ -1,8 +1,10 @@
-// What the node holds and where: one entry of 44 bytes a block, found by key under the lock of the key's stripe.
+// What the node holds and where: one entry of 44 bytes a block, found by key under the lock of the
+// key's stripe.
 //
-// A slot is the name of an entry. Slots come in spaces: a block that only memory holds has the slot of its frame,
-// a block on disk has the slot of its record there, so the index needs no allocator of its own and is bounded by
-// what the tiers are. An entry moves when its block first reaches a disk.
+// A slot is the name of an entry. Slots come in spaces: a block that only memory holds has the slot
+// of its frame, a block on disk has the slot of its record there, so the index needs no allocator
+// of its own and is bounded by what the tiers are. An entry moves when its block first reaches a
+// disk.
 #pragma once
 
 #include <atomic>
@@ -21,8 +23,8 @@ inline constexpr uint32_t kNone = kNoSlot;
 inline constexpr uint8_t kNoDisk = 0xff;
 inline constexpr uint8_t kMaxDiskReaders = 0xff;
 
-/// Guarded by its stripe's lock, but for region_next, which belongs to the disk's lock; `disk` and `first_page`
-/// change only under both.
+/// Guarded by its stripe's lock, but for region_next, which belongs to the disk's lock; `disk` and
+/// `first_page` change only under both.
 struct Entry {
   BlockKey key;
   uint32_t next = kNone;         // in its hash chain
@@ -32,17 +34,19 @@ struct Entry {
   uint32_t region_next = kNone;  // in the list of its part of the disk
   uint16_t domain = 0;
   uint8_t disk = kNoDisk;
-  uint8_t disk_readers = 0;      // reads of the disk copy in progress: it stays while there are any
+  uint8_t disk_readers = 0;  // reads of the disk copy in progress: it stays while there are any
   BlockClass block_class = BlockClass::kData;
   uint8_t flags = 0;
   uint16_t unused = 0;
 
   static constexpr uint8_t kCompleteOnDisk = 1;  // no page is missing there
   static constexpr uint8_t kDiskWriting = 2;     // the disk copy is being changed in place
-  static constexpr uint8_t kDoomedOnDisk = 4;    // the disk copy goes when its last reader has ended
-  static constexpr uint8_t kBadMedia = 8;        // and its pages are not to be used again
+  static constexpr uint8_t kDoomedOnDisk = 4;  // the disk copy goes when its last reader has ended
+  static constexpr uint8_t kBadMedia = 8;      // and its pages are not to be used again
   bool has(uint8_t flag) const { return (flags & flag) != 0; }
-  void set(uint8_t flag, bool on) { flags = static_cast<uint8_t>(on ? flags | flag : flags & ~flag); }
+  void set(uint8_t flag, bool on) {
+    flags = static_cast<uint8_t>(on ? flags | flag : flags & ~flag);
+  }
 };
 static_assert(sizeof(Entry) <= 48);
 
@@ -64,7 +68,8 @@ class Index {
     uint32_t first_bucket = 0;
     uint32_t buckets = 0;
     uint64_t entries = 0;
-    uint64_t hits = 0;    // counted here, because a counter that all share would be all that they wait for
+    uint64_t hits =
+        0;  // counted here, because a counter that all share would be all that they wait for
     uint64_t misses = 0;
     uint32_t pending_hits = 0;
     PendingHit pending[kHitBatch];

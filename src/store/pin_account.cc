@@ -10,9 +10,10 @@ Result<uint64_t> PinAccount::Hold(View view) {
   const std::scoped_lock lock(mutex_);
   const uint64_t bytes = view.bytes().size();
   if (held_bytes_ + bytes > limit_bytes_) {
-    return Fail(Code::kOverloaded,
-                fmt::format("this process holds {} of its {} of pinned memory; release views or copy",
-                            FormatSize(held_bytes_), FormatSize(limit_bytes_)));
+    return Fail(
+        Code::kOverloaded,
+        fmt::format("this process holds {} of its {} of pinned memory; release views or copy",
+                    FormatSize(held_bytes_), FormatSize(limit_bytes_)));
   }
   held_bytes_ += bytes;
   const uint64_t handle = next_handle_++;

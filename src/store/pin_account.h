@@ -15,7 +15,8 @@ class PinAccount {
  public:
   explicit PinAccount(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
-  /// Takes a view over; returns the handle that releases it. kOverloaded past the limit: the process should copy.
+  /// Takes a view over; returns the handle that releases it. kOverloaded past the limit: the
+  /// process should copy.
   Result<uint64_t> Hold(View view);
   /// False if there is no such handle.
   bool Release(uint64_t handle);

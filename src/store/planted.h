@@ -1,23 +1,28 @@
-// Bugs planted on purpose, to prove that the tests would catch them. They exist only in the tests' own build of
-// this folder (FOREBAY_PLANT_BUGS); in the product every question below is the constant false.
+// Bugs planted on purpose, to prove that the tests would catch them. They exist only in the tests'
+// own build of this folder (FOREBAY_PLANT_BUGS); in the product every question below is the
+// constant false.
 #pragma once
 
 namespace forebay {
 
 enum class PlantedBug {
   kNone,
-  kSkipSync,              // acknowledge dirty data before it is durable
-  kReusePinnedSlot,       // evict a frame that somebody still reads
-  kForgetKeyInChecksum,   // let one block's page pass for another's
-  kAcceptTornHeader,      // believe a record without looking at its checksum
-  kEvictDirty,            // drop what the origin does not have yet
+  kSkipSync,             // acknowledge dirty data before it is durable
+  kReusePinnedSlot,      // evict a frame that somebody still reads
+  kForgetKeyInChecksum,  // let one block's page pass for another's
+  kAcceptTornHeader,     // believe a record without looking at its checksum
+  kEvictDirty,           // drop what the origin does not have yet
 };
 
 #ifdef FOREBAY_PLANT_BUGS
 inline PlantedBug planted_bug = PlantedBug::kNone;
-inline bool Planted(PlantedBug bug) { return planted_bug == bug; }
+inline bool Planted(PlantedBug bug) {
+  return planted_bug == bug;
+}
 #else
-constexpr bool Planted(PlantedBug) { return false; }
+constexpr bool Planted(PlantedBug) {
+  return false;
+}
 #endif
 
 }  // namespace forebay

@@ -24,13 +24,15 @@ TEST_P(PlantedBugTest, IsCaught) {
   planted_bug = GetParam().bug;
   const auto seed = sim::FindFailingSeed(GetParam().name, kMostSeeds,
                                          {.options = PowerFaults, .run = RunCrashScenario});
-  EXPECT_TRUE(seed.has_value()) << GetParam().name << " was not caught in " << kMostSeeds << " seeds";
+  EXPECT_TRUE(seed.has_value()) << GetParam().name << " was not caught in " << kMostSeeds
+                                << " seeds";
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PlantedBugTest,
                          testing::Values(Case{PlantedBug::kSkipSync, "SkipSync"},
                                          Case{PlantedBug::kReusePinnedSlot, "ReusePinnedSlot"},
-                                         Case{PlantedBug::kForgetKeyInChecksum, "ForgetKeyInChecksum"},
+                                         Case{PlantedBug::kForgetKeyInChecksum,
+                                              "ForgetKeyInChecksum"},
                                          Case{PlantedBug::kAcceptTornHeader, "AcceptTornHeader"},
                                          Case{PlantedBug::kEvictDirty, "EvictDirty"}),
                          [](const auto& info) { return std::string(info.param.name); });

@@ -1,5 +1,6 @@
-// How a disk tier takes in what a former process left: by its records alone. A block's data is looked at when it is
-// first read, and what the last moments before a crash left torn shows then, as a checksum that does not match.
+// How a disk tier takes in what a former process left: by its records alone. A block's data is
+// looked at when it is first read, and what the last moments before a crash left torn shows then,
+// as a checksum that does not match.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,16 +24,18 @@ struct DiskTier::Found {
   uint32_t end() const { return record.first_page + pages(); }
 };
 
-/// Whether an intact record can be used in the tier as it is now. A tier that was made smaller must not lose dirty data.
+/// Whether an intact record can be used in the tier as it is now. A tier that was made smaller must
+/// not lose dirty data.
 Result<bool> DiskTier::Usable(const Record& record, uint64_t slot) const {
   if (record.length == 0 || record.length > kMaxBlockBytes) return false;
   const uint64_t end = uint64_t{record.first_page} + ImageLayout(record.length).total_pages;
   if (slot < files_->super().records && end <= files_->super().data_pages) return true;
   if (record.block_class == BlockClass::kDirty) {
-    return Fail(Code::kInvalidArgument,
-                fmt::format("disk tier {}: data that the origin does not have yet lies past the end "
-                            "of the new size; give the tier its former size",
-                            files_->directory()));
+    return Fail(
+        Code::kInvalidArgument,
+        fmt::format("disk tier {}: data that the origin does not have yet lies past the end "
+                    "of the new size; give the tier its former size",
+                    files_->directory()));
   }
   return false;
 }
@@ -55,7 +58,8 @@ Task<Result<std::vector<DiskTier::Found>>> DiskTier::LoadRecords(Env& env) {
   co_return std::move(found);
 }
 
-/// Marks as stale what a later record has overwritten or replaced, and gives the rest to the index, oldest first.
+/// Marks as stale what a later record has overwritten or replaced, and gives the rest to the index,
+/// oldest first.
 void DiskTier::Adopt(std::vector<Found> found) {
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
     return std::pair(a.record.key, a.record.sequence) < std::pair(b.record.key, b.record.sequence);
@@ -79,16 +83,19 @@ void DiskTier::Adopt(std::vector<Found> found) {
     if (!overlapped) kept.push_back(i);
   }
   std::erase_if(found, [](const Found& f) { return f.stale; });
-  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-    return a.record.sequence < b.record.sequence;
-  });
+  std::sort(found.begin(), found.end(),
+            [](const Found& a, const Found& b) { return a.record.sequence < b.record.sequence; });
   std::vector<bool> used(files_->super().records);
   std::vector<Extent> taken;
   taken.reserve(found.size());
   for (const Found& f : found) {
     if (index_.Lock(f.record.key).Find(f.record.key) != kNone) continue;  // another disk has it
-    Entry entry{.key = f.record.key, .length = f.record.length, .first_page = f.record.first_page,
-                .domain = f.domain, .disk = number_, .block_class = f.record.block_class};
+    Entry entry{.key = f.record.key,
+                .length = f.record.length,
+                .first_page = f.record.first_page,
+                .domain = f.domain,
+                .disk = number_,
+                .block_class = f.record.block_class};
     entry.set(Entry::kCompleteOnDisk, f.record.complete);
     space_->Adopt(f.slot, entry);
     used[f.slot] = true;
@@ -108,7 +115,8 @@ Task<Result<void>> DiskTier::Recover(Env& env) {
   Adopt(std::move(found));
   next_sequence_.store(highest + 1);
   if (records > 0) {
-    env.log.Info("store", fmt::format("disk tier {}: {} blocks found", files_->directory(), records));
+    env.log.Info("store",
+                 fmt::format("disk tier {}: {} blocks found", files_->directory(), records));
   }
   co_return Result<void>();
 }

@@ -13,7 +13,7 @@ struct DiskStats {
   uint64_t size_bytes = 0;
   uint64_t used_bytes = 0;
   uint64_t blocks = 0;
-  uint64_t bad_bytes = 0;            // never used again after a read error
+  uint64_t bad_bytes = 0;  // never used again after a read error
   uint64_t evictions = 0;
   uint64_t neighbour_evictions = 0;  // for their place, not by the policy
   uint64_t reads = 0;
@@ -24,7 +24,7 @@ struct DiskStats {
   uint64_t rotten_blocks = 0;
   uint64_t io_errors = 0;
   uint64_t not_admitted = 0;
-  uint64_t skipped_behind = 0;       // not brought to the disk because it was too slow
+  uint64_t skipped_behind = 0;  // not brought to the disk because it was too slow
   uint64_t pending_bytes = 0;
   std::string policy;
 };

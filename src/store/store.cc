@@ -19,20 +19,23 @@ constexpr Duration kFlushPoll = std::chrono::milliseconds(1);
 Result<void> CheckOptions(const StoreOptions& options) {
   const auto refuse = [](std::string why) { return Fail(Code::kInvalidArgument, std::move(why)); };
   if (options.max_block_bytes == 0 || options.max_block_bytes > kMaxBlockBytes) {
-    return refuse(fmt::format("the largest block must be 1 byte to {}", FormatSize(kMaxBlockBytes)));
+    return refuse(
+        fmt::format("the largest block must be 1 byte to {}", FormatSize(kMaxBlockBytes)));
   }
   const uint64_t largest = ImageLayout(options.max_block_bytes).total_bytes();
   if (options.dram.capacity_bytes < largest) {
-    return refuse(fmt::format("a memory tier of {} cannot hold one block of {}; raise --dram or "
-                              "lower the block size", FormatSize(options.dram.capacity_bytes),
-                              FormatSize(options.max_block_bytes)));
+    return refuse(
+        fmt::format("a memory tier of {} cannot hold one block of {}; raise --dram or "
+                    "lower the block size",
+                    FormatSize(options.dram.capacity_bytes), FormatSize(options.max_block_bytes)));
   }
   if (options.disks.size() > kMaxDisks) return refuse(fmt::format("more than {} disks", kMaxDisks));
   for (const DiskOptions& disk : options.disks) {
     if (disk.size_bytes < largest + kMiB) {
-      return refuse(fmt::format("disk tier {}: {} cannot hold one block of {}; raise its size or lower "
-                                "the block size", disk.directory, FormatSize(disk.size_bytes),
-                                FormatSize(options.max_block_bytes)));
+      return refuse(fmt::format(
+          "disk tier {}: {} cannot hold one block of {}; raise its size or lower "
+          "the block size",
+          disk.directory, FormatSize(disk.size_bytes), FormatSize(options.max_block_bytes)));
     }
     if (disk.smallest_mean_block == 0) return refuse("the smallest mean block must not be 0");
   }
@@ -44,13 +47,15 @@ Result<void> CheckOptions(const StoreOptions& options) {
 Store::Store(StoreOptions options) : options_(std::move(options)) {
   options_.dram.max_block_bytes = options_.max_block_bytes;
   // What waits for the disk cannot be evicted: leave memory enough to work with.
-  options_.flush_backlog_bytes = std::min(options_.flush_backlog_bytes, options_.dram.capacity_bytes / 2);
+  options_.flush_backlog_bytes =
+      std::min(options_.flush_backlog_bytes, options_.dram.capacity_bytes / 2);
   // Each space of names is rounded up to whole chunks of the index.
   constexpr uint64_t kRounding = 4096;
   const uint64_t frames = DramTier::FramesFor(options_.dram);
   uint64_t records = 0;
   for (const DiskOptions& disk : options_.disks) records += DiskTier::RecordsFor(disk) + kRounding;
-  index_ = std::make_unique<Index>(frames + kRounding + records, options_.disks.empty() ? frames : records);
+  index_ = std::make_unique<Index>(frames + kRounding + records,
+                                   options_.disks.empty() ? frames : records);
   checksums_ = std::make_unique<ChecksumCache>(options_.checksum_cache_bytes);
 }
 
@@ -58,15 +63,17 @@ Store::~Store() = default;
 
 Task<Result<std::unique_ptr<Store>>> Store::Open(Env& env, StoreOptions options) {
   FB_CO_TRY(CheckOptions(options));
-  for (const std::string& policy : {options.dram.policy}) FB_CO_TRY(MakePolicy(policy, {.max_slots = 1, .capacity = 1}));
-  for (const DiskOptions& disk : options.disks) FB_CO_TRY(MakePolicy(disk.policy, {.max_slots = 1, .capacity = 1}));
+  for (const std::string& policy : {options.dram.policy})
+    FB_CO_TRY(MakePolicy(policy, {.max_slots = 1, .capacity = 1}));
+  for (const DiskOptions& disk : options.disks)
+    FB_CO_TRY(MakePolicy(disk.policy, {.max_slots = 1, .capacity = 1}));
   std::unique_ptr<Store> store(new Store(std::move(options)));
   store->dram_ = std::make_unique<DramTier>(env.memory, *store->index_, store->options_.dram);
   for (const DiskOptions& disk : store->options_.disks) {
     const auto number = static_cast<uint8_t>(store->disks_.size());
     FB_CO_ASSIGN(auto tier,
-                 co_await DiskTier::Open(env, *store->index_, *store->dram_, *store->checksums_, disk,
-                                         store->options_.node_id, number));
+                 co_await DiskTier::Open(env, *store->index_, *store->dram_, *store->checksums_,
+                                         disk, store->options_.node_id, number));
     store->flushers_.push_back(std::make_unique<Flusher>(env, *tier, store->options_));
     store->disks_.push_back(std::move(tier));
   }
@@ -85,7 +92,8 @@ DiskTier* Store::DiskFor(const BlockKey& key) {
   uint64_t total = 0;
   for (const auto& disk : disks_) total += disk->dead() ? 0 : disk->size_bytes();
   if (total == 0) return nullptr;
-  auto at = static_cast<uint64_t>((static_cast<unsigned __int128>(Mix64(key.Spread())) * total) >> 64);
+  auto at =
+      static_cast<uint64_t>((static_cast<unsigned __int128>(Mix64(key.Spread())) * total) >> 64);
   for (const auto& disk : disks_) {
     const uint64_t size = disk->dead() ? 0 : disk->size_bytes();
     if (at < size) return disk.get();
@@ -148,19 +156,23 @@ bool Store::ReadCached(const BlockKey& key, uint32_t offset, MutableBytes into, 
 }
 
 /// Begins a read of the disk copy, which then stays until EndRead. nullopt: there is none to read.
-std::optional<DiskTier::Reading> Store::BeginRead(const BlockKey& key, uint64_t end, DiskTier** disk) {
+std::optional<DiskTier::Reading> Store::BeginRead(const BlockKey& key, uint64_t end,
+                                                  DiskTier** disk) {
   auto guard = index_->Lock(key);
   const Slot slot = guard.Find(key);
   if (slot == kNone) return std::nullopt;
   Entry& entry = index_->entry(slot);
-  if (entry.disk == kNoDisk || end > entry.length || disks_[entry.disk]->dead()) return std::nullopt;
+  if (entry.disk == kNoDisk || end > entry.length || disks_[entry.disk]->dead())
+    return std::nullopt;
   // While it is rewritten, memory has all that it has.
   if (entry.has(Entry::kDoomedOnDisk) || entry.has(Entry::kDiskWriting)) return std::nullopt;
   if (entry.disk_readers == kMaxDiskReaders) return std::nullopt;
   ++entry.disk_readers;
   *disk = disks_[entry.disk].get();
-  const DiskTier::Reading reading{.slot = slot, .first_page = entry.first_page,
-                                  .length = entry.length, .domain = entry.domain,
+  const DiskTier::Reading reading{.slot = slot,
+                                  .first_page = entry.first_page,
+                                  .length = entry.length,
+                                  .domain = entry.domain,
                                   .block_class = entry.block_class};
   const uint32_t pages = ImageLayout(entry.length).total_pages;
   NoteHit(guard, {.block = {key.Spread(), pages}, .frame = kNone, .slot = slot});
@@ -173,7 +185,10 @@ Task<Result<bool>> Store::Read(Env& env, BlockKey key, uint32_t offset, MutableB
   if (options.promote) {
     const auto up = co_await BringUp(env, key);
     if (up && *up && ReadCached(key, offset, into, options.verify)) co_return true;
-    if (!up && up.error().code() != Code::kOverloaded) co_return up;
+    // Without room in memory the disk serves directly.
+    const bool no_room =
+        !up && (up.error().code() == Code::kOverloaded || up.error().code() == Code::kNoSpace);
+    if (!up && !no_room) co_return up;
   }
   DiskTier* disk = nullptr;
   const auto reading = BeginRead(key, uint64_t{offset} + into.size(), &disk);
@@ -191,7 +206,8 @@ Task<Result<View>> Store::Acquire(Env& env, BlockKey key, uint32_t offset, uint3
   co_return std::move(view);
 }
 
-/// Takes a block that only a disk holds up into memory. False: there is nothing to take up, or it was rotten.
+/// Takes a block that only a disk holds up into memory. False: there is nothing to take up, or it
+/// was rotten.
 Task<Result<bool>> Store::BringUp(Env& env, BlockKey key) {
   DiskTier* disk = nullptr;
   const auto reading = BeginRead(key, 0, &disk);
@@ -199,7 +215,8 @@ Task<Result<bool>> Store::BringUp(Env& env, BlockKey key) {
   // A dirty block that is on disk already may leave memory like any other.
   const auto memory_class =
       reading->block_class == BlockClass::kKv ? BlockClass::kKv : BlockClass::kData;
-  const auto number = dram_->Allocate(key, dram_->AttachmentOf(reading->domain), reading->length, memory_class);
+  const auto number =
+      dram_->Allocate(key, dram_->AttachmentOf(reading->domain), reading->length, memory_class);
   if (!number) {
     disk->space().EndRead(reading->slot);
     co_return Fail(number.error());
@@ -238,7 +255,8 @@ std::optional<Store::Presence> Store::Probe(const BlockKey& key) {
   const Entry& entry = index_->entry(slot);
   Presence presence{.in_memory = entry.frame != kNone,
                     .on_disk = entry.disk != kNoDisk && !entry.has(Entry::kDoomedOnDisk),
-                    .length = entry.length, .block_class = entry.block_class};
+                    .length = entry.length,
+                    .block_class = entry.block_class};
   presence.complete = (presence.on_disk && entry.has(Entry::kCompleteOnDisk)) ||
                       (presence.in_memory && dram_->frame(entry.frame).complete);
   return presence;
@@ -275,7 +293,8 @@ std::vector<BlockKey> Store::DirtyBlocks() {
 }
 
 StoreStats Store::stats() {
-  StoreStats stats{.blocks = index_->entries(), .memory_hits = index_->hits(),
+  StoreStats stats{.blocks = index_->entries(),
+                   .memory_hits = index_->hits(),
                    .memory_misses = index_->misses(),
                    .memory_capacity_bytes = dram_->capacity_pages() * kPageBytes,
                    .memory_used_bytes = dram_->resident_pages() * kPageBytes,
@@ -283,20 +302,25 @@ StoreStats Store::stats() {
   for (size_t i = 0; i < disks_.size(); ++i) {
     const DiskSpace::Usage usage = disks_[i]->space().usage();
     const DiskCounters& counters = disks_[i]->counters();
-    stats.disks.push_back({.directory = disks_[i]->directory(), .dead = disks_[i]->dead(),
+    stats.disks.push_back({.directory = disks_[i]->directory(),
+                           .dead = disks_[i]->dead(),
                            .size_bytes = usage.pages * kPageBytes,
                            .used_bytes = (usage.pages - usage.free_pages) * kPageBytes,
-                           .blocks = usage.blocks, .bad_bytes = usage.bad_pages * kPageBytes,
+                           .blocks = usage.blocks,
+                           .bad_bytes = usage.bad_pages * kPageBytes,
                            .evictions = usage.evictions,
                            .neighbour_evictions = usage.neighbour_evictions,
-                           .reads = counters.reads, .writes = counters.writes,
+                           .reads = counters.reads,
+                           .writes = counters.writes,
                            .data_bytes_written = counters.data_bytes_written,
                            .record_bytes_written = counters.record_bytes_written,
                            .block_bytes_flushed = counters.block_bytes_flushed,
-                           .rotten_blocks = counters.rotten_blocks, .io_errors = counters.io_errors,
+                           .rotten_blocks = counters.rotten_blocks,
+                           .io_errors = counters.io_errors,
                            .not_admitted = counters.not_admitted,
                            .skipped_behind = flushers_[i]->skipped(),
-                           .pending_bytes = flushers_[i]->pending_bytes(), .policy = usage.policy});
+                           .pending_bytes = flushers_[i]->pending_bytes(),
+                           .policy = usage.policy});
   }
   return stats;
 }

@@ -1,8 +1,9 @@
 // The tiers of one node: blocks in memory and on its disks, found by key.
 //
-// A block is filled once, page by page, verified on the way in, seen in place while it is in memory, brought to a disk
-// soon after it came, and evicted when its class needs the room. A version never changes, so a block never does
-// either: what is not there, or not intact, is a miss, and a miss is not an error.
+// A block is filled once, page by page, verified on the way in, seen in place while it is in
+// memory, brought to a disk soon after it came, and evicted when its class needs the room. A
+// version never changes, so a block never does either: what is not there, or not intact, is a miss,
+// and a miss is not an error.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,9 @@ struct StoreOptions {
   uint32_t max_block_bytes = kMaxBlockBytes;
   /// How long a block may wait for others to share a write with.
   Duration flush_delay = std::chrono::milliseconds(200);
-  /// When so much waits, it does not wait longer; and when four times as much waits, the oldest is not brought to the
-  /// disk any more: a disk that is slower than what comes in must not slow it down.
+  /// When so much waits, it does not wait longer; and when four times as much waits, the oldest is
+  /// not brought to the disk any more: a disk that is slower than what comes in must not slow it
+  /// down.
   uint64_t flush_batch_bytes = 16ull << 20;
   uint64_t flush_backlog_bytes = 256ull << 20;
   uint64_t checksum_cache_bytes = 64ull << 20;
@@ -43,7 +45,8 @@ struct BlockInfo {
 };
 
 struct ReadOptions {
-  /// Take the block up into memory when it is read from disk. Otherwise only the asked pages are read.
+  /// Take the block up into memory when it is read from disk. Otherwise only the asked pages are
+  /// read.
   bool promote = true;
   /// Check the checksums of what is already in memory too.
   bool verify = false;
@@ -51,7 +54,8 @@ struct ReadOptions {
 
 class Store;
 
-/// The right to add pages to one block: at most one at a time. Dropping it keeps what was committed.
+/// The right to add pages to one block: at most one at a time. Dropping it keeps what was
+/// committed.
 class Fill {
  public:
   Fill(Fill&& other) noexcept
@@ -63,10 +67,11 @@ class Fill {
   MutableBytes buffer() const { return {frame_->image, frame_->length}; }
   bool Filled(uint32_t offset, uint32_t size) const;
 
-  /// [offset, offset+size) is there and right: whole pages, or up to the block's end. Computes the checksums and makes the
-  /// pages readable.
+  /// [offset, offset+size) is there and right: whole pages, or up to the block's end. Computes the
+  /// checksums and makes the pages readable.
   void Commit(uint32_t offset, uint32_t size);
-  /// The same for pages that came with checksums: kCorrupt, and nothing is committed, where one does not match.
+  /// The same for pages that came with checksums: kCorrupt, and nothing is committed, where one
+  /// does not match.
   Result<void> CommitVerified(uint32_t offset, uint32_t size, std::span<const uint32_t> crcs);
 
  private:
@@ -78,27 +83,30 @@ class Fill {
   Frame* frame_;
 };
 
-/// All of it may be called from any thread, with that thread's own Env, except Open and Close, which belong to the
-/// loop that keeps the store.
+/// All of it may be called from any thread, with that thread's own Env, except Open and Close,
+/// which belong to the loop that keeps the store.
 class Store {
  public:
   /// kInvalidArgument, kInUse, kNoSpace, kUnsupported, ...: names the tier and the fix.
   static Task<Result<std::unique_ptr<Store>>> Open(Env& env, StoreOptions options);
   ~Store();
 
-  /// Brings what still waits to the disks and stops. Must be awaited before the store dies; nobody may use it any more.
+  /// Brings what still waits to the disks and stops. Must be awaited before the store dies; nobody
+  /// may use it any more.
   Task<void> Close();
 
   // -- Reading. `offset` and the size lie within the block.
 
-  /// The bytes where they lie in memory; an empty view where they are not. Costs a lock, a lookup and a pin.
+  /// The bytes where they lie in memory; an empty view where they are not. Costs a lock, a lookup
+  /// and a pin.
   View Lookup(const BlockKey& key, uint32_t offset, uint32_t size);
   /// Copies from memory. False where the bytes are not there.
   bool ReadCached(const BlockKey& key, uint32_t offset, MutableBytes into, bool verify = false);
   /// Copies from memory or disk. False: a miss.
   Task<Result<bool>> Read(Env& env, BlockKey key, uint32_t offset, MutableBytes into,
                           ReadOptions options = {});
-  /// As Lookup, after bringing the block up from disk if it is there. kOverloaded where memory has no room.
+  /// As Lookup, after bringing the block up from disk if it is there. kOverloaded where memory has
+  /// no room.
   Task<Result<View>> Acquire(Env& env, BlockKey key, uint32_t offset, uint32_t size);
 
   struct Presence {
@@ -112,12 +120,13 @@ class Store {
 
   // -- Filling.
 
-  /// kInUse while another Fill of the block lives; kInvalidArgument where the block is there with another length;
-  /// kOverloaded where there is no room.
+  /// kInUse while another Fill of the block lives; kInvalidArgument where the block is there with
+  /// another length; kOverloaded where there is no room.
   Task<Result<Fill>> BeginFill(Env& env, BlockKey key, BlockInfo info);
 
-  /// Returns when the dirty, complete blocks `keys` are on disk and synced: from then on they survive a power cut. After an
-  /// error those that are not are gone, and whoever wrote them must be told.
+  /// Returns when the dirty, complete blocks `keys` are on disk and synced: from then on they
+  /// survive a power cut. After an error those that are not are gone, and whoever wrote them must
+  /// be told.
   Task<Result<void>> MakeDurable(Env& env, std::vector<BlockKey> keys);
   /// The origin has a dirty block now: it may be evicted like any other.
   Task<Result<void>> MarkClean(Env& env, BlockKey key);

@@ -446,7 +446,8 @@ TEST_F(StoreTest, RefusesFilesOfAnotherVersionAndMendsADamagedSuperblock) {
   Open(SmallOptions());
   EXPECT_EQ(See(1, 0, 4096), Seen::kRight);
   Close();
-  ASSERT_TRUE(world_.Run(Overwrite(env(), "/cache/forebay.index", 4096, AsBytes("garbage!garbage!"))));
+  ASSERT_TRUE(
+      world_.Run(Overwrite(env(), "/cache/forebay.index", 4096, AsBytes("garbage!garbage!"))));
   const Error error = OpenFails(SmallOptions());
   EXPECT_EQ(error.code(), Code::kCorrupt);
   EXPECT_NE(error.message().find("/cache/forebay.index"), std::string::npos);

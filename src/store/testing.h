@@ -1,4 +1,5 @@
-// What the tests and benchmarks of the store share: keys and bytes that can be told from all others.
+// What the tests and benchmarks of the store share: keys and bytes that can be told from all
+// others.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,9 @@
 
 namespace forebay::store_testing {
 
-inline BlockKey Key(uint64_t n) { return {{.hi = Mix64(n), .lo = Mix64(n ^ 0xf0f0f0f0u)}}; }
+inline BlockKey Key(uint64_t n) {
+  return {{.hi = Mix64(n), .lo = Mix64(n ^ 0xf0f0f0f0u)}};
+}
 
 /// The only right bytes of a block.
 inline void FillPattern(const BlockKey& key, uint32_t offset, MutableBytes into) {
@@ -38,8 +41,8 @@ inline Task<Result<void>> Put(Env& env, Store& store, BlockKey key, BlockInfo in
 enum class Seen { kMiss, kRight, kWrong };
 
 /// Reads a range and compares it with what is right. `offset` is a multiple of 8.
-inline Task<Result<Seen>> Check(Env& env, Store& store, BlockKey key, uint32_t offset, uint32_t size,
-                                ReadOptions options = {}) {
+inline Task<Result<Seen>> Check(Env& env, Store& store, BlockKey key, uint32_t offset,
+                                uint32_t size, ReadOptions options = {}) {
   std::vector<std::byte> bytes(size);
   FB_CO_ASSIGN(const bool hit, co_await store.Read(env, key, offset, bytes, options));
   if (!hit) co_return Seen::kMiss;

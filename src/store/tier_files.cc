@@ -58,10 +58,11 @@ Task<Result<std::unique_ptr<TierFiles>>> TierFiles::Open(Env& env, DiskOptions o
   co_return Fail(opened.error().Within("disk tier " + files->directory()));
 }
 
-/// A tier that could not be made whole is not left half made: after a sync that failed, what the files seem to hold
-/// may never become durable.
+/// A tier that could not be made whole is not left half made: after a sync that failed, what the
+/// files seem to hold may never become durable.
 Task<void> TierFiles::Unmake(Env& env) {
-  for (const char* file : {"index", "data"}) static_cast<void>(co_await env.disk.Remove(PathOf(file)));
+  for (const char* file : {"index", "data"})
+    static_cast<void>(co_await env.disk.Remove(PathOf(file)));
 }
 
 Task<Result<void>> TierFiles::OpenBoth(Env& env, Hash128 node_id) {
@@ -69,12 +70,14 @@ Task<Result<void>> TierFiles::OpenBoth(Env& env, Hash128 node_id) {
   FB_CO_TRY(co_await env.disk.MakeDirectory(options_.directory));
   FB_CO_ASSIGN(index_, co_await env.disk.Open(PathOf("index"),
                                               {.write = true, .create = true, .lock = true}));
-  FB_CO_ASSIGN(data_, co_await env.disk.Open(PathOf("data"), {.write = true, .create = true,
-                                                              .direct = options_.direct}));
+  FB_CO_ASSIGN(data_,
+               co_await env.disk.Open(PathOf("data"),
+                                      {.write = true, .create = true, .direct = options_.direct}));
   FB_CO_ASSIGN(const FileInfo index, co_await env.disk.Stat(PathOf("index")));
   FB_CO_ASSIGN(const FileInfo data, co_await env.disk.Stat(PathOf("data")));
   wanted.node_id = node_id;
-  // An index shorter than its superblock was cut off while it was being made: nothing was stored yet.
+  // An index shorter than its superblock was cut off while it was being made: nothing was stored
+  // yet.
   if (index.size_bytes >= kRecordsOffset) {
     FB_CO_ASSIGN(super_, co_await ReadSuper(env));
   }
@@ -88,12 +91,13 @@ Task<Result<void>> TierFiles::OpenBoth(Env& env, Hash128 node_id) {
   if (data.size_bytes != data_bytes || fresh_) {
     FB_CO_TRY(co_await env.disk.Resize(*data_, data_bytes, options_.preallocate));
   }
-  const uint64_t index_bytes = RoundUp(kRecordsOffset + wanted.records * Record::kBytes, kPageBytes);
+  const uint64_t index_bytes =
+      RoundUp(kRecordsOffset + wanted.records * Record::kBytes, kPageBytes);
   if (fresh_ || index.size_bytes < index_bytes) {
     FB_CO_TRY(co_await env.disk.Resize(*index_, index_bytes, options_.preallocate));
   }
-  // Every time, though mostly nothing has changed: a former process may have died between making the files and syncing
-  // them, and what it left can be seen without being durable.
+  // Every time, though mostly nothing has changed: a former process may have died between making
+  // the files and syncing them, and what it left can be seen without being durable.
   FB_CO_TRY(co_await WriteSuper(env, wanted));
   FB_CO_TRY(co_await env.disk.Sync(*data_));
   FB_CO_TRY(co_await SyncNames(env));
@@ -124,7 +128,8 @@ Task<Result<Superblock>> TierFiles::ReadSuper(Env& env) {
   if (first) co_return std::move(first);
   auto copy = Superblock::Decode(all.subspan(Superblock::kBytes));
   if (copy) co_return std::move(copy);
-  // The second copy is made durable before the first is begun: while the first is blank, no record was written.
+  // The second copy is made durable before the first is begun: while the first is blank, no record
+  // was written.
   FB_CO_ASSIGN(const auto records, co_await ReadRecords(env, 0, kProbeRecords));
   if (IsBlank(all.first(Superblock::kBytes)) && IsBlank(records)) co_return Superblock{};
   co_return Fail(first.error().Within(PathOf("index")));
@@ -145,8 +150,8 @@ Task<Result<void>> TierFiles::WriteSuper(Env& env, const Superblock& super) {
 Task<Result<void>> TierFiles::ReadData(Env& env, uint64_t page, MutableBytes into) {
   FB_CO_ASSIGN(const size_t got, co_await env.disk.Read(*data_, page * kPageBytes, into));
   if (got < into.size()) {
-    co_return Fail(Code::kIoError,
-                   fmt::format("{} ends before page {}", data_->path(), page + into.size() / kPageBytes));
+    co_return Fail(Code::kIoError, fmt::format("{} ends before page {}", data_->path(),
+                                               page + into.size() / kPageBytes));
   }
   co_return Result<void>();
 }

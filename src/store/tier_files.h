@@ -1,7 +1,8 @@
-// The two files of a disk tier and how they are read and written; what is in them is the business of others.
+// The two files of a disk tier and how they are read and written; what is in them is the business
+// of others.
 //
-//   DIR/forebay.index   superblock, its copy, then one record of 64 bytes a block   (through the page cache)
-//   DIR/forebay.data    images of blocks, page by page                            (direct, by default)
+//   DIR/forebay.index   superblock, its copy, then one record of 64 bytes a block   (through the
+//   page cache) DIR/forebay.data    images of blocks, page by page (direct, by default)
 #pragma once
 
 #include <cstdint>
@@ -17,11 +18,12 @@ namespace forebay {
 
 struct DiskOptions {
   std::string directory;
-  uint64_t size_bytes = 0;                     // of both files together
-  bool direct = true;                          // past the page cache
-  bool preallocate = true;                     // false: sparse files, which may hit a full disk later
-  uint64_t smallest_mean_block = 16 * 1024;    // blocks smaller than this on average run out of records first
-  double dirty_share = 0.5;                    // of the pages, at most
+  uint64_t size_bytes = 0;  // of both files together
+  bool direct = true;       // past the page cache
+  bool preallocate = true;  // false: sparse files, which may hit a full disk later
+  uint64_t smallest_mean_block =
+      16 * 1024;             // blocks smaller than this on average run out of records first
+  double dirty_share = 0.5;  // of the pages, at most
   double kv_share = 0.5;
   std::string policy = "adaptive";
 };
@@ -29,7 +31,8 @@ struct DiskOptions {
 /// Any loop may use it through its own Env.
 class TierFiles {
  public:
-  /// Opens the files, making or resizing them as the options say, and takes the lock that keeps other processes out.
+  /// Opens the files, making or resizing them as the options say, and takes the lock that keeps
+  /// other processes out.
   static Task<Result<std::unique_ptr<TierFiles>>> Open(Env& env, DiskOptions options,
                                                        Hash128 node_id);
 

@@ -9,7 +9,8 @@
 
 namespace forebay {
 
-/// Keeps the bytes of a block where and as they are while it lives. Any thread may drop it; the store must outlive it.
+/// Keeps the bytes of a block where and as they are while it lives. Any thread may drop it; the
+/// store must outlive it.
 class View {
  public:
   View() = default;
@@ -27,12 +28,14 @@ class View {
   explicit operator bool() const { return frame_ != nullptr; }
   Bytes bytes() const { return bytes_; }
 
-  /// The checksum of the page that byte `offset` of the block is in, for whoever verifies at the other end.
+  /// The checksum of the page that byte `offset` of the block is in, for whoever verifies at the
+  /// other end.
   uint32_t PageChecksum(uint32_t offset) const {
     return frame_->trailer().crcs()[offset / kPageBytes];
   }
-  /// False if the bytes changed since they came in: memory itself is at fault. `offset` is where the view begins
-  /// in its block, a multiple of the page, and the view ends at a page's end or the block's.
+  /// False if the bytes changed since they came in: memory itself is at fault. `offset` is where
+  /// the view begins in its block, a multiple of the page, and the view ends at a page's end or the
+  /// block's.
   bool Verify(uint32_t offset) const;
   /// Verifies and copies in one pass; under the same conditions.
   bool CopyVerifiedTo(uint32_t offset, std::byte* to) const;

@@ -12,7 +12,9 @@ namespace {
 constexpr int kMaxBinSearch = 32;
 }  // namespace
 
-ExtentAllocator::ExtentAllocator() { std::fill(std::begin(bins_), std::end(bins_), kNone); }
+ExtentAllocator::ExtentAllocator() {
+  std::fill(std::begin(bins_), std::end(bins_), kNone);
+}
 
 uint32_t ExtentAllocator::BinOf(uint32_t pages) {
   if (pages < kExact) return pages;
@@ -30,7 +32,8 @@ std::optional<uint32_t> ExtentAllocator::NextUsedBin(uint32_t from) const {
   return std::nullopt;
 }
 
-/// The best run of at least `pages` among the first few of a bin; kNone if none of them is long enough.
+/// The best run of at least `pages` among the first few of a bin; kNone if none of them is long
+/// enough.
 uint32_t ExtentAllocator::TightestInBin(uint32_t bin, uint32_t pages) const {
   uint32_t best = kNone;
   int looked = 0;

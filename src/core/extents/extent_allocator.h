@@ -16,14 +16,15 @@ struct Extent {
   friend bool operator==(const Extent&, const Extent&) = default;
 };
 
-/// Best fit with immediate coalescing, in constant time: free runs hang in lists by size (exact up to 1,024 pages,
-/// then sixteen to the octave), and boundary tags find a run by either end. Memory follows the number of free
-/// runs, not the number of pages. Not thread-safe.
+/// Best fit with immediate coalescing, in constant time: free runs hang in lists by size (exact up
+/// to 1,024 pages, then sixteen to the octave), and boundary tags find a run by either end. Memory
+/// follows the number of free runs, not the number of pages. Not thread-safe.
 class ExtentAllocator {
  public:
   ExtentAllocator();
 
-  /// The tightest free run of at least `pages`, cut to size from its front; nullopt if there is none.
+  /// The tightest free run of at least `pages`, cut to size from its front; nullopt if there is
+  /// none.
   std::optional<Extent> Allocate(uint32_t pages);
 
   /// Gives a run back. It must not overlap a free one.

@@ -5,7 +5,9 @@
 
 namespace forebay {
 
-size_t PageTable::Home(uint32_t page) const { return Mix64(page) & (slots_.size() - 1); }
+size_t PageTable::Home(uint32_t page) const {
+  return Mix64(page) & (slots_.size() - 1);
+}
 
 /// Where `page` stands, or the free slot where it would.
 size_t PageTable::Locate(uint32_t page) const {

@@ -22,7 +22,7 @@ bool Concentrated(double hits, double blocks, double entries) {
 }  // namespace
 
 AdaptivePolicy::AdaptivePolicy(uint32_t max_slots, uint64_t capacity, uint32_t max_model_entries)
-    : list_(Discipline::kPin, max_slots), jury_(capacity, max_model_entries) {}
+    : list_(Discipline::kPin, Reaping::kYes, max_slots), jury_(capacity, max_model_entries) {}
 
 bool AdaptivePolicy::Admit(const BlockRef& wanted, bool full) {
   See(wanted, false);
@@ -39,6 +39,16 @@ void AdaptivePolicy::Hit(Slot slot, const BlockRef& block) {
   list_.Hit(slot, block);
 }
 
+void AdaptivePolicy::Insert(Slot slot, const BlockRef& block) {
+  jury_.Entered(block);
+  list_.Insert(slot, block);
+}
+
+void AdaptivePolicy::Erase(Slot slot, uint64_t key) {
+  jury_.Left(key);
+  list_.Erase(slot, key);
+}
+
 std::string AdaptivePolicy::Describe() const {
   return fmt::format("adaptive: {} ({} switches, 1 key in {} sampled)",
                      DisciplineName(list_.discipline()), switches_,
@@ -46,7 +56,10 @@ std::string AdaptivePolicy::Describe() const {
 }
 
 void AdaptivePolicy::See(const BlockRef& block, bool hit) {
-  if (jury_.See(block, hit)) Follow(jury_.Choose(list_.discipline()));
+  if (!jury_.See(block, hit)) return;
+  Follow(jury_.Choose(list_.discipline()));
+  const bool keeps = list_.discipline() == Discipline::kSieve;
+  if (keeps && jury_.FallsBehind(list_.discipline())) list_.Renew();
 }
 
 /// The cache is full for the first time. Until now all disciplines did the same, so that the jury

@@ -16,11 +16,11 @@ class AdaptivePolicy final : public Policy {
   AdaptivePolicy(uint32_t max_slots, uint64_t capacity, uint32_t max_model_entries);
 
   bool Admit(const BlockRef& wanted, bool full) override;
-  void Insert(Slot slot, const BlockRef& block) override { list_.Insert(slot, block); }
+  void Insert(Slot slot, const BlockRef& block) override;
   void Hit(Slot slot, const BlockRef& block) override;
-  void Erase(Slot slot) override { list_.Erase(slot); }
+  void Erase(Slot slot, uint64_t key) override;
   size_t Victims(std::span<Slot> out) override { return list_.Victims(out); }
-  void Evicted(Slot slot, uint64_t key) override { list_.Evicted(slot, key); }
+  void Evicted(Slot slot, uint64_t key) override { Erase(slot, key); }
   void Spare(Slot slot) override { list_.Spare(slot); }
   void SetCapacity(uint64_t weight) override { jury_.SetCapacity(weight); }
   uint64_t MemoryBytes() const override { return list_.MemoryBytes() + jury_.MemoryBytes(); }

@@ -44,7 +44,7 @@ void ArcPolicy::Hit(Slot slot, const BlockRef& /*block*/) {
   ++sizes_[kAgain];
 }
 
-void ArcPolicy::Erase(Slot slot) {
+void ArcPolicy::Erase(Slot slot, uint64_t /*key*/) {
   Take(slot);
 }
 

@@ -12,19 +12,18 @@ bool CacheModel::Read(const BlockRef& block) {
   const bool full = used_ + block.weight > capacity_;
   if (!policy_->Admit(block, full) || block.weight > capacity_) return false;
   MakeRoom(block.weight);
-  const Slot slot = keys_.Add(block.key);
-  if (slot >= weights_.size()) weights_.resize(slot + 1);
-  weights_[slot] = block.weight;
-  used_ += block.weight;
-  policy_->Insert(slot, block);
+  Put(block);
   return false;
+}
+
+void CacheModel::Offer(const BlockRef& block) {
+  if (used_ + block.weight <= capacity_ && keys_.Find(block.key) == kNoSlot) Put(block);
 }
 
 void CacheModel::Thin(uint64_t mask) {
   for (Slot slot = 0; slot < keys_.slots(); ++slot) {
-    const uint64_t key = keys_.KeyOf(slot);
-    if ((key & mask) == 0 || keys_.Find(key) != slot) continue;
-    policy_->Erase(slot);
+    if ((keys_.KeyOf(slot) & mask) == 0 || !keys_.Holds(slot)) continue;
+    policy_->Erase(slot, keys_.KeyOf(slot));
     Forget(slot);
   }
 }
@@ -38,6 +37,14 @@ void CacheModel::SetCapacity(uint64_t capacity) {
 uint64_t CacheModel::MemoryBytes() const {
   return sizeof *this + keys_.MemoryBytes() + weights_.capacity() * sizeof(uint32_t) +
          policy_->MemoryBytes();
+}
+
+void CacheModel::Put(const BlockRef& block) {
+  const Slot slot = keys_.Add(block.key);
+  if (slot >= weights_.size()) weights_.resize(slot + 1);
+  weights_[slot] = block.weight;
+  used_ += block.weight;
+  policy_->Insert(slot, block);
 }
 
 void CacheModel::MakeRoom(uint64_t weight) {

@@ -19,6 +19,9 @@ class CacheModel {
   /// One read of a block: true if it was cached. A miss caches it if the policy wants that.
   bool Read(const BlockRef& block);
 
+  /// Adds a block without a read, if there is room for it.
+  void Offer(const BlockRef& block);
+
   /// Drops every key for which (key & mask) is not 0.
   void Thin(uint64_t mask);
   void SetCapacity(uint64_t capacity);
@@ -30,6 +33,7 @@ class CacheModel {
   uint64_t MemoryBytes() const;
 
  private:
+  void Put(const BlockRef& block);
   void MakeRoom(uint64_t weight);
   void Forget(Slot slot);
 

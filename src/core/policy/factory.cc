@@ -29,7 +29,7 @@ Result<std::unique_ptr<Policy>> MakePolicy(std::string_view name, const PolicyOp
   for (const Discipline discipline :
        {Discipline::kFifo, Discipline::kLru, Discipline::kSieve, Discipline::kPin}) {
     if (name == DisciplineName(discipline)) {
-      return std::make_unique<OneListPolicy>(discipline, slots);
+      return std::make_unique<OneListPolicy>(discipline, Reaping::kNo, slots);
     }
   }
   return Fail(Code::kInvalidArgument,

@@ -22,9 +22,18 @@ constexpr uint32_t kFadesPerCacheFull = 8;
 constexpr uint32_t kFewestReadsPerFade = 64;
 /// Real hits below this part of a model's are worse than an unlucky sample of keys explains.
 constexpr double kBehind = 0.98;
-constexpr double kPinningGain = 1.08;
+constexpr double kFarBehind = 0.8;
+constexpr double kPinningGain = 1.05;
+/// The longest epoch, in cache-fulls, within which pinning can prove itself.
+constexpr uint64_t kTrialCacheFulls = 32;
+constexpr uint64_t kPatienceCacheFulls = 4;
 constexpr uint32_t kBarCacheFulls = 4;
 constexpr uint32_t kMostBars = 6;
+
+/// Whether a count is less than `part` of another and chance alone would not explain it.
+bool ClearlyBelow(double count, double part, double other) {
+  return count < part * other && other - count > kSigmas * std::sqrt(other + count);
+}
 
 constexpr size_t SideOf(Discipline discipline) {
   const auto& experts = Jury::kExperts;
@@ -39,9 +48,12 @@ constexpr size_t kSieveSide = SideOf(Discipline::kSieve);
 
 Jury::Jury(uint64_t capacity, uint32_t max_entries)
     : capacity_(capacity), max_entries_(max_entries) {
-  for (const Discipline expert : kExperts) {
-    models_.emplace_back(std::make_unique<OneListPolicy>(expert, max_entries + 1), capacity);
-  }
+  for (const Discipline expert : kExperts) models_.push_back(NewModel(expert));
+}
+
+CacheModel Jury::NewModel(Discipline expert) const {
+  return CacheModel(std::make_unique<OneListPolicy>(expert, Reaping::kYes, max_entries_ + 1),
+                    capacity_ >> halvings_);
 }
 
 bool Jury::See(const BlockRef& block, bool hit) {
@@ -60,18 +72,48 @@ bool Jury::See(const BlockRef& block, bool hit) {
 
 Discipline Jury::Choose(Discipline current) {
   const size_t now = SideOf(current);
-  const size_t other = quick_.hits[kLruSide] > quick_.hits[kSieveSide] ? kLruSide : kSieveSide;
   if (now == kPinSide && PinningFails()) {
     BarPinning();
-    return kExperts[other];
-  }
-  size_t best = Lead(kLruSide, now) > Lead(kSieveSide, now) ? kLruSide : kSieveSide;
-  if (Lead(best, now) <= 0) best = now;
-  if (now != kPinSide && PinningPays(now, best)) {
-    best = kPinSide;
     probation_ = {};
+    return kExperts[quick_.hits[kLruSide] > quick_.hits[kSieveSide] ? kLruSide : kSieveSide];
   }
+  if (now != kPinSide && PinningPays(now)) {
+    if (trial_began_ > 0 && reads_ - trial_began_ < kTrialCacheFulls * CacheFull()) {
+      // What the model took to prove itself, the real cache may take too.
+      probation_ = {.patience = 2 * (reads_ - trial_began_)};
+      trial_began_ = 0;
+      return Discipline::kPin;
+    }
+    TryPinning();
+  }
+  const size_t best = Lead(kLruSide, now) > Lead(kSieveSide, now) ? kLruSide : kSieveSide;
+  if (Lead(best, now) <= 0) return current;
+  probation_ = {};
   return kExperts[best];
+}
+
+bool Jury::FallsBehind(Discipline current) {
+  if (probation_.reads < CacheFull()) return false;
+  const double model = probation_.hits[SideOf(current)];
+  if (!ClearlyBelow(probation_.real_hits, kFarBehind, model)) return false;
+  probation_ = {};
+  return true;
+}
+
+void Jury::Entered(const BlockRef& block) {
+  const uint64_t mixed = Mix64(block.key ^ kSampleSalt);
+  if (!Sampled(mixed) || held_.Find(mixed) != kNoSlot) return;
+  const Slot slot = held_.Add(mixed);
+  if (slot >= held_weights_.size()) held_weights_.resize(slot + 1);
+  held_weights_[slot] = block.weight;
+  // A restart may bring millions before the first read.
+  if (held_.size() > max_entries_) HalveSample();
+}
+
+void Jury::Left(uint64_t key) {
+  const uint64_t mixed = Mix64(key ^ kSampleSalt);
+  if (!Sampled(mixed)) return;
+  if (const Slot slot = held_.Find(mixed); slot != kNoSlot) held_.Remove(slot);
 }
 
 void Jury::SetCapacity(uint64_t capacity) {
@@ -80,7 +122,7 @@ void Jury::SetCapacity(uint64_t capacity) {
 }
 
 uint64_t Jury::MemoryBytes() const {
-  uint64_t bytes = sizeof *this;
+  uint64_t bytes = sizeof *this + held_.MemoryBytes() + held_weights_.capacity() * sizeof(uint32_t);
   for (const CacheModel& model : models_) bytes += model.MemoryBytes();
   return bytes;
 }
@@ -99,17 +141,20 @@ void Jury::Count(const Hits& hits, bool real_hit) {
   if (until_fade_-- == 0) {
     until_fade_ = CacheFull() / kFadesPerCacheFull;
     quick_.Fade();
-    for (double& count : probation_.hits) count *= kFade;
-    probation_.real_hits *= kFade;
   }
   if (until_slow_fade_-- == 0) {
     until_slow_fade_ = CacheFull();
     slow_.Fade();
+    for (double& count : probation_.hits) count *= kFade;
+    probation_.real_hits *= kFade;
   }
 }
 
 void Jury::HalveSample() {
   ++halvings_;
+  for (Slot slot = 0; slot < held_.slots(); ++slot) {
+    if (held_.Holds(slot) && !Sampled(held_.KeyOf(slot))) held_.Remove(slot);
+  }
   for (CacheModel& model : models_) {
     model.Thin(mask());
     model.SetCapacity(capacity_ >> halvings_);
@@ -123,18 +168,37 @@ double Jury::Lead(size_t ahead, size_t behind) const {
   return slow_.Lead(ahead, behind);
 }
 
-/// Pinning learns nothing while it is followed. It has to be worth that; or, where the one that is
-/// followed is left anyway, as good as `best`, which would take its place.
-bool Jury::PinningPays(size_t now, size_t best) const {
-  if (reads_ < barred_until_ || Lead(kPinSide, now) <= 0) return false;
-  if (best != now && Lead(best, kPinSide) <= 0) return true;
-  const double best_other = std::max(quick_.hits[kLruSide], quick_.hits[kSieveSide]);
-  return quick_.hits[kPinSide] > kPinningGain * best_other;
+/// Pinning learns nothing while it is followed, so it has to be worth that: it leads the model of
+/// what is followed, or, where that model would do well but the cache does not get there, the
+/// cache.
+bool Jury::PinningPays(size_t now) const {
+  if (reads_ < barred_until_) return false;
+  const auto beats = [](const std::array<double, kSides>& hits, double gain) {
+    return hits[kPinSide] > gain * std::max(hits[kLruSide], hits[kSieveSide]);
+  };
+  if (Lead(kPinSide, now) > 0 && beats(quick_.hits, kPinningGain)) return true;
+  return probation_.reads > kPatienceCacheFulls * CacheFull() && beats(probation_.hits, 1) &&
+         ClearlyBelow(probation_.real_hits, 1 / kPinningGain, probation_.hits[kPinSide]);
+}
+
+/// Lets the model of pinning start from what the real cache holds now.
+void Jury::TryPinning() {
+  models_[kPinSide] = NewModel(Discipline::kPin);
+  for (Slot slot = 0; slot < held_.slots(); ++slot) {
+    if (!held_.Holds(slot)) continue;
+    models_[kPinSide].Offer({.key = held_.KeyOf(slot), .weight = held_weights_[slot]});
+  }
+  quick_.Forget(kPinSide);
+  slow_.Forget(kPinSide);
+  probation_ = {};
+  trial_began_ = reads_;
 }
 
 bool Jury::PinningFails() const {
+  const uint64_t patience = std::max(probation_.patience, kPatienceCacheFulls * CacheFull());
+  if (probation_.reads < patience) return false;
   const double other = std::max(probation_.hits[kLruSide], probation_.hits[kSieveSide]);
-  return probation_.real_hits < kBehind * other - kSigmas * std::sqrt(other) - kFewestWins;
+  return ClearlyBelow(probation_.real_hits, kBehind, other);
 }
 
 void Jury::BarPinning() {
@@ -155,6 +219,12 @@ void Jury::Tally::Fade() {
     hits[a] *= kFade;
     for (double& count : wins[a]) count *= kFade;
   }
+}
+
+void Jury::Tally::Forget(size_t side) {
+  hits[side] = 0;
+  wins[side] = {};
+  for (auto& row : wins) row[side] = 0;
 }
 
 /// By how much `ahead` leads beyond what chance explains (the sign test); 0 or less if it does not.

@@ -30,11 +30,18 @@ class Jury {
   /// reads on which the two differ than chance would give it, over about one cache-full of reads
   /// or, where the difference is small, eight.
   ///
-  /// Pinning is followed on probation. The others make the cache theirs whatever it holds at the
-  /// start; pinning keeps what it finds, which may be worse than what its model has. So what is hit
-  /// really is held against what the others would, and pinning that fails is barred for a while,
-  /// each time for twice as long.
+  /// Pinning keeps what it finds, which may be worse than what its model has. So once its model
+  /// leads, it is given what the real cache holds, and has to lead again. Should pinning hit less
+  /// in the end than the others would, it is barred for a while, each time for twice as long.
   Discipline Choose(Discipline current);
+
+  /// Whether what is followed hits far less than it would, had it been followed all along: then
+  /// the cache holds the wrong things, and the discipline does not let go of them.
+  bool FallsBehind(Discipline current);
+
+  /// What the real cache holds, sampled like the rest.
+  void Entered(const BlockRef& block);
+  void Left(uint64_t key);
 
   void SetCapacity(uint64_t capacity);
   uint32_t halvings() const { return halvings_; }
@@ -51,10 +58,12 @@ class Jury {
 
     void Count(const Hits& side_hits);
     void Fade();
+    void Forget(size_t side);
     double Lead(size_t ahead, size_t behind) const;
   };
 
   struct Probation {
+    uint64_t patience = 0;
     uint64_t reads = 0;
     double real_hits = 0;
     std::array<double, kSides> hits{};
@@ -64,10 +73,12 @@ class Jury {
   /// The high bits, because the models' tables live by the low ones.
   uint64_t mask() const { return halvings_ == 0 ? 0 : ~uint64_t{0} << (64 - halvings_); }
   uint32_t CacheFull() const;
+  CacheModel NewModel(Discipline expert) const;
   void Count(const Hits& hits, bool real_hit);
   void HalveSample();
   double Lead(size_t ahead, size_t behind) const;
-  bool PinningPays(size_t now, size_t best) const;
+  bool PinningPays(size_t now) const;
+  void TryPinning();
   bool PinningFails() const;
   void BarPinning();
 
@@ -81,6 +92,9 @@ class Jury {
   uint32_t until_slow_fade_ = 0;
   Tally quick_;
   Tally slow_;
+  KeyMap held_;  // the sampled keys in the real cache
+  std::vector<uint32_t> held_weights_;
+  uint64_t trial_began_ = 0;  // when the model of pinning was given what the real cache held
   Probation probation_;
   uint64_t barred_until_ = 0;
   uint32_t bars_ = 0;

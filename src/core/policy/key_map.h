@@ -19,6 +19,8 @@ class KeyMap {
   Slot Add(uint64_t key);
   void Remove(Slot slot);
 
+  /// Whether a slot below slots() is in use.
+  bool Holds(Slot slot) const { return Find(keys_[slot]) == slot; }
   uint64_t KeyOf(Slot slot) const { return keys_[slot]; }
   /// Slots ever handed out: an upper bound for loops over all of them.
   uint32_t slots() const { return static_cast<uint32_t>(keys_.size()); }

@@ -9,10 +9,15 @@ constexpr uint32_t kList = 0;
 /// A hand that meets only visited entries stops after this many, so that no caller waits for a pass
 /// over millions; the marks that it took off on the way shorten the next search.
 constexpr uint32_t kMostSteps = 1024;
-/// How many entries pinning inspects for each newcomer: with three, the hand gains on insertions.
+/// How many entries are inspected for signs of life at a time: enough for the hand to gain on the
+/// entries that are inserted ahead of it.
 constexpr uint32_t kInspections = 3;
-/// And how many when something must leave in any case.
-constexpr uint32_t kForcedInspections = 16;
+/// How many entries are looked at for each that is proposed.
+constexpr size_t kLookAhead = 4;
+/// How many cache-fulls without a hit mean that all have died. Pinning has nothing else to go by;
+/// SIEVE is there to sit out scans, long ones too.
+constexpr uint32_t kPinPatience = 1;
+constexpr uint32_t kPatience = 32;
 /// Ages are lifted in slices, a slice a tick, all of them well within the range of a stamp.
 constexpr uint32_t kSlices = 4096;
 
@@ -32,8 +37,8 @@ std::string_view DisciplineName(Discipline discipline) {
   return "unknown";
 }
 
-OneListPolicy::OneListPolicy(Discipline discipline, uint32_t max_slots)
-    : discipline_(discipline), links_(max_slots, 1), marks_(max_slots) {}
+OneListPolicy::OneListPolicy(Discipline discipline, Reaping reaping, uint32_t max_slots)
+    : discipline_(discipline), reaping_(reaping), links_(max_slots, 1), marks_(max_slots) {}
 
 /// The hand starts anew: SIEVE keeps more of what it should when its first round begins with the
 /// oldest (by 0.02 of hit ratio on a Zipf trace, for as long as a million reads).
@@ -45,8 +50,9 @@ void OneListPolicy::Follow(Discipline discipline) {
 bool OneListPolicy::Admit(const BlockRef& /*wanted*/, bool full) {
   PassTime();
   if (!full) return true;
-  signs_.Miss(size_);
-  return discipline_ != Discipline::kPin || FindDead(kInspections);
+  signs_.Miss(size_, discipline_ == Discipline::kPin ? kPinPatience : kPatience);
+  const bool dead = Reaps() && FindDead();
+  return dead || discipline_ != Discipline::kPin;
 }
 
 void OneListPolicy::Insert(Slot slot, const BlockRef& /*block*/) {
@@ -60,7 +66,7 @@ void OneListPolicy::Hit(Slot slot, const BlockRef& /*block*/) {
   if (!links_.Linked(slot)) return;
   signs_.Hit(Stamp(slot), size_);
   if (discipline_ == Discipline::kLru) {
-    if (hand_ == slot) hand_ = After(slot);
+    LetGo(slot);
     links_.MoveToFront(kList, slot);
     marks_[slot] = signs_.Now();
   } else {
@@ -68,37 +74,43 @@ void OneListPolicy::Hit(Slot slot, const BlockRef& /*block*/) {
   }
 }
 
-void OneListPolicy::Erase(Slot slot) {
-  if (hand_ == slot) hand_ = After(slot);
+void OneListPolicy::Erase(Slot slot, uint64_t /*key*/) {
+  LetGo(slot);
   links_.Remove(slot);
-  if (--size_ == 0) hand_ = kNoSlot;
+  if (--size_ == 0) hand_ = reaper_ = kNoSlot;
 }
 
 size_t OneListPolicy::Victims(std::span<Slot> out) {
   if (size_ == 0 || out.empty()) return 0;
-  switch (discipline_) {
-    case Discipline::kFifo:
-      return CollectFrom(links_.Back(kList), false, out);
-    case Discipline::kLru:
-      SkipVisitedAtBack();
-      return CollectFrom(links_.Back(kList), false, out);
-    case Discipline::kSieve:
-      SkipVisitedAtHand();
-      return CollectFrom(Hand(), true, out);
-    case Discipline::kPin:
-      FindDead(kForcedInspections);
-      return CollectFrom(Hand(), true, out);
+  const bool dead = Reaps() && reaper_ != kNoSlot && Dead(reaper_);
+  if (dead) out[0] = reaper_;
+  Slot from = links_.Back(kList);
+  if (discipline_ == Discipline::kLru) {
+    SkipVisitedAtBack();
+    from = links_.Back(kList);
+  } else if (discipline_ == Discipline::kSieve) {
+    SkipVisitedAtHand();
+    from = hand_;
+  } else if (discipline_ == Discipline::kPin && reaper_ != kNoSlot) {
+    from = reaper_;
   }
-  return 0;
+  if (!dead) return CollectFrom(from, kNoSlot, out);
+  return 1 + CollectFrom(from, reaper_, out.subspan(1));
 }
 
-void OneListPolicy::Evicted(Slot slot, uint64_t /*key*/) {
-  Erase(slot);
+void OneListPolicy::Evicted(Slot slot, uint64_t key) {
+  Erase(slot, key);
+  // A large newcomer takes the place of several: have the next ready.
+  if (Reaps()) FindDead();
+}
+
+void OneListPolicy::Renew() {
+  signs_.Condemn(Verdict::kFinal);
 }
 
 void OneListPolicy::Spare(Slot slot) {
   if (!links_.Linked(slot)) return;
-  if (hand_ == slot) hand_ = After(slot);
+  LetGo(slot);
   links_.MoveToFront(kList, slot);
 }
 
@@ -112,16 +124,21 @@ std::string OneListPolicy::Describe() const {
   return std::string(DisciplineName(discipline_));
 }
 
-/// Where the hand stands; at the oldest entry if it stands nowhere yet.
-Slot OneListPolicy::Hand() {
-  if (hand_ == kNoSlot) hand_ = links_.Back(kList);
-  return hand_;
+bool OneListPolicy::Reaps() const {
+  return discipline_ == Discipline::kPin ||
+         (discipline_ == Discipline::kSieve && reaping_ == Reaping::kYes);
 }
 
 /// The next entry in the hand's direction, from old to new and round.
 Slot OneListPolicy::After(Slot slot) const {
   const Slot next = links_.Newer(slot);
   return links_.IsAnchor(next) ? links_.Back(kList) : next;
+}
+
+/// The slot is about to leave its place: no hand may stay on it.
+void OneListPolicy::LetGo(Slot slot) {
+  if (hand_ == slot) hand_ = After(slot);
+  if (reaper_ == slot) reaper_ = After(slot);
 }
 
 void OneListPolicy::PassTime() {
@@ -142,17 +159,19 @@ void OneListPolicy::LiftOldAges() {
   }
 }
 
-/// Moves the hand on to an entry that is dead, at most `steps` far.
-bool OneListPolicy::FindDead(uint32_t steps) {
+/// Pinning waits for all to come round, so that one that is late is dead. Under SIEVE gaps are of
+/// every length, and only the end of all hits is a sign.
+bool OneListPolicy::Dead(Slot slot) const {
+  return discipline_ == Discipline::kPin ? signs_.Dead(Stamp(slot)) : signs_.Condemned(Stamp(slot));
+}
+
+/// Moves the reaper on to an entry that is dead, a few steps at most.
+bool OneListPolicy::FindDead() {
   if (size_ == 0) return false;
-  for (uint32_t i = 0; i < std::min(steps, size_); ++i) {
-    const Slot slot = Hand();
-    if (signs_.Dead(Stamp(slot))) {
-      Unvisit(slot);
-      return true;
-    }
-    Unvisit(slot);
-    hand_ = After(slot);
+  if (reaper_ == kNoSlot) reaper_ = links_.Back(kList);
+  for (uint32_t i = 0; i < kInspections; ++i) {
+    if (Dead(reaper_)) return true;
+    reaper_ = After(reaper_);
   }
   return false;
 }
@@ -163,24 +182,28 @@ void OneListPolicy::SkipVisitedAtBack() {
     const Slot slot = links_.Back(kList);
     if (!Visited(slot)) return;
     Unvisit(slot);
-    if (hand_ == slot) hand_ = After(slot);
+    LetGo(slot);
     links_.MoveToFront(kList, slot);
   }
 }
 
 void OneListPolicy::SkipVisitedAtHand() {
-  for (uint32_t i = 0; i < kMostSteps && Visited(Hand()); ++i) {
+  if (hand_ == kNoSlot) hand_ = links_.Back(kList);
+  for (uint32_t i = 0; i < kMostSteps && Visited(hand_); ++i) {
     Unvisit(hand_);
     hand_ = After(hand_);
   }
 }
 
-/// Looks ahead without a change. The first is taken as it stands.
-size_t OneListPolicy::CollectFrom(Slot slot, bool skip_visited, std::span<Slot> out) const {
+/// Looks ahead from `slot`, which is taken as it stands, past the visited and `skipped`, without a
+/// change.
+size_t OneListPolicy::CollectFrom(Slot slot, Slot skipped, std::span<Slot> out) const {
+  const bool past_visited = discipline_ != Discipline::kFifo;
   size_t found = 0;
-  const size_t steps = std::min<size_t>(size_, 4 * out.size());
+  const size_t steps = std::min<size_t>(size_, kLookAhead * (out.size() + 1));
   for (size_t i = 0; i < steps && found < out.size(); ++i, slot = After(slot)) {
-    if (i == 0 || !skip_visited || !Visited(slot)) out[found++] = slot;
+    if (slot == skipped || (found > 0 && past_visited && Visited(slot))) continue;
+    out[found++] = slot;
   }
   return found;
 }

@@ -8,6 +8,11 @@
 
 namespace forebay {
 
+/// SIEVE alone can hold on to the survivors of another time for ever: without hits its hand keeps
+/// its distance from the newest entry, and what lies behind it is never looked at again. Reaping
+/// lets a second hand look there for entries that are dead.
+enum class Reaping : uint8_t { kNo, kYes };
+
 enum class Discipline : uint8_t {
   kFifo,   // the oldest leaves
   kLru,    // the one unused for longest leaves
@@ -20,12 +25,12 @@ enum class Discipline : uint8_t {
 /// out by second chances as it comes up.
 class OneListPolicy final : public Policy {
  public:
-  OneListPolicy(Discipline discipline, uint32_t max_slots);
+  OneListPolicy(Discipline discipline, Reaping reaping, uint32_t max_slots);
 
   bool Admit(const BlockRef& wanted, bool full) override;
   void Insert(Slot slot, const BlockRef& block) override;
   void Hit(Slot slot, const BlockRef& block) override;
-  void Erase(Slot slot) override;
+  void Erase(Slot slot, uint64_t key) override;
   size_t Victims(std::span<Slot> out) override;
   void Evicted(Slot slot, uint64_t key) override;
   void Spare(Slot slot) override;
@@ -34,6 +39,8 @@ class OneListPolicy final : public Policy {
   std::string Describe() const override;
 
   void Follow(Discipline discipline);
+  /// Nothing that is here now is worth keeping unless it is hit from now on.
+  void Renew();
   Discipline discipline() const { return discipline_; }
   uint32_t size() const { return size_; }
   /// Since it came, or since pinning or SIEVE last looked at it.
@@ -45,18 +52,22 @@ class OneListPolicy final : public Policy {
   bool Visited(Slot slot) const { return (marks_[slot] & kVisited) != 0; }
   AgeStamp Stamp(Slot slot) const { return marks_[slot] & VitalSigns::kMask; }
   void Unvisit(Slot slot) { marks_[slot] &= static_cast<AgeStamp>(~kVisited); }
-  Slot Hand();
+  bool Reaps() const;
+  bool Dead(Slot slot) const;
   Slot After(Slot slot) const;
+  void LetGo(Slot slot);
   void PassTime();
   void LiftOldAges();
-  bool FindDead(uint32_t steps);
+  bool FindDead();
   void SkipVisitedAtBack();
   void SkipVisitedAtHand();
-  size_t CollectFrom(Slot slot, bool skip_visited, std::span<Slot> out) const;
+  size_t CollectFrom(Slot slot, Slot skipped, std::span<Slot> out) const;
 
   Discipline discipline_;
+  Reaping reaping_;
   uint32_t size_ = 0;
-  Slot hand_ = kNoSlot;  // what SIEVE or pinning looks at next
+  Slot hand_ = kNoSlot;    // what SIEVE looks at next
+  Slot reaper_ = kNoSlot;  // what is looked at next for signs of life
   SlotLinks links_;
   LazyArray<AgeStamp> marks_;  // the last access, and whether there was one since the hand came by
   VitalSigns signs_;

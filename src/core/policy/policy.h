@@ -40,14 +40,14 @@ class Policy {
   virtual void Hit(Slot slot, const BlockRef& block) = 0;
 
   /// `slot` left for another reason than Victims (deleted, its disk died).
-  virtual void Erase(Slot slot) = 0;
+  virtual void Erase(Slot slot, uint64_t key) = 0;
 
   /// Proposes what should leave next, coldest first, and removes nothing: the owner takes the one
   /// that suits it among the first and calls Evicted. Fills at most out.size() entries and returns
   /// how many; 0 only if the policy holds nothing. Amortised O(out.size()).
   virtual size_t Victims(std::span<Slot> out) = 0;
 
-  /// A proposed slot left. `key` lets policies with a memory of the departed know it again.
+  /// A proposed slot, which held `key`, left.
   virtual void Evicted(Slot slot, uint64_t key) = 0;
 
   /// The owner cannot let `slot` go now (somebody reads it): propose others first.

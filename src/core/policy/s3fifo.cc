@@ -31,7 +31,7 @@ void S3FifoPolicy::Hit(Slot slot, const BlockRef& /*block*/) {
   reads = std::min<uint8_t>(static_cast<uint8_t>(reads + 1), kMostReads);
 }
 
-void S3FifoPolicy::Erase(Slot slot) {
+void S3FifoPolicy::Erase(Slot slot, uint64_t /*key*/) {
   links_.Remove(slot);
   --sizes_[marks_[slot].queue];
 }
@@ -53,7 +53,7 @@ void S3FifoPolicy::Evicted(Slot slot, uint64_t key) {
     while (ghosts_.size() > 0 && ghosts_.size() >= total - total / kSmallShare) ghosts_.PopOldest();
     ghosts_.Push(key);
   }
-  Erase(slot);
+  Erase(slot, key);
 }
 
 void S3FifoPolicy::Spare(Slot slot) {

@@ -15,7 +15,7 @@ class S3FifoPolicy final : public Policy {
   bool Admit(const BlockRef& wanted, bool full) override;
   void Insert(Slot slot, const BlockRef& block) override;
   void Hit(Slot slot, const BlockRef& block) override;
-  void Erase(Slot slot) override;
+  void Erase(Slot slot, uint64_t key) override;
   size_t Victims(std::span<Slot> out) override;
   void Evicted(Slot slot, uint64_t key) override;
   void Spare(Slot slot) override;

@@ -9,14 +9,16 @@ namespace forebay {
 /// accesses. The top bit of the word is its owner's.
 using AgeStamp = uint16_t;
 
+/// A provisional verdict falls as soon as one of the condemned is hit after all.
+enum class Verdict : uint8_t { kProvisional, kFinal };
+
 /// Keeps the clock and two judgements about entries that sit and wait for the next epoch:
 ///
-/// - One whose idle time exceeds, by an eighth, the longest that anybody lately came back after.
-/// - All of them, when no hit at all came for a cache-full of accesses (or for 16 times the usual
-///   wait for a hit, if that is longer): the job has ended or reads something else now. If one of
-///   the condemned is hit after all, the rest are reprieved. Each verdict that no hit follows
-///   doubles the patience before the next, so that a long first epoch does not turn the cache over
-///   again and again.
+/// - One whose idle time exceeds, by a quarter, the longest that anybody lately came back after.
+/// - All of them, when no hit at all came for a cache-full of misses or a few (or for twice the
+///   longest wait for a hit lately, if that is longer): the job has ended or reads something else
+///   now. Each verdict that no hit follows doubles the patience before the next, so that a long
+///   first epoch does not turn the cache over again and again.
 class VitalSigns {
  public:
   static constexpr AgeStamp kMask = 0x7fff;
@@ -29,26 +31,31 @@ class VitalSigns {
   /// An entry last used at `stamp` was hit.
   void Hit(AgeStamp stamp, uint32_t entries);
 
-  /// A full cache turned somebody away; may condemn all of its `entries`.
-  void Miss(uint32_t entries);
+  /// A miss of the full cache; may condemn all of its `entries`, after `patience` cache-fulls.
+  void Miss(uint32_t entries, uint32_t patience);
 
-  AgeStamp Now() const { return now_; }
-  AgeStamp Age(AgeStamp stamp) const { return static_cast<AgeStamp>((now_ - stamp) & kMask); }
+  void Condemn(Verdict verdict);
+
+  AgeStamp Now() const { return static_cast<AgeStamp>(ticks_ & kMask); }
+  AgeStamp Age(AgeStamp stamp) const { return static_cast<AgeStamp>((ticks_ - stamp) & kMask); }
+  bool Condemned(AgeStamp stamp) const { return condemned_ && Age(stamp) >= Age(condemned_at_); }
+  /// Condemned with all others, or idle for too long by itself.
   bool Dead(AgeStamp stamp) const {
-    const AgeStamp age = Age(stamp);
-    return age > horizon_ || (condemned_ && age >= Age(condemned_at_));
+    return Age(stamp) > horizon_ + (ticks_ - window_began_) || Condemned(stamp);
   }
 
  private:
   void CloseWindow();
-  void Condemn();
+  void CountWait(uint32_t entries);
 
-  AgeStamp now_ = 0;
+  uint64_t ticks_ = 0;
+  uint64_t window_began_ = 0;
   AgeStamp horizon_ = kOldest;
   AgeStamp longest_now_ = 0;     // gaps of the window that runs
   AgeStamp longest_before_ = 0;  // and of the one before
   AgeStamp condemned_at_ = 0;
   bool condemned_ = false;
+  Verdict verdict_ = Verdict::kProvisional;
   uint8_t fruitless_ = 0;
   bool first_window_ = true;
   uint32_t until_tick_ = 0;
@@ -56,7 +63,9 @@ class VitalSigns {
   uint64_t accesses_ = 0;
   uint64_t last_hit_ = 0;
   uint64_t refusals_ = 0;  // misses of the full cache since then
-  double usual_wait_ = 0;
+  uint32_t generation_hits_ = 0;
+  uint64_t longest_wait_now_ = 0;  // between two hits, in this generation of the entries
+  uint64_t longest_wait_before_ = 0;
 };
 
 }  // namespace forebay

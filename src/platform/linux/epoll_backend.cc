@@ -42,6 +42,7 @@ class EpollBackend final : public Backend {
   static bool Try(Op& op);
   bool StartPoll(Op& op);
   void WatchWrites(Socket& socket);
+  void ForgetEvents(const Op& op);
   void Take(const epoll_event& event);
   void Retry(Socket::Side& side);
   int WaitForEvents(Instant now, Instant until);
@@ -53,6 +54,8 @@ class EpollBackend final : public Backend {
   int immediate_left_ = kImmediatePerTurn;
   bool has_pwait2_ = true;
   std::array<epoll_event, kEventsPerTurn> events_;
+  int event_count_ = 0;
+  int next_event_ = 0;
 };
 
 bool IsWrite(OpCode code) {
@@ -197,10 +200,20 @@ void EpollBackend::Cancel(Op& op) {
   if (op.done) return;
   if (op.code == OpCode::kPoll) {
     epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, op.fd, nullptr);
+    ForgetEvents(op);
   } else {
     SideOf(op).waiting = nullptr;
   }
   reactor_.Complete(op, -ECANCELED);
+}
+
+/// A poll may be cancelled, and gone, while the events of a turn are taken, by what another one of
+/// them told: its own must not be looked at any more.
+void EpollBackend::ForgetEvents(const Op& op) {
+  for (int i = next_event_; i < event_count_; ++i) {
+    epoll_event& event = events_[static_cast<size_t>(i)];
+    if (event.data.u64 == (reinterpret_cast<uintptr_t>(&op) | kPollTag)) event.data.ptr = nullptr;
+  }
 }
 
 int EpollBackend::WaitForEvents(Instant now, Instant until) {
@@ -220,9 +233,11 @@ int EpollBackend::WaitForEvents(Instant now, Instant until) {
 
 void EpollBackend::Wait(Instant now, Instant until) {
   immediate_left_ = kImmediatePerTurn;
-  const int count = WaitForEvents(now, until);
-  FB_ASSERT(count >= 0 || errno == EINTR);
-  for (int i = 0; i < count; ++i) Take(events_[static_cast<size_t>(i)]);
+  event_count_ = WaitForEvents(now, until);
+  FB_ASSERT(event_count_ >= 0 || errno == EINTR);
+  for (next_event_ = 0; next_event_ < event_count_;) {
+    Take(events_[static_cast<size_t>(next_event_++)]);
+  }
 }
 
 /// No coroutine runs while events are taken, so that no later event of the turn can point to a

@@ -10,6 +10,7 @@
 #include "src/platform/linux/epoll_backend.h"
 #include "src/platform/linux/errors.h"
 #include "src/platform/linux/file_pool.h"
+#include "src/platform/linux/http_curl.h"
 #include "src/platform/linux/log.h"
 #include "src/platform/linux/memory.h"
 #include "src/platform/linux/net.h"
@@ -24,13 +25,6 @@ using platform::Backend;
 
 constexpr int kFileThreadsUring = 4;
 constexpr int kFileThreadsEpoll = 16;
-
-class NoHttp final : public Http {
- public:
-  Task<Result<std::unique_ptr<HttpResponse>>> Send(HttpRequest, Call) override {
-    co_return Fail(Code::kUnsupported, "http");
-  }
-};
 
 }  // namespace
 
@@ -64,11 +58,11 @@ class Loop::Impl {
   platform::LinuxClock clock_{reactor_};
   platform::LinuxNet net_{reactor_, clock_, options_.zero_copy_bytes};
   platform::LinuxDisk disk_{reactor_};
-  NoHttp http_;
+  std::unique_ptr<Http> http_ = platform::MakeCurlHttp(reactor_);
   platform::LinuxMemory memory_;
   platform::LinuxRng rng_;
   NoFaults faults_;
-  Env env_{reactor_, clock_, net_, disk_, http_, memory_, rng_, faults_, log()};
+  Env env_{reactor_, clock_, net_, disk_, *http_, memory_, rng_, faults_, log()};
 };
 
 Result<void> Loop::Impl::OpenBackend(IoBackend io) {

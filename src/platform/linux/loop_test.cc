@@ -1,8 +1,14 @@
 #include "src/platform/linux/loop.h"
 
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstddef>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -167,6 +173,34 @@ TEST_P(LoopOnBoth, MayBeMadeOnOneThreadAndRunOnAnother) {
   std::thread runner([&] { answer = loop_->Run(Answer()); });
   runner.join();
   EXPECT_EQ(answer, 42);
+}
+
+/// From here on this thread is refused io_uring, as many containers refuse it.
+void ForbidUring() {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{.len = std::size(filter), .filter = filter};
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+TEST(Loop, DoesWithoutUringWhereItIsRefused) {
+  std::thread confined([] {
+    ForbidUring();
+    const auto forced = Loop::Create({.io = IoBackend::kUring});
+    ASSERT_FALSE(forced.has_value());
+    EXPECT_EQ(forced.error().code(), Code::kUnsupported);
+    EXPECT_NE(forced.error().message().find("--io=epoll"), std::string::npos);
+    const auto chosen = Loop::Create({});
+    ASSERT_TRUE(chosen.has_value()) << chosen.error().ToString();
+    EXPECT_EQ((*chosen)->io(), IoBackend::kEpoll);
+    EXPECT_EQ((*chosen)->Run(Answer()), 42);
+  });
+  confined.join();
 }
 
 TEST(Loop, ChoosesABackendByItself) {

@@ -490,6 +490,69 @@ TEST_P(NetOnBoth, WithoutDescriptorsAcceptIsOverloadedAndRecovers) {
   }
 }
 
+/// Reads of every size, small ones first: what came before a large read must come before it here,
+/// too.
+Task<void> RecvInMixedSizes(Env& env, Listener& listener, Bytes pattern) {
+  Pair pair = co_await Connected(env, listener);
+  TaskGroup group(env.executor);
+  group.Spawn(SendPattern(*pair.client, pattern, 1, true));
+  EXPECT_TRUE((co_await env.clock.Sleep(1ms)).has_value());
+  std::vector<std::byte> all(pattern.size() + 1);
+  constexpr size_t kSizes[] = {3, 700, 4096, 1, 2048, 60'000, 5, 300'000};
+  size_t got = 0;
+  for (size_t i = 0;; ++i) {
+    // Only small ones up to the middle, then the mixture.
+    const size_t size = got < pattern.size() / 2 ? kSizes[i % 5] : kSizes[i % 8];
+    const auto into = std::span(all).subspan(got, std::min(size, all.size() - got));
+    const auto read = co_await pair.server->Recv(into, {});
+    EXPECT_TRUE(read.has_value()) << read.error().ToString();
+    if (!read || *read == 0) break;
+    got += *read;
+  }
+  EXPECT_EQ(got, pattern.size());
+  EXPECT_TRUE(std::ranges::equal(pattern, std::span(all).first(got)));
+  co_await group.Join();
+}
+
+TEST_P(NetOnBoth, ReadsOfAnySizeKeepTheOrder) {
+  std::vector<std::byte> pattern(kMiB + 13);
+  Prng prng(4);
+  for (std::byte& byte : pattern) byte = static_cast<std::byte>(prng.Next());
+  for (const std::string& address : Addresses()) {
+    const auto listener = Listen(address);
+    loop_->Run(RecvInMixedSizes(env(), *listener, pattern));
+  }
+}
+
+/// More small messages than all buffers that a ring hands out, on many streams whose readers sleep.
+Task<void> ManyUnreadMessages(Env& env, Listener& listener) {
+  constexpr int kStreams = 100;
+  constexpr int kMessages = 40;
+  std::vector<Pair> pairs;
+  for (int i = 0; i < kStreams; ++i) pairs.push_back(co_await Connected(env, listener));
+  for (Pair& pair : pairs) {  // each now stands ready to receive
+    EXPECT_TRUE((co_await SendText(*pair.client, "first")).has_value());
+    EXPECT_EQ(co_await RecvText(*pair.server, 5), "first");
+  }
+  for (int i = 0; i < kMessages; ++i) {
+    const std::string text = std::to_string(100 + i);
+    for (Pair& pair : pairs) EXPECT_TRUE((co_await SendText(*pair.client, text)).has_value());
+    co_await Yield(env.executor);  // lets the ring take what came, one by one
+  }
+  std::string want;
+  for (int i = 0; i < kMessages; ++i) want += std::to_string(100 + i);
+  for (Pair& pair : pairs) EXPECT_EQ(co_await RecvText(*pair.server, want.size()), want);
+  for (size_t i = 0; i < pairs.size(); i += 2) pairs[i].client.reset();  // while requests stand
+}
+
+TEST_P(NetOnBoth, UnreadMessagesOnManyStreamsAllArrive) {
+  for (const std::string& address : Addresses()) {
+    const auto listener = Listen(address);
+    loop_->Run(ManyUnreadMessages(env(), *listener));
+    loop_->Run(ManyUnreadMessages(env(), *listener));
+  }
+}
+
 /// A socket with more to say at all times must not keep the loop from its other work.
 Task<void> FloodAndSleep(Env& env, Listener& listener) {
   Pair pair = co_await Connected(env, listener);

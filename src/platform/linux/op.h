@@ -7,8 +7,9 @@
 namespace forebay::platform {
 
 struct Op;
+struct Inbox;
 
-/// A descriptor that operations wait on, and what the epoll backend knows about it. Attached to the
+/// A descriptor that operations wait on, and what the backend knows about it. Attached to the
 /// backend before its first operation; detached, with nothing in progress, before it goes.
 struct Socket {
   struct Side {
@@ -20,12 +21,15 @@ struct Socket {
   bool short_read_drains = false;  // a read that returns less than asked for emptied the socket
   bool ended = false;              // no further edge will tell of what is still to be read
   bool watches_writes = false;
+  bool direct_reads = false;  // io_uring: large reads were asked for, so none go through the inbox
+  Inbox* inbox = nullptr;     // io_uring: owned by its backend
   Side read;
   Side write;
 };
 
 enum class OpCode : uint8_t {
   kRecv,
+  kRecvStanding,  // io_uring only: see uring_inbox.h
   kSend,
   kSendMessage,   // data is a msghdr
   kSendZeroCopy,  // io_uring only; done when the kernel has let go of the buffer

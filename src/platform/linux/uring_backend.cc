@@ -8,10 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
+#include <vector>
 
 #include "src/base/assert.h"
 #include "src/platform/linux/errors.h"
 #include "src/platform/linux/reactor.h"
+#include "src/platform/linux/uring_inbox.h"
 
 // Kernel 6.2; the headers of Debian 12 are older.
 #ifndef IORING_SEND_ZC_REPORT_USAGE
@@ -26,6 +29,7 @@ constexpr unsigned kSubmissions = 512;
 /// Two for each connection of a busy node; more overflow into the kernel's own list, none is lost.
 constexpr unsigned kCompletions = 8192;
 constexpr uint64_t kSmallSend = 16 * 1024;
+constexpr uint64_t kSmallRecv = 4 * 1024;
 constexpr uint32_t kMaxTransfer = 1u << 30;  // lengths are 32 bits wide there
 
 /// From the cheapest way of running completions to what any kernel since 5.11 knows.
@@ -45,7 +49,7 @@ class UringBackend final : public Backend {
 
   Result<void> Enter() override;
   Result<void> Attach(Socket&) override { return {}; }
-  void Detach(Socket&) override {}
+  void Detach(Socket& socket) override;
   bool Start(Op& op) override;
   void Cancel(Op& op) override;
   void Wait(Instant now, Instant until) override;
@@ -60,6 +64,13 @@ class UringBackend final : public Backend {
   static void Prepare(io_uring_sqe* sqe, Op& op, bool has_poll_first);
   static void TakeBufferBack(Op& op);
   void StartFileOp(Op& op);
+  void SubmitCancel(Op& op);
+
+  bool StartRecv(Op& op);
+  bool TakeFromInbox(Op& op);
+  void WaitAtInbox(Op& op);
+  void TakeForInbox(Inbox& inbox, const io_uring_cqe& cqe);
+  void StopInbox(Inbox& inbox);
   void ArmWake();
   void Harvest();
   void Take(const io_uring_cqe& cqe);
@@ -75,6 +86,8 @@ class UringBackend final : public Backend {
   Op wake_;
   int file_ops_in_flight_ = 0;
   OpQueue waiting_file_ops_;
+  InboxBuffers inbox_buffers_;
+  std::vector<std::unique_ptr<Inbox>> orphans_;  // their sockets are gone, their requests not yet
 };
 
 bool IsFileOp(OpCode code) {
@@ -151,6 +164,11 @@ void UringBackend::Prepare(io_uring_sqe* sqe, Op& op, bool has_poll_first) {
       io_uring_prep_recv(sqe, op.socket->fd, op.data, length, 0);
       if (has_poll_first && !op.socket->read.ready) sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
       break;
+    case OpCode::kRecvStanding:
+      io_uring_prep_recv_multishot(sqe, op.socket->fd, nullptr, 0, 0);
+      sqe->flags |= IOSQE_BUFFER_SELECT;
+      sqe->buf_group = InboxBuffers::kGroup;
+      break;
     case OpCode::kSend:
       io_uring_prep_send(sqe, op.socket->fd, op.data, length, op.flags);
       break;
@@ -199,6 +217,8 @@ bool UringBackend::Start(Op& op) {
     pool_.Start(op);
   } else if (IsFileOp(op.code)) {
     StartFileOp(op);
+  } else if (op.code == OpCode::kRecv) {
+    return StartRecv(op);
   } else {
     if (op.code == OpCode::kSend && op.length <= kSmallSend && SendAtOnce(op)) return true;
     Submit(op);
@@ -206,8 +226,8 @@ bool UringBackend::Start(Op& op) {
   return false;
 }
 
-/// A small send nearly always fits into the socket's buffer. By a call of its own it is over at once;
-/// through the ring its answer would cost another turn of the loop.
+/// A small send nearly always fits into the socket's buffer. By a call of its own it is over at
+/// once; through the ring its answer would cost another turn of the loop.
 bool UringBackend::SendAtOnce(Op& op) {
   const ssize_t sent = send(op.socket->fd, op.data, op.length, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent < 0) return false;
@@ -231,11 +251,119 @@ void UringBackend::Cancel(Op& op) {
   op.abandoned = true;
   if (op.awaits_notice) {
     TakeBufferBack(op);
-    return;
+  } else if (op.code == OpCode::kRecv && op.socket->read.waiting == &op) {
+    op.socket->read.waiting = nullptr;
+    reactor_.Complete(op, -ECANCELED);
+  } else {
+    SubmitCancel(op);
   }
+}
+
+void UringBackend::SubmitCancel(Op& op) {
   io_uring_sqe* sqe = Next();
   io_uring_prep_cancel(sqe, &op, 0);
   io_uring_sqe_set_data(sqe, nullptr);  // its own answer says nothing: the op's answer comes
+}
+
+/// Small reads go through the socket's inbox, until the first large one: that wants its bytes where
+/// they belong and not copied out of a pool.
+bool UringBackend::StartRecv(Op& op) {
+  Socket& socket = *op.socket;
+  const bool small = op.length <= kSmallRecv;
+  if (!small) socket.direct_reads = true;
+  if (socket.inbox == nullptr) {
+    if (socket.direct_reads || !has_zero_copy_ || !inbox_buffers_.Open(ring_)) {
+      Submit(op);
+      return false;
+    }
+    socket.inbox = new Inbox(&socket);
+  }
+  if (TakeFromInbox(op)) {
+    op.done = true;
+    return true;
+  }
+  if (socket.direct_reads) StopInbox(*socket.inbox);
+  WaitAtInbox(op);
+  return false;
+}
+
+/// True where the op is done with what had come.
+bool UringBackend::TakeFromInbox(Op& op) {
+  Inbox& inbox = *op.socket->inbox;
+  if (inbox.waiting > 0) {
+    const MutableBytes into(static_cast<std::byte*>(op.data), op.length);
+    op.result = static_cast<int32_t>(inbox.Take(inbox_buffers_, into));
+    return true;
+  }
+  if (inbox.ended) op.result = inbox.end;
+  return inbox.ended;
+}
+
+/// Nothing is there yet.
+void UringBackend::WaitAtInbox(Op& op) {
+  Inbox& inbox = *op.socket->inbox;
+  if (inbox.state == Inbox::State::kIdle && (op.socket->direct_reads || inbox.starved)) {
+    inbox.starved = false;
+    Submit(op);
+    return;
+  }
+  op.socket->read.waiting = &op;
+  if (inbox.state != Inbox::State::kIdle) return;
+  inbox.state = Inbox::State::kStanding;
+  Submit(inbox);
+}
+
+void UringBackend::StopInbox(Inbox& inbox) {
+  if (inbox.state != Inbox::State::kStanding) return;
+  inbox.state = Inbox::State::kStopping;
+  SubmitCancel(inbox);
+}
+
+void UringBackend::TakeForInbox(Inbox& inbox, const io_uring_cqe& cqe) {
+  if ((cqe.flags & IORING_CQE_F_BUFFER) != 0) {
+    const auto buffer = static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+    if (cqe.res > 0 && inbox.socket != nullptr) {
+      inbox.Push(inbox_buffers_, buffer, static_cast<uint32_t>(cqe.res));
+      if (inbox.waiting >= Inbox::kMaxWaiting) StopInbox(inbox);
+    } else {
+      inbox_buffers_.Release(buffer);
+    }
+  }
+  if ((cqe.flags & IORING_CQE_F_MORE) == 0) {
+    inbox.state = Inbox::State::kIdle;
+    // Without buffers left the next receive brings its own.
+    inbox.starved = cqe.res == -ENOBUFS;
+    if (cqe.res <= 0 && cqe.res != -ENOBUFS && cqe.res != -ECANCELED) {
+      inbox.ended = true;
+      inbox.end = cqe.res;
+    }
+  }
+  if (inbox.socket == nullptr) {
+    if (inbox.state != Inbox::State::kIdle) return;
+    std::erase_if(orphans_, [&inbox](const auto& one) { return one.get() == &inbox; });
+    return;
+  }
+  Op* op = std::exchange(inbox.socket->read.waiting, nullptr);
+  if (op == nullptr) return;
+  if (TakeFromInbox(*op)) {
+    reactor_.Complete(*op, op->result);
+  } else {
+    WaitAtInbox(*op);
+  }
+}
+
+void UringBackend::Detach(Socket& socket) {
+  Inbox* inbox = std::exchange(socket.inbox, nullptr);
+  if (inbox == nullptr) return;
+  FB_ASSERT(socket.read.waiting == nullptr);
+  std::unique_ptr<Inbox> owned(inbox);
+  inbox->Drop(inbox_buffers_);
+  if (inbox->state == Inbox::State::kIdle) return;
+  // The request keeps the socket open beyond its descriptor until it has ended: tell the peer now.
+  shutdown(socket.fd, SHUT_RDWR);
+  StopInbox(*inbox);
+  inbox->socket = nullptr;
+  orphans_.push_back(std::move(owned));
 }
 
 /// What was sent without a copy stays in use until the peer has it, which may be never. Resetting
@@ -282,6 +410,10 @@ void UringBackend::Take(const io_uring_cqe& cqe) {
   if (op == nullptr) return;
   if (op == &wake_) {
     ArmWake();
+    return;
+  }
+  if (op->code == OpCode::kRecvStanding) {
+    TakeForInbox(static_cast<Inbox&>(*op), cqe);
     return;
   }
   if ((cqe.flags & IORING_CQE_F_NOTIF) != 0) {

@@ -1,0 +1,323 @@
+#include "src/platform/linux/curl_exchange.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "src/base/assert.h"
+#include "src/base/units.h"
+
+namespace forebay::platform {
+namespace {
+
+/// A body that nobody reads is pulled up to here (and one piece of libcurl's buffer); then the
+/// connection is left alone and the peer's sending stops.
+constexpr size_t kMaxUnread = 256 * kKiB;
+constexpr long kBufferBytes = 256 * kKiB;
+constexpr long kConnectTimeoutMs = 10'000;  // the caller's deadline may be shorter
+
+/// "GET https://host/path".
+std::string Describe(const HttpRequest& request) {
+  std::string_view url = request.url;
+  url = url.substr(0, url.find_first_of("?#"));
+  const size_t scheme_end = url.find("://");
+  std::string_view scheme;
+  if (scheme_end != std::string_view::npos) {
+    scheme = url.substr(0, scheme_end + 3);
+    url.remove_prefix(scheme_end + 3);
+  }
+  const size_t slash = std::min(url.find('/'), url.size());
+  const size_t at = url.substr(0, slash).rfind('@');
+  if (at != std::string_view::npos) url.remove_prefix(at + 1);
+  return fmt::format("{} {}{}", request.method, scheme, url);
+}
+
+std::string_view Trim(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return "";
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+bool BreaksALine(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
+}
+
+Code CodeOf(CURLcode code) {
+  switch (code) {
+    case CURLE_URL_MALFORMAT:
+      return Code::kInvalidArgument;
+    case CURLE_OUT_OF_MEMORY:
+      return Code::kOverloaded;
+    default:
+      return Code::kUnavailable;
+  }
+}
+
+}  // namespace
+
+/// Waits for the exchange to change, under a Call.
+class CurlExchange::Wait {
+ public:
+  Wait(CurlExchange& exchange, const Call& call) : exchange_(exchange), call_(call) {}
+
+  bool await_ready() {
+    if (call_.cancel.cancelled()) {
+      reason_ = Code::kCancelled;
+    } else if (call_.deadline <= Reactor::Now()) {
+      reason_ = Code::kDeadlineExceeded;
+    }
+    return reason_.has_value();
+  }
+  void await_suspend(std::coroutine_handle<> self) {
+    FB_ASSERT(exchange_.waiting_ == nullptr);
+    exchange_.waiting_ = this;
+    waiter_ = self;
+    if (call_.deadline != Instant::Never()) {
+      timer_.at = call_.deadline;
+      timer_.argument = this;
+      timer_.fire = [](void* me) { static_cast<Wait*>(me)->End(Code::kDeadlineExceeded); };
+      exchange_.reactor_.timers().Add(timer_);
+    }
+    call_.cancel.Listen(
+        listener_, [](void* me) { static_cast<Wait*>(me)->End(Code::kCancelled); }, this);
+  }
+  /// Why it was given up; nullopt where the exchange changed.
+  std::optional<Code> await_resume() const { return reason_; }
+
+  void End(std::optional<Code> reason) {
+    reason_ = reason;
+    exchange_.reactor_.timers().Remove(timer_);
+    listener_.Unlink();
+    exchange_.waiting_ = nullptr;
+    exchange_.reactor_.Resume(waiter_);
+  }
+
+ private:
+  CurlExchange& exchange_;
+  const Call& call_;
+  Timer timer_;
+  CancelListener listener_;
+  std::coroutine_handle<> waiter_;
+  std::optional<Code> reason_;
+};
+
+CurlExchange::CurlExchange(Reactor& reactor, CURLM* multi, HttpRequest request)
+    : reactor_(reactor),
+      multi_(multi),
+      easy_(curl_easy_init()),
+      request_(std::move(request)),
+      what_(Describe(request_)) {
+  FB_ASSERT(easy_ != nullptr);
+}
+
+CurlExchange::~CurlExchange() {
+  FB_ASSERT(waiting_ == nullptr);
+  if (added_) curl_multi_remove_handle(multi_, easy_);
+  curl_easy_cleanup(easy_);
+  curl_slist_free_all(header_list_);
+}
+
+uint64_t CurlExchange::BodyBytes() const {
+  uint64_t total = 0;
+  for (const Bytes part : request_.body) total += part.size();
+  return total;
+}
+
+Result<void> CurlExchange::SetHeaders() {
+  for (const HttpHeader& header : request_.headers) {
+    if (header.name.empty() || BreaksALine(header.name) || BreaksALine(header.value)) {
+      return Fail(Code::kInvalidArgument, fmt::format("{}: a header with a line break or without "
+                                                      "a name",
+                                                      what_));
+    }
+    const std::string line =
+        header.value.empty() ? header.name + ";" : header.name + ": " + header.value;
+    header_list_ = curl_slist_append(header_list_, line.c_str());
+  }
+  // Waiting for "100 Continue" costs a round trip, or a second where the peer never says it.
+  header_list_ = curl_slist_append(header_list_, "Expect:");
+  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, header_list_);
+  return {};
+}
+
+void CurlExchange::SetMethodAndBody() {
+  const uint64_t bytes = BodyBytes();
+  const std::string& method = request_.method;
+  if (method == "HEAD") {
+    curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
+  } else if (bytes > 0 || method == "PUT" || method == "POST") {
+    curl_easy_setopt(easy_, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(bytes));
+  }
+  body_given_ = bytes == 0;
+  curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, method.c_str());
+  curl_easy_setopt(easy_, CURLOPT_READFUNCTION, &CurlExchange::OnRead);
+  curl_easy_setopt(easy_, CURLOPT_READDATA, this);
+  // A kept connection that the peer closed meanwhile is replaced, and the body begun anew.
+  curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, &CurlExchange::OnSeek);
+  curl_easy_setopt(easy_, CURLOPT_SEEKDATA, this);
+}
+
+void CurlExchange::SetLimits() {
+  curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy_, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  // One exchange a connection: a reader who pauses holds up nobody else.
+  curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
+  curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, kBufferBytes);
+  curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
+}
+
+Result<void> CurlExchange::Start() {
+  if (!request_.url.starts_with("http://") && !request_.url.starts_with("https://")) {
+    return Fail(Code::kInvalidArgument, what_ + ": not an http:// or https:// URL");
+  }
+  FB_TRY(SetHeaders());
+  SetMethodAndBody();
+  SetLimits();
+  curl_easy_setopt(easy_, CURLOPT_URL, request_.url.c_str());
+  curl_easy_setopt(easy_, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy_, CURLOPT_HEADERFUNCTION, &CurlExchange::OnHeader);
+  curl_easy_setopt(easy_, CURLOPT_HEADERDATA, this);
+  curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &CurlExchange::OnBody);
+  curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
+  const CURLMcode added = curl_multi_add_handle(multi_, easy_);
+  if (added != CURLM_OK) {
+    return Fail(Code::kInternal, fmt::format("{}: {}", what_, curl_multi_strerror(added)));
+  }
+  added_ = true;
+  return {};
+}
+
+void CurlExchange::Finish(CURLcode code) {
+  curl_multi_remove_handle(multi_, easy_);
+  added_ = false;
+  ended_ = true;
+  code_ = code;
+  Notify();
+}
+
+void CurlExchange::Notify() {
+  if (waiting_ != nullptr) waiting_->End(std::nullopt);
+}
+
+Error CurlExchange::EndError() const {
+  // The library's own words for the code: its longer ones may quote what the request held.
+  return Error(CodeOf(code_), fmt::format("{}: {}", what_, curl_easy_strerror(code_)));
+}
+
+Task<Result<void>> CurlExchange::WaitForHead(Call call) {
+  while (!HeadReady()) {
+    const std::optional<Code> stopped = co_await Wait(*this, call);
+    if (stopped) co_return Fail(*stopped, what_ + ": no response yet");
+  }
+  head_taken_ = true;
+  if (!head_done_) co_return Fail(EndError());
+  co_return Result<void>{};
+}
+
+Task<Result<size_t>> CurlExchange::Read(MutableBytes into, Call call) {
+  FB_ASSERT(!into.empty());
+  while (!BodyReady()) {
+    if (paused_) {
+      paused_ = false;
+      curl_easy_pause(easy_, CURLPAUSE_CONT);  // may bring bytes, or the end, at once
+      continue;
+    }
+    const std::optional<Code> stopped = co_await Wait(*this, call);
+    if (stopped) co_return Fail(*stopped, what_ + ": reading the body");
+  }
+  const size_t copied = CopyBuffered(into);
+  if (copied == 0 && code_ != CURLE_OK) co_return Fail(EndError());
+  co_return copied;
+}
+
+size_t CurlExchange::CopyBuffered(MutableBytes into) {
+  const size_t size = std::min(into.size(), buffer_.size() - read_at_);
+  if (size > 0) std::memcpy(into.data(), buffer_.data() + read_at_, size);
+  read_at_ += size;
+  if (read_at_ == buffer_.size()) {
+    buffer_.clear();
+    read_at_ = 0;
+  }
+  return size;
+}
+
+void CurlExchange::TakeHeaderLine(std::string_view line) {
+  if (head_done_) return;  // a trailer
+  if (line.starts_with("HTTP/")) {
+    headers_.clear();
+    return;
+  }
+  if (const size_t colon = line.find(':'); colon != std::string_view::npos) {
+    headers_.push_back(
+        {std::string(Trim(line.substr(0, colon))), std::string(Trim(line.substr(colon + 1)))});
+    return;
+  }
+  if (!Trim(line).empty()) return;
+  long status = 0;
+  curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
+  if (status < 200) return;  // "100 Continue" and the like: the real head follows
+  status_ = static_cast<int>(status);
+  head_done_ = true;
+  if (HeadReady()) Notify();
+}
+
+size_t CurlExchange::TakeBody(Bytes bytes) {
+  if (buffer_.size() - read_at_ >= kMaxUnread) {
+    paused_ = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<ptrdiff_t>(read_at_));
+  read_at_ = 0;
+  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  if (head_taken_) Notify();
+  return bytes.size();
+}
+
+size_t CurlExchange::GiveBody(MutableBytes into) {
+  if (head_taken_) return CURL_READFUNC_ABORT;
+  size_t given = 0;
+  while (given < into.size() && part_ < request_.body.size()) {
+    const Bytes rest = request_.body[part_].subspan(part_offset_);
+    const size_t size = std::min(rest.size(), into.size() - given);
+    if (size > 0) std::memcpy(into.data() + given, rest.data(), size);
+    given += size;
+    part_offset_ += size;
+    if (size == rest.size()) {
+      ++part_;
+      part_offset_ = 0;
+    }
+  }
+  body_given_ = part_ == request_.body.size();
+  if (body_given_ && HeadReady()) Notify();
+  return given;
+}
+
+size_t CurlExchange::OnHeader(char* data, size_t size, size_t count, void* me) {
+  static_cast<CurlExchange*>(me)->TakeHeaderLine({data, size * count});
+  return size * count;
+}
+
+size_t CurlExchange::OnBody(char* data, size_t size, size_t count, void* me) {
+  return static_cast<CurlExchange*>(me)->TakeBody(AsBytes({data, size * count}));
+}
+
+size_t CurlExchange::OnRead(char* into, size_t size, size_t count, void* me) {
+  return static_cast<CurlExchange*>(me)->GiveBody(
+      std::as_writable_bytes(std::span(into, size * count)));
+}
+
+int CurlExchange::OnSeek(void* me, curl_off_t offset, int origin) {
+  auto& exchange = *static_cast<CurlExchange*>(me);
+  if (offset != 0 || origin != SEEK_SET || exchange.head_taken_) return CURL_SEEKFUNC_CANTSEEK;
+  exchange.part_ = 0;
+  exchange.part_offset_ = 0;
+  exchange.body_given_ = exchange.request_.body.empty();
+  return CURL_SEEKFUNC_OK;
+}
+
+}  // namespace forebay::platform

@@ -1,0 +1,14 @@
+// Http over libcurl, whose sockets and alarms the loop watches.
+#pragma once
+
+#include <memory>
+
+#include "src/platform/linux/reactor.h"
+#include "src/runtime/http.h"
+
+namespace forebay::platform {
+
+/// Costs nothing before its first request. Connections are kept and used again.
+std::unique_ptr<Http> MakeCurlHttp(Reactor& reactor);
+
+}  // namespace forebay::platform

@@ -1,0 +1,365 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/base/units.h"
+#include "src/platform/linux/test_loop.h"
+#include "src/runtime/task_group.h"
+
+namespace forebay {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What the peer does with the requests of one connection after the other.
+struct Script {
+  std::string answer;
+  enum class Then { kNextRequest, kClose, kStall } then = Then::kNextRequest;
+  size_t answers_a_connection = ~size_t{0};  // then it closes without a word
+};
+
+/// A small, scripted HTTP server over our own Net.
+class Peer {
+ public:
+  Peer(Env& env, Script script) : env_(env), script_(std::move(script)), group_(env.executor) {
+    auto listener = env.net.Listen("127.0.0.1:0");
+    EXPECT_TRUE(listener.has_value());
+    listener_ = std::move(*listener);
+    group_.Spawn(AcceptAll());
+  }
+
+  std::string Url(const std::string& path) const { return "http://" + listener_->address() + path; }
+  const std::vector<std::string>& requests() const { return requests_; }
+  int connections() const { return connections_; }
+  uint64_t sent() const { return sent_; }
+
+  Task<void> Stop() {
+    stop_.Cancel();
+    co_await group_.Join();
+  }
+
+ private:
+  Task<void> AcceptAll() {
+    for (;;) {
+      auto stream = co_await listener_->Accept({.cancel = stop_.token()});
+      if (!stream) co_return;
+      ++connections_;
+      group_.Spawn(Serve(std::move(*stream)));
+    }
+  }
+
+  Task<void> Serve(std::unique_ptr<Stream> stream) {
+    for (size_t i = 0; i < script_.answers_a_connection; ++i) {
+      std::string request;
+      if (!co_await ReadRequest(*stream, &request)) co_return;
+      requests_.push_back(request);
+      if (!co_await SendAnswer(*stream)) co_return;
+      if (script_.then == Script::Then::kClose) co_return;
+      if (script_.then == Script::Then::kStall) {
+        static_cast<void>(co_await env_.clock.SleepUntil(Instant::Never(), stop_.token()));
+        co_return;
+      }
+    }
+  }
+
+  Task<bool> SendAnswer(Stream& stream) {
+    constexpr size_t kPiece = 16 * kKiB;
+    for (size_t at = 0; at < script_.answer.size(); at += kPiece) {
+      const Bytes piece = AsBytes(std::string_view(script_.answer).substr(at, kPiece));
+      if (!co_await stream.Send(std::span(&piece, 1), {.cancel = stop_.token()})) co_return false;
+      sent_ += piece.size();
+    }
+    co_return true;
+  }
+
+  Task<bool> ReadRequest(Stream& stream, std::string* request) {
+    char buffer[4096];
+    while (!Complete(*request)) {
+      const auto got = co_await stream.Recv(std::as_writable_bytes(std::span(buffer)),
+                                            {.cancel = stop_.token()});
+      if (!got || *got == 0) co_return false;
+      request->append(buffer, *got);
+    }
+    co_return true;
+  }
+
+  static bool Complete(const std::string& request) {
+    const size_t head = request.find("\r\n\r\n");
+    if (head == std::string::npos) return false;
+    const std::string_view name = "Content-Length: ";
+    const size_t length = request.find(name);
+    if (length == std::string::npos || length > head) return true;
+    return request.size() - head - 4 >= std::stoul(request.substr(length + name.size()));
+  }
+
+  Env& env_;
+  const Script script_;
+  TaskGroup group_;
+  CancelSource stop_;
+  std::unique_ptr<Listener> listener_;
+  std::vector<std::string> requests_;
+  int connections_ = 0;
+  uint64_t sent_ = 0;
+};
+
+class HttpOnBoth : public LoopTest {};
+INSTANTIATE_TEST_SUITE_P(Io, HttpOnBoth, testing::ValuesIn(kBothBackends), BackendTestName);
+
+struct Answer {
+  int status = 0;
+  std::string body;
+  std::string etag;
+  std::optional<Error> error;  // of the head or of the body
+};
+
+Task<std::optional<Error>> ReadAll(HttpResponse& response, std::string* body) {
+  char buffer[3000];
+  for (;;) {
+    const auto got = co_await response.Read(std::as_writable_bytes(std::span(buffer)), {});
+    if (!got) co_return got.error();
+    if (*got == 0) co_return std::nullopt;
+    body->append(buffer, *got);
+  }
+}
+
+Task<Answer> Exchange(Env& env, HttpRequest request, Call call) {
+  Answer answer;
+  auto response = co_await env.http.Send(std::move(request), call);
+  if (!response) {
+    answer.error = response.error();
+    co_return answer;
+  }
+  answer.status = (*response)->status();
+  answer.etag = (*response)->Header("etag");
+  answer.error = co_await ReadAll(**response, &answer.body);
+  co_return answer;
+}
+
+struct Outcome {
+  Answer answer;
+  std::vector<std::string> requests;
+  int connections = 0;
+};
+
+Task<Outcome> Converse(Env& env, Script script, HttpRequest request, int times) {
+  Peer peer(env, std::move(script));
+  Outcome outcome;
+  request.url = peer.Url(request.url);
+  for (int i = 0; i < times; ++i) outcome.answer = co_await Exchange(env, request, {});
+  co_await peer.Stop();
+  outcome.requests = peer.requests();
+  outcome.connections = peer.connections();
+  co_return outcome;
+}
+
+TEST_P(HttpOnBoth, GetsABodyOfKnownLength) {
+  const Outcome outcome = loop_->Run(Converse(
+      env(), {.answer = "HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: 5\r\n\r\nhello"},
+      {.url = "/a?b=c", .headers = {{"Range", "bytes=0-4"}, {"X-Empty", ""}}}, 1));
+  ASSERT_FALSE(outcome.answer.error) << outcome.answer.error->ToString();
+  EXPECT_EQ(outcome.answer.status, 200);
+  EXPECT_EQ(outcome.answer.body, "hello");
+  EXPECT_EQ(outcome.answer.etag, "\"v1\"");
+  ASSERT_EQ(outcome.requests.size(), 1u);
+  EXPECT_TRUE(outcome.requests[0].starts_with("GET /a?b=c HTTP/1.1\r\n"));
+  EXPECT_NE(outcome.requests[0].find("Range: bytes=0-4\r\n"), std::string::npos);
+  EXPECT_NE(outcome.requests[0].find("X-Empty:"), std::string::npos);
+}
+
+TEST_P(HttpOnBoth, GetsAChunkedBodyAfterAnInterimHead) {
+  const Outcome outcome = loop_->Run(Converse(
+      env(),
+      {.answer = "HTTP/1.1 103 Early Hints\r\nETag: no\r\n\r\n"
+                 "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\nETag: yes\r\n\r\n"
+                 "3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n"},
+      {.url = "/"}, 1));
+  ASSERT_FALSE(outcome.answer.error) << outcome.answer.error->ToString();
+  EXPECT_EQ(outcome.answer.status, 404);
+  EXPECT_EQ(outcome.answer.body, "abcdefg");
+  EXPECT_EQ(outcome.answer.etag, "yes");
+}
+
+TEST_P(HttpOnBoth, UsesAConnectionAgain) {
+  const Outcome outcome = loop_->Run(Converse(
+      env(), {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"}, {.url = "/"}, 5));
+  EXPECT_EQ(outcome.requests.size(), 5u);
+  EXPECT_EQ(outcome.connections, 1);
+}
+
+TEST_P(HttpOnBoth, AKeptConnectionThatThePeerClosedIsReplaced) {
+  const std::string body(100'000, 'p');
+  const Outcome outcome = loop_->Run(Converse(
+      env(),
+      {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", .answers_a_connection = 1},
+      {.method = "PUT", .url = "/", .body = {AsBytes(body)}}, 3));
+  ASSERT_FALSE(outcome.answer.error) << outcome.answer.error->ToString();
+  EXPECT_EQ(outcome.requests.size(), 3u);
+  EXPECT_EQ(outcome.connections, 3);
+}
+
+TEST_P(HttpOnBoth, SendsABodyInParts) {
+  const std::string large(300'000, 'x');
+  for (const char* method : {"PUT", "POST"}) {
+    const Outcome outcome = loop_->Run(
+        Converse(env(), {.answer = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"},
+                 {.method = method,
+                  .url = "/",
+                  .body = {AsBytes("first,"), Bytes(), AsBytes(large), AsBytes(",last")}},
+                 1));
+    ASSERT_FALSE(outcome.answer.error) << outcome.answer.error->ToString();
+    EXPECT_EQ(outcome.answer.status, 201);
+    ASSERT_EQ(outcome.requests.size(), 1u);
+    EXPECT_TRUE(outcome.requests[0].starts_with(method));
+    EXPECT_TRUE(outcome.requests[0].ends_with("\r\n\r\nfirst," + large + ",last"));
+    EXPECT_EQ(outcome.requests[0].find("Expect"), std::string::npos);
+  }
+}
+
+TEST_P(HttpOnBoth, HeadDeleteAndEmptyPutHaveNoBody) {
+  const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n";
+  const Outcome head =
+      loop_->Run(Converse(env(), {.answer = answer}, {.method = "HEAD", .url = "/"}, 2));
+  ASSERT_FALSE(head.answer.error) << head.answer.error->ToString();
+  EXPECT_EQ(head.answer.body, "");
+  const std::string none = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  for (const char* method : {"DELETE", "PUT"}) {
+    const Outcome empty =
+        loop_->Run(Converse(env(), {.answer = none}, {.method = method, .url = "/"}, 1));
+    ASSERT_FALSE(empty.answer.error) << empty.answer.error->ToString();
+    EXPECT_TRUE(empty.requests[0].starts_with(method));
+  }
+}
+
+TEST_P(HttpOnBoth, AShortBodyIsNeverTakenForAWholeOne) {
+  const std::string short_bodies[] = {
+      "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello",
+  };
+  for (const std::string& answer : short_bodies) {
+    const Outcome outcome = loop_->Run(
+        Converse(env(), {.answer = answer, .then = Script::Then::kClose}, {.url = "/"}, 1));
+    EXPECT_EQ(outcome.answer.body, "hello");
+    ASSERT_TRUE(outcome.answer.error) << answer;
+    EXPECT_EQ(outcome.answer.error->code(), Code::kUnavailable);
+  }
+}
+
+TEST_P(HttpOnBoth, APeerThatBreaksOffOrTalksNonsenseIsUnavailable) {
+  for (const char* answer : {"", "HTTP/1.1 200", "what?\r\n\r\n"}) {
+    const Outcome outcome = loop_->Run(
+        Converse(env(), {.answer = answer, .then = Script::Then::kClose}, {.url = "/"}, 1));
+    ASSERT_TRUE(outcome.answer.error) << answer;
+    EXPECT_EQ(outcome.answer.error->code(), Code::kUnavailable);
+  }
+}
+
+TEST_P(HttpOnBoth, ErrorsKeepSecretsToThemselves) {
+  const Answer answer =
+      loop_->Run(Exchange(env(), {.url = "http://user:secret@127.0.0.1:1/path?sig=secret"}, {}));
+  ASSERT_TRUE(answer.error);
+  EXPECT_EQ(answer.error->code(), Code::kUnavailable);
+  EXPECT_NE(answer.error->message().find("127.0.0.1:1/path"), std::string::npos);
+  EXPECT_EQ(answer.error->message().find("secret"), std::string::npos);
+}
+
+TEST_P(HttpOnBoth, BadRequestsAreRefused) {
+  const auto code = [this](HttpRequest request) {
+    const Answer answer = loop_->Run(Exchange(env(), std::move(request), {}));
+    return answer.error ? answer.error->code() : Code::kInternal;
+  };
+  EXPECT_EQ(code({.url = "nonsense://x/"}), Code::kInvalidArgument);
+  EXPECT_EQ(code({.url = "file:///etc/passwd"}), Code::kInvalidArgument);
+  EXPECT_EQ(code({.url = ""}), Code::kInvalidArgument);
+  EXPECT_EQ(code({.url = "http://127.0.0.1:1/", .headers = {{"A", "b\r\nC: d"}}}),
+            Code::kInvalidArgument);
+}
+
+Task<void> NoteCode(Env& env, HttpRequest request, Call call, Code* code) {
+  const Answer answer = co_await Exchange(env, std::move(request), call);
+  *code = answer.error ? answer.error->code() : Code::kInternal;
+}
+
+Task<void> StallInTheHead(Env& env, Code* by_deadline, Code* by_cancel) {
+  Peer peer(env, {.answer = "HTTP/1.1 2", .then = Script::Then::kStall});
+  CancelSource source;
+  TaskGroup group(env.executor);
+  group.Spawn(
+      NoteCode(env, {.url = peer.Url("/")}, {.deadline = env.clock.Now() + 20ms}, by_deadline));
+  group.Spawn(NoteCode(env, {.url = peer.Url("/")}, {.cancel = source.token()}, by_cancel));
+  EXPECT_TRUE((co_await env.clock.Sleep(10ms)).has_value());
+  source.Cancel();
+  co_await group.Join();
+  co_await peer.Stop();
+}
+
+TEST_P(HttpOnBoth, AStallInTheHeadEndsByDeadlineOrCancel) {
+  Code by_deadline{}, by_cancel{};
+  loop_->Run(StallInTheHead(env(), &by_deadline, &by_cancel));
+  EXPECT_EQ(by_deadline, Code::kDeadlineExceeded);
+  EXPECT_EQ(by_cancel, Code::kCancelled);
+}
+
+Task<void> StallInTheBody(Env& env) {
+  Peer peer(env, {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+                  .then = Script::Then::kStall});
+  {
+    auto response = co_await env.http.Send({.url = peer.Url("/")}, {});
+    EXPECT_TRUE(response.has_value()) << response.error().ToString();
+    std::byte buffer[100];
+    EXPECT_EQ((co_await (*response)->Read(buffer, {})).value_or(0), 5u);
+    const auto late = co_await (*response)->Read(buffer, {.deadline = env.clock.Now() + 5ms});
+    EXPECT_EQ(late.error().code(), Code::kDeadlineExceeded);
+  }  // given up before its end
+  co_await peer.Stop();
+}
+
+TEST_P(HttpOnBoth, AStallInTheBodyEndsByDeadline) {
+  loop_->Run(StallInTheBody(env()));
+}
+
+Task<void> ReadSlowly(Env& env) {
+  constexpr size_t kBody = 64 * kMiB;
+  Peer peer(env, {.answer = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kBody) +
+                            "\r\n\r\n" + std::string(kBody, 'x')});
+  auto response = co_await env.http.Send({.url = peer.Url("/")}, {});
+  EXPECT_TRUE(response.has_value()) << response.error().ToString();
+  EXPECT_TRUE((co_await env.clock.Sleep(50ms)).has_value());
+  // What the sockets and one buffer hold, not the body: nobody has read any of it.
+  EXPECT_LT(peer.sent(), kBody / 2);
+  std::string body;
+  EXPECT_FALSE(co_await ReadAll(**response, &body));
+  EXPECT_EQ(body.size(), kBody);
+  co_await peer.Stop();
+}
+
+TEST_P(HttpOnBoth, WhatIsNotReadIsNotPulledWithoutBound) {
+  loop_->Run(ReadSlowly(env()));
+}
+
+Task<void> GetInto(Env& env, std::string url, int* right) {
+  const Answer answer = co_await Exchange(env, {.url = std::move(url)}, {});
+  if (!answer.error && answer.body == "ok") ++*right;
+}
+
+Task<int> ManyAtOnce(Env& env, int count) {
+  Peer peer(env, {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"});
+  int right = 0;
+  {
+    TaskGroup group(env.executor);
+    for (int i = 0; i < count; ++i) group.Spawn(GetInto(env, peer.Url("/"), &right));
+    co_await group.Join();
+  }
+  co_await peer.Stop();
+  co_return right;
+}
+
+TEST_P(HttpOnBoth, ManyAtOnceAllArrive) {
+  EXPECT_EQ(loop_->Run(ManyAtOnce(env(), 600)), 600);
+}
+
+}  // namespace
+}  // namespace forebay
