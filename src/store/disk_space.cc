@@ -337,7 +337,7 @@ void DiskSpace::Reclassify(const BlockKey& key, BlockClass to) {
   const uint32_t pages = ImageLayout(entry.length).total_pages;
   class_pages_[static_cast<int>(entry.block_class)] -= pages;
   class_pages_[static_cast<int>(to)] += pages;
-  if (Policy* policy = PolicyOf(entry.block_class)) policy->Erase(slot - first_slot_);
+  if (Policy* policy = PolicyOf(entry.block_class)) policy->Erase(slot - first_slot_, key.Spread());
   entry.block_class = to;
   if (Policy* policy = PolicyOf(to)) policy->Insert(slot - first_slot_, {key.Spread(), pages});
 }

@@ -272,7 +272,7 @@ void DramTier::Release(uint32_t number) {
   const std::scoped_lock lock(mutex_);
   Frame& frame = this->frame(number);
   FB_ASSERT(frame.slot == kNone);
-  if (frame.in_policy) PolicyOf(frame.block_class)->Erase(number);
+  if (frame.in_policy) PolicyOf(frame.block_class)->Erase(number, frame.key.Spread());
   frame.in_policy = false;
   const uint32_t before = frame.pins.fetch_or(Frame::kOrphan, std::memory_order_acq_rel);
   if (before == 0) FreeLocked(number);
@@ -301,7 +301,7 @@ void DramTier::Reclassify(uint32_t number, BlockClass to) {
   const uint32_t pages = frame.layout().total_pages;
   class_pages_[static_cast<int>(frame.block_class)] -= pages;
   class_pages_[static_cast<int>(to)] += pages;
-  if (frame.in_policy) PolicyOf(frame.block_class)->Erase(number);
+  if (frame.in_policy) PolicyOf(frame.block_class)->Erase(number, frame.key.Spread());
   frame.block_class = to;
   Policy* policy = PolicyOf(to);
   frame.in_policy = policy != nullptr && InIndex(frame);
