@@ -89,8 +89,15 @@ void DiskTier::Seal(Job& job) {
   const uint32_t first = layout.trailer_page();
   const uint64_t bytes = uint64_t{layout.total_pages - first} * kPageBytes;
   job.trailer = AlignedBuffer(bytes);
-  std::memcpy(job.trailer.data(), job.frame->image + uint64_t{first} * kPageBytes, bytes);
-  Trailer(job.trailer.data() + layout.trailer_offset % kPageBytes, layout).Seal(job.key);
+  std::memset(job.trailer.data(), 0, bytes);
+  const uint32_t last = layout.data_pages - 1;
+  if (last == first && trailer.filled(last)) {
+    std::memcpy(job.trailer.data(), job.frame->image + uint64_t{last} * kPageBytes,
+                layout.PageLength(last));
+  }
+  Trailer copy(job.trailer.data() + layout.trailer_offset % kPageBytes, layout);
+  trailer.CopyFilledTo(copy);
+  copy.Seal(job.key);
 }
 
 bool DiskTier::FindRoom(Env& env, Job& job) {
