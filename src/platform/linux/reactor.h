@@ -49,6 +49,9 @@ class Reactor final : public Executor {
   /// Loop thread only: cheaper than Post.
   void Resume(std::coroutine_handle<> handle) { ready_.push_back(handle); }
 
+  /// Loop thread only: whether something else runs before the backend waits.
+  bool HasMoreToRun() const { return !ready_.empty() || next_running_ < running_.size(); }
+
   static Instant Now();
 
  private:

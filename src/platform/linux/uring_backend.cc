@@ -244,6 +244,9 @@ void UringBackend::StartFileOp(Op& op) {
   }
   ++file_ops_in_flight_;
   Submit(op);
+  // The disk works while the loop runs on. Kept back until the end of the turn, all that a turn
+  // begins would run out together, and the disk would idle while their answers are dealt with.
+  if (reactor_.HasMoreToRun()) io_uring_submit(&ring_);
 }
 
 void UringBackend::Cancel(Op& op) {
