@@ -138,8 +138,9 @@ void DiskTier::Finish(Job& job, bool has_room) {
     }
     // What came in meanwhile is for the next time. What could not be written is not tried for ever.
     frame.flushed = job.complete || !job.written || !frame.flush_queued;
-    if (job.in_place && frame.slot != kNone) {
-      Entry& entry = index_.entry(frame.slot);
+    if (job.in_place) {
+      // Held by kDiskWriting, also when the block was erased from memory meanwhile.
+      Entry& entry = index_.entry(space_->SlotOf(job.place.record));
       entry.set(Entry::kDiskWriting, false);
       if (job.written && job.complete) entry.set(Entry::kCompleteOnDisk, true);
       rewritten_badly = !job.written || entry.has(Entry::kDoomedOnDisk);
