@@ -1,8 +1,12 @@
 // The disk tier against fio on the same file system.
 #include <fmt/format.h>
+#include <sys/mman.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bench/peers/fio.h"
@@ -10,7 +14,6 @@
 #include "bench/store_fixture.h"
 #include "src/base/units.h"
 #include "src/runtime/task_group.h"
-#include "src/store/aligned_buffer.h"
 #include "src/store/testing.h"
 
 namespace forebay::bench {
@@ -26,6 +29,12 @@ constexpr uint64_t kTierBytes = kDataBytes + kDataBytes / 8;
 constexpr uint32_t kSmallReadBytes = 4 * kKiB;
 constexpr uint32_t kSmallReads = 160'000;
 
+/// Many virtual disks let a burst pass that they refill while idle. Both sides begin with all of
+/// it; without the pause the one that takes longer to start would get more.
+void LetDiskRest() {
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+}
+
 StoreOptions OptionsFor(const DiskPlace& place) {
   return {.dram = {.capacity_bytes = 256 * kMiB},
           .disks = {{.directory = place.path() + "/tier", .size_bytes = kTierBytes}},
@@ -37,7 +46,7 @@ StoreOptions OptionsFor(const DiskPlace& place) {
 /// Reads of `size` bytes, `depth` at a time, in one order that all readers share.
 struct ReadLoad {
   uint32_t size = 0;
-  int depth = 1;
+  uint32_t depth = 1;
   std::vector<uint32_t> order;  // in units of `size` within the data
 };
 
@@ -51,40 +60,62 @@ ReadLoad SmallReads() {
   return load;
 }
 
+/// Memory of the caller in huge pages, as fio gets it: a request of 1 MiB is one piece to the
+/// device instead of 256.
+class HugeBuffer {
+ public:
+  explicit HugeBuffer(size_t size)
+      : bytes_(static_cast<std::byte*>(std::aligned_alloc(2 * kMiB, RoundUp(size, 2 * kMiB))),
+               size) {
+    madvise(bytes_.data(), size, MADV_HUGEPAGE);
+  }
+  HugeBuffer(const HugeBuffer&) = delete;
+  HugeBuffer& operator=(const HugeBuffer&) = delete;
+  ~HugeBuffer() { std::free(bytes_.data()); }
+  MutableBytes bytes() const { return bytes_; }
+
+ private:
+  MutableBytes bytes_;
+};
+
 struct ReadRun {
   const ReadLoad& load;
   size_t next = 0;
   Result<void> result;
 };
 
-Task<void> ReadSome(Env& env, Store& store, ReadRun& run) {
-  const AlignedBuffer buffer(run.load.size);
+Task<void> ReadSome(Env& env, Store& store, ReadRun& run, MutableBytes buffer) {
   const uint32_t a_block = kBlockBytes / run.load.size;
   while (run.next < run.load.order.size() && run.result) {
     const uint32_t unit = run.load.order[run.next++];
     const auto hit = co_await store.Read(env, Key(unit / a_block), unit % a_block * run.load.size,
-                                         buffer.bytes().first(run.load.size), {.promote = false});
+                                         buffer, {.promote = false});
     if (!hit) run.result = Fail(hit.error());
     if (hit && !*hit) run.result = Fail(Code::kInternal, fmt::format("unit {} is a miss", unit));
   }
 }
 
-Task<Result<void>> ReadAll(Env& env, Store& store, const ReadLoad& load) {
+Task<Result<void>> ReadAll(Env& env, Store& store, const ReadLoad& load, MutableBytes buffers) {
   ReadRun run{.load = load};
   TaskGroup readers(env.executor);
-  for (int i = 0; i < load.depth; ++i) readers.Spawn(ReadSome(env, store, run));
+  for (uint32_t i = 0; i < load.depth; ++i) {
+    readers.Spawn(ReadSome(env, store, run, buffers.subspan(size_t{i} * load.size, load.size)));
+  }
   co_await readers.Join();
   co_return run.result;
 }
 
 /// Reads a second.
 Result<double> OurReadRate(OpenedStore& opened, const ReadLoad& load) {
+  const HugeBuffer buffers(size_t{load.depth} * load.size);
+  LetDiskRest();
   const Stopwatch watch;
-  FB_TRY(opened.loop().Run(ReadAll(opened.env(), *opened, load)));
+  FB_TRY(opened.loop().Run(ReadAll(opened.env(), *opened, load, buffers.bytes())));
   return static_cast<double>(load.order.size()) / watch.Seconds();
 }
 
 Result<double> FioReadRate(const DiskPlace& place, const ReadLoad& load) {
+  LetDiskRest();
   FB_ASSIGN(const FioResult result, RunFio({.file = place.path() + "/fio",
                                             .file_bytes = kDataBytes,
                                             .pattern = "randread",
@@ -136,6 +167,7 @@ class Filler {
   Result<double> Rate() {
     for (uint64_t n = 0; n < kBlocks; ++n) opened_->Erase(Key(first_ + n));
     first_ += kBlocks;
+    LetDiskRest();
     const Stopwatch watch;
     FB_TRY(opened_.loop().Run(FillAll(opened_.env())));
     const double rate = static_cast<double>(kDataBytes) / watch.Seconds();
@@ -171,6 +203,7 @@ class Filler {
 };
 
 Result<double> FioWriteRate(const DiskPlace& place) {
+  LetDiskRest();
   FB_ASSIGN(const FioResult result, RunFio({.file = place.path() + "/fio",
                                             .file_bytes = kDataBytes,
                                             .pattern = "write",

@@ -13,7 +13,7 @@ struct FioJob {
   uint64_t file_bytes = 0;
   std::string pattern;  // "read", "write", "randread"
   uint64_t block_bytes = 0;
-  int depth = 1;
+  uint32_t depth = 1;
   uint64_t io_bytes = 0;  // how much to move
 };
 
