@@ -1,4 +1,4 @@
-#include "src/store/crash_scenario.h"
+#include "src/store/testing/crash_scenario.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "sim/sim_device.h"
 #include "src/base/units.h"
 #include "src/store/store.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay::store_testing {
 namespace {
