@@ -21,6 +21,7 @@ namespace {
 
 constexpr double kOfFraction = 0.97;
 constexpr double kBelowBest = 0.01;
+constexpr size_t kPieceBytes = size_t{64} * 1024;
 constexpr std::string_view kUnit = "hit ratio";
 
 /// All figures of one trace at one size.
@@ -74,7 +75,7 @@ class LazyTrace {
     std::ifstream file(spec_, std::ios::binary);
     if (!file) return Fail(Code::kNotFound, fmt::format("no {} (set FOREBAY_TRACES)", spec_));
     TraceParser parser(spec_, BadLines::kFail);
-    std::array<char, 64 * 1024> piece;
+    std::array<char, kPieceBytes> piece{};
     while (file.read(piece.data(), piece.size()), file.gcount() > 0) {
       FB_TRY(parser.Feed({piece.data(), static_cast<size_t>(file.gcount())}));
     }

@@ -20,7 +20,7 @@
 namespace forebay::app {
 namespace {
 
-constexpr size_t kPieceBytes = 64 * 1024;
+constexpr size_t kPieceBytes = size_t{64} * 1024;
 constexpr std::string_view kOptimum = "optimum";
 
 struct Arguments {
@@ -47,7 +47,7 @@ Result<Trace> ReadFile(const Arguments& arguments) {
                             arguments.trace));
   }
   TraceParser parser(arguments.trace, arguments.skip_bad ? BadLines::kSkip : BadLines::kFail);
-  std::array<char, kPieceBytes> piece;
+  std::array<char, kPieceBytes> piece{};
   while (file.read(piece.data(), piece.size()), file.gcount() > 0) {
     FB_TRY(parser.Feed({piece.data(), static_cast<size_t>(file.gcount())}));
   }

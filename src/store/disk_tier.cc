@@ -51,6 +51,8 @@ void DiskTier::Failed(Env& env, const Error& error) {
   if (error.code() == Code::kCancelled) return;  // the process ends, not the disk
   counters_.io_errors.fetch_add(1, std::memory_order_relaxed);
   env.log.Warning("store", fmt::format("disk tier {}: {}", directory(), error.ToString()));
+  // A device that is full still has what it has.
+  if (error.code() == Code::kNoSpace) return;
   if (failures_in_a_row_.fetch_add(1) + 1 < kFailuresOfADeadDisk || dead_.exchange(true)) return;
   env.log.Error("store", fmt::format("disk tier {}: {} failures in a row: given up; its blocks are "
                                      "misses from now on",

@@ -188,8 +188,8 @@ bool DramTier::EmptySegment() {
   return any;
 }
 
-/// False: somebody has erased its block meanwhile, and whoever holds the last pin frees it. The policies must not hear
-/// of it any more, for nobody would tell them that it is gone.
+/// False: somebody has erased its block meanwhile, and whoever holds the last pin frees it. The
+/// policies must not hear of it any more, for nobody would tell them that it is gone.
 bool DramTier::InIndex(const Frame& frame) {
   const auto guard = index_.Lock(frame.key);
   return frame.slot != kNone;

@@ -89,8 +89,15 @@ void DiskTier::Seal(Job& job) {
   const uint32_t first = layout.trailer_page();
   const uint64_t bytes = uint64_t{layout.total_pages - first} * kPageBytes;
   job.trailer = AlignedBuffer(bytes);
-  std::memcpy(job.trailer.data(), job.frame->image + uint64_t{first} * kPageBytes, bytes);
-  Trailer(job.trailer.data() + layout.trailer_offset % kPageBytes, layout).Seal(job.key);
+  std::memset(job.trailer.data(), 0, bytes);
+  const uint32_t last = layout.data_pages - 1;
+  if (last == first && trailer.filled(last)) {
+    std::memcpy(job.trailer.data(), job.frame->image + uint64_t{last} * kPageBytes,
+                layout.PageLength(last));
+  }
+  Trailer copy(job.trailer.data() + layout.trailer_offset % kPageBytes, layout);
+  trailer.CopyFilledTo(copy);
+  copy.Seal(job.key);
 }
 
 bool DiskTier::FindRoom(Env& env, Job& job) {
@@ -131,8 +138,9 @@ void DiskTier::Finish(Job& job, bool has_room) {
     }
     // What came in meanwhile is for the next time. What could not be written is not tried for ever.
     frame.flushed = job.complete || !job.written || !frame.flush_queued;
-    if (job.in_place && frame.slot != kNone) {
-      Entry& entry = index_.entry(frame.slot);
+    if (job.in_place) {
+      // Held by kDiskWriting, also when the block was erased from memory meanwhile.
+      Entry& entry = index_.entry(space_->SlotOf(job.place.record));
       entry.set(Entry::kDiskWriting, false);
       if (job.written && job.complete) entry.set(Entry::kCompleteOnDisk, true);
       rewritten_badly = !job.written || entry.has(Entry::kDoomedOnDisk);

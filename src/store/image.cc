@@ -62,6 +62,13 @@ void Trailer::Clear() {
   std::memset(at_, 0, layout_.trailer_bytes);
 }
 
+void Trailer::CopyFilledTo(Trailer& empty) const {
+  for (uint32_t page = 0; page < layout_.data_pages; ++page) {
+    if (filled(page)) empty.crcs()[page] = crcs()[page];
+  }
+  std::memcpy(empty.filled_words(), filled_words(), layout_.bitmap_words * 16);
+}
+
 Trailer::Footer Trailer::MakeFooter(const BlockKey& key) const {
   static_assert(sizeof(Footer) == kFooterBytes);
   const Hash128 name = Planted(PlantedBug::kForgetKeyInChecksum) ? Hash128{} : key.hash;

@@ -54,6 +54,9 @@ class Trailer {
 
   /// Makes an empty trailer.
   void Clear();
+  /// Makes an empty trailer of the same layout say what this one says of the pages that are filled.
+  /// Looks at nothing that belongs to a page that is not: somebody may be filling it.
+  void CopyFilledTo(Trailer& empty) const;
   /// Writes the footer: from now on `Check` accepts these bytes for `key`, until one changes.
   void Seal(const BlockKey& key);
   bool Check(const BlockKey& key) const;

@@ -93,6 +93,7 @@ inline StoreOptions TierOptions(std::string directory, uint64_t disk_bytes = 64 
   StoreOptions options;
   options.dram.capacity_bytes = 8 * kMiB;
   options.max_block_bytes = 2 * kMiB;
+  options.flush_delay = std::chrono::milliseconds(5);  // tests wait for it
   options.disks.push_back({.directory = std::move(directory), .size_bytes = disk_bytes});
   return options;
 }

@@ -30,7 +30,7 @@ TEST(StoreKill, NothingAcknowledgedIsLostAndNothingWrongIsServed) {
     auto writer = store_testing::StartWriter(options);
     // One in eight while it opens.
     if (!prng.OneIn(8)) ASSERT_TRUE(ledger.Follow(writer, 1 + prng.Below(40)));
-    const auto moment = std::chrono::microseconds(prng.Below(3000));
+    const auto moment = std::chrono::microseconds(prng.Below(20'000));
     (void)loop.Run(loop.env().clock.Sleep(moment));
     writer.Kill();
     ASSERT_TRUE(ledger.Drain(writer));

@@ -235,8 +235,8 @@ Task<Result<bool>> Store::BringUp(Env& env, BlockKey key) {
   co_return attached;
 }
 
-/// The slot is held by our read of it. The frame is pinned until the policies know of it. False: another was first, or
-/// the block is to go.
+/// The slot is held by our read of it. The frame is pinned until the policies know of it. False:
+/// another was first, or the block is to go.
 bool Store::AttachFrame(Slot slot, Frame& frame) {
   auto guard = index_->Lock(frame.key);
   Entry& entry = index_->entry(slot);

@@ -175,6 +175,21 @@ TEST_F(StoreTest, FillsPageByPageAcrossRestarts) {
   EXPECT_EQ(See(1, 0, kLength), Seen::kRight);
 }
 
+TEST_F(StoreTest, ABlockErasedWhileItIsRewrittenCanBeFilledAnew) {
+  Open(SmallOptions());
+  constexpr uint32_t kLength = 64 * 1024;
+  ASSERT_TRUE(world_.Run(FillPages(env(), *store_, Key(1), kLength, 0, 4096)));
+  Flushed();
+  ASSERT_TRUE(world_.Run(FillPages(env(), *store_, Key(1), kLength, 8192, 4096)));
+  node_.disk("/cache").StallFor(std::chrono::seconds(1));
+  world_.RunFor(std::chrono::milliseconds(500));  // the rewriting has begun and hangs
+  store_->Erase(Key(1));
+  EXPECT_EQ(See(1, 0, 4096), Seen::kMiss);
+  Flushed();
+  PutBlock(1, kLength);
+  EXPECT_EQ(See(1, 0, kLength), Seen::kRight);
+}
+
 TEST_F(StoreTest, OneFillAtATimeAndAnEmptyOneLeavesNothing) {
   Open(SmallOptions());
   {
@@ -441,13 +456,18 @@ TEST_F(StoreTest, RefusesFilesOfAnotherVersionAndMendsADamagedSuperblock) {
   Open(SmallOptions());
   PutBlock(1, 4096);
   Close();
-  // One copy damaged: the other serves.
-  ASSERT_TRUE(world_.Run(Overwrite(env(), "/cache/forebay.index", 0, AsBytes("garbage!garbage!"))));
-  Open(SmallOptions());
-  EXPECT_EQ(See(1, 0, 4096), Seen::kRight);
-  Close();
-  ASSERT_TRUE(
-      world_.Run(Overwrite(env(), "/cache/forebay.index", 4096, AsBytes("garbage!garbage!"))));
+  // One copy damaged: the other serves, and mends it.
+  for (const uint64_t copy : {0, 4096}) {
+    ASSERT_TRUE(
+        world_.Run(Overwrite(env(), "/cache/forebay.index", copy, AsBytes("garbage!garbage!"))));
+    Open(SmallOptions());
+    EXPECT_EQ(See(1, 0, 4096), Seen::kRight);
+    Close();
+  }
+  for (const uint64_t copy : {0, 4096}) {
+    ASSERT_TRUE(
+        world_.Run(Overwrite(env(), "/cache/forebay.index", copy, AsBytes("garbage!garbage!"))));
+  }
   const Error error = OpenFails(SmallOptions());
   EXPECT_EQ(error.code(), Code::kCorrupt);
   EXPECT_NE(error.message().find("/cache/forebay.index"), std::string::npos);

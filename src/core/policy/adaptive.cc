@@ -31,6 +31,8 @@ bool AdaptivePolicy::Admit(const BlockRef& wanted, bool full) {
 }
 
 void AdaptivePolicy::Hit(Slot slot, const BlockRef& block) {
+  // A hit of what is not here (it left, or another share of the tier holds it) teaches nothing.
+  if (!list_.Holds(slot)) return;
   See(block, true);
   if (!was_full_) {
     ++early_hits_;

@@ -144,6 +144,23 @@ TEST(Adaptive, SameCallsSameVictims) {
   EXPECT_NE(digests[0], 0u);
 }
 
+/// The owner of two shares may tell both of every hit.
+TEST(Adaptive, HitsOfWhatItDoesNotHoldTeachNothing) {
+  const Trace trace = *MakeWorkload("epochs:objects=2000,epochs=3");
+  AdaptivePolicy told(2000, 500, 1024), spared(2000, 500, 1024);
+  for (Slot slot = 0; slot < 500; ++slot) {
+    for (AdaptivePolicy* policy : {&told, &spared}) policy->Insert(slot, {.key = Mix64(slot)});
+  }
+  for (int i = 0; i < 100'000; ++i) {
+    const uint64_t other = Mix64(1'000'000 + i % 100);
+    told.Hit(500 + i % 1000, {.key = other});  // recency would win, if these counted
+    EXPECT_EQ(told.discipline(), Discipline::kPin);
+  }
+  for (size_t i = 0; i < trace.size(); ++i) {
+    ASSERT_EQ(told.Admit(trace.ref(i), true), spared.Admit(trace.ref(i), true));
+  }
+}
+
 TEST(Adaptive, CapacityMayChange) {
   AdaptivePolicy policy(1000, 1000, 256);
   for (Slot slot = 0; slot < 1000; ++slot) {

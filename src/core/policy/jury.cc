@@ -202,7 +202,7 @@ bool Jury::PinningFails() const {
 }
 
 void Jury::BarPinning() {
-  const uint64_t bar = uint64_t{kBarCacheFulls * CacheFull()} << bars_;
+  const uint64_t bar = (uint64_t{kBarCacheFulls} * CacheFull()) << bars_;
   bars_ = probation_.reads > bar ? 0 : std::min(bars_ + 1, kMostBars);
   barred_until_ = reads_ + bar;
 }

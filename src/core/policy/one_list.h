@@ -43,8 +43,9 @@ class OneListPolicy final : public Policy {
   void Renew();
   Discipline discipline() const { return discipline_; }
   uint32_t size() const { return size_; }
+  bool Holds(Slot slot) const { return links_.Linked(slot); }
   /// Since it came, or since pinning or SIEVE last looked at it.
-  bool WasHit(Slot slot) const { return links_.Linked(slot) && Visited(slot); }
+  bool WasHit(Slot slot) const { return Holds(slot) && Visited(slot); }
 
  private:
   static constexpr AgeStamp kVisited = 0x8000;

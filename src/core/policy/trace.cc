@@ -31,8 +31,7 @@ bool Eat(std::string_view& rest, char token) {
 template <class T>
 bool EatNumber(std::string_view& rest, T& number) {
   const std::string_view trimmed = Trim(rest);
-  const char* const end = trimmed.data() + trimmed.size();
-  const auto [stop, ec] = std::from_chars(trimmed.data(), end, number);
+  const auto [stop, ec] = std::from_chars(trimmed.data(), trimmed.data() + trimmed.size(), number);
   if (ec != std::errc()) return false;
   rest = trimmed.substr(static_cast<size_t>(stop - trimmed.data()));
   return true;

@@ -29,6 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   forebay::ParseInPieces(text.substr(1), 1 + data[0] % 64);
   forebay::TraceParser strict("strict", forebay::BadLines::kFail);
-  if (auto fed = strict.Feed(text.substr(1)); fed) (void)strict.Finish();
+  if (const auto fed = strict.Feed(text.substr(1)); !fed) {
+    FB_ASSERT(fed.error().message().starts_with("strict:"));
+  }
   return 0;
 }

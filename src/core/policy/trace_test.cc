@@ -18,8 +18,8 @@ Result<Trace> Parse(std::string_view text, BadLines bad = BadLines::kFail) {
 }
 
 std::vector<uint32_t> Blocks(const Trace& trace) {
-  std::vector<uint32_t> blocks;
-  for (size_t i = 0; i < trace.size(); ++i) blocks.push_back(trace.block(i));
+  std::vector<uint32_t> blocks(trace.size());
+  for (size_t i = 0; i < trace.size(); ++i) blocks[i] = trace.block(i);
   return blocks;
 }
 
@@ -96,8 +96,8 @@ TEST(TraceParser, BadLinesAreSkippedAndCountedOnRequest) {
 TEST(Workload, IsTheSameForEverybody) {
   const auto zipf = MakeWorkload("zipf:alpha=0.9,objects=1000,requests=5");
   ASSERT_TRUE(zipf) << zipf.error().message();
-  std::vector<uint64_t> keys;
-  for (size_t i = 0; i < zipf->size(); ++i) keys.push_back(zipf->ref(i).key);
+  std::vector<uint64_t> keys(zipf->size());
+  for (size_t i = 0; i < zipf->size(); ++i) keys[i] = zipf->ref(i).key;
   const auto again = MakeWorkload("zipf:requests=5,objects=1000");
   for (size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(again->ref(i).key, keys[i]);
   EXPECT_NE(MakeWorkload("zipf:requests=5,objects=1000,seed=2")->ref(0).key, keys[0]);

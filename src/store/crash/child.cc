@@ -24,6 +24,7 @@ int RunRole(int argc, char** argv) {
   const std::string_view role = std::string_view(argv[1]).substr(kRoleFlag.size());
   const std::vector<std::string> arguments(argv + 2, argv + argc);
   if (role == "writer") return WriterMain(arguments, kChannel);
+  if (role == "held-back-disk") return HeldBackDiskMain(arguments, kChannel);
   std::fprintf(stderr, "no such role: %s\n", argv[1]);
   return 2;
 }

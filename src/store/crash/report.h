@@ -21,7 +21,7 @@ struct Report {
 };
 
 // The blocks that writers put, by number: so that writer and checker agree without a word.
-inline constexpr uint64_t kSharedBlocks = 400;  // of class data, filled in part, again and again
+inline constexpr uint64_t kSharedBlocks = 250;  // of class data, filled in part, again and again
 inline constexpr uint64_t kFirstDirtyBlock = 1 << 20;  // each once
 inline constexpr uint32_t kLargestBlock = 256 * 1024;
 inline constexpr uint64_t kAttachments = 3;

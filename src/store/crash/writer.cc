@@ -49,7 +49,8 @@ class Writer {
         dirty_bytes_ += length;
       }
       while (dirty_bytes_ > kMaxDirtyBytes) co_await CleanOldest();
-      co_await Yield(env_.executor);
+      // Now and then the disk has time to gather what nobody syncs.
+      (void)co_await env_.clock.Sleep(std::chrono::microseconds(prng_.Below(10'000)));
     }
   }
 
@@ -65,6 +66,7 @@ class Writer {
   Task<void> WriteData() {
     for (;;) {
       const uint64_t n = prng_.Below(kSharedBlocks);
+      if (prng_.OneIn(4)) store_.Erase(Key(n));
       const uint32_t length = LengthOfBlock(n);
       auto fill =
           co_await store_.BeginFill(env_, Key(n), {n % kAttachments, length, BlockClass::kData});
@@ -101,7 +103,7 @@ class Writer {
 }  // namespace
 
 StoreOptions WriterStoreOptions(const WriterOptions& options) {
-  StoreOptions store = TierOptions(options.directory, 12 * kMiB);
+  StoreOptions store = TierOptions(options.directory, 8 * kMiB);
   store.dram.capacity_bytes = 4 * kMiB;
   store.max_block_bytes = kLargestBlock;
   store.flush_delay = std::chrono::milliseconds(2);
