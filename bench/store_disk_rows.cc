@@ -14,7 +14,7 @@
 #include "bench/store_fixture.h"
 #include "src/base/units.h"
 #include "src/runtime/task_group.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay::bench {
 namespace {
@@ -38,7 +38,9 @@ void LetDiskRest() {
 StoreOptions OptionsFor(const DiskPlace& place) {
   return {.dram = {.capacity_bytes = 256 * kMiB},
           .disks = {{.directory = place.path() + "/tier", .size_bytes = kTierBytes}},
-          .max_block_bytes = kBlockBytes};
+          .max_block_bytes = kBlockBytes,
+          // What comes last waits so long for company; that is no part of a rate.
+          .flush_delay = std::chrono::milliseconds(10)};
 }
 
 // -- Reads
@@ -191,6 +193,7 @@ class Filler {
       FB_CO_ASSIGN(Fill fill, co_await opened_->BeginFill(env, Key(first_ + n), info));
       std::memcpy(fill.buffer().data(), source_.data(), source_.size());
       fill.Commit(0, kBlockBytes);
+      co_await Yield(env.executor);  // as whoever fetches blocks waits for each
       co_await opened_->AwaitFlush(env, kFillAhead);
     }
     co_await opened_->AwaitFlush(env, 0);

@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "src/runtime/doorbell.h"
 #include "src/runtime/env.h"
+#include "src/runtime/sync.h"
+#include "src/runtime/task_group.h"
 #include "src/store/store.h"
 
 namespace forebay {
@@ -34,7 +37,13 @@ class Store::Flusher {
     BlockKey key;
     uint32_t bytes;
   };
-  std::vector<BlockKey> TakeBatch(uint64_t* bytes);
+  struct Batch {
+    std::vector<BlockKey> keys;
+    uint64_t bytes = 0;
+  };
+  Batch TakeBatch();
+  Task<void> FlushBatch(Batch batch, Semaphore& slots);
+  uint64_t queued_bytes() const { return queued_bytes_.load(std::memory_order_relaxed); }
 
   Env& env_;
   DiskTier& disk_;
@@ -42,8 +51,12 @@ class Store::Flusher {
   Doorbell bell_;
   CancelSource stop_;
   std::mutex mutex_;
-  std::deque<Item> queue_;
-  std::atomic<uint64_t> pending_bytes_{0};
+  std::deque<Item> queue_;  // guarded by mutex_
+  // Being flushed. What came to such a block meanwhile waits for the end, because a block can be
+  // claimed only once.
+  std::set<BlockKey> in_flight_;
+  std::atomic<uint64_t> queued_bytes_{0};
+  std::atomic<uint64_t> pending_bytes_{0};  // queued or in flight
   std::atomic<uint64_t> skipped_{0};
 };
 

@@ -4,7 +4,7 @@
 #include "sim/sim_device.h"
 #include "sim/world.h"
 #include "src/base/units.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay {
 namespace {

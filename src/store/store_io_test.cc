@@ -7,8 +7,8 @@
 
 #include <tuple>
 
-#include "src/store/crash/writer.h"
-#include "src/store/io_testing.h"
+#include "src/store/testing/crash/writer.h"
+#include "src/store/testing/io_testing.h"
 
 namespace forebay {
 namespace {

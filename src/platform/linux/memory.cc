@@ -17,6 +17,7 @@ namespace forebay::platform {
 namespace {
 
 constexpr uint64_t kPage = 4 * kKiB;
+constexpr uint64_t kHugePage = 2 * kMiB;
 
 class Memfd final : public SharedMemory {
  public:
@@ -70,6 +71,31 @@ int Memfd::ReadOnlyDescriptor() {
   return fd_;
 }
 
+/// Maps all of `fd` where huge pages can lie: with them a device transfer of 1 MiB is one piece
+/// instead of 256, and there are fewer faults. Machines that grant none to shared memory
+/// (/sys/kernel/mm/transparent_hugepage/shmem_enabled) give ordinary pages.
+void* MapAligned(int fd, uint64_t size) {
+  const uint64_t room = size + kHugePage;
+  void* reserved =
+      mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) return MAP_FAILED;
+  auto* begin = static_cast<std::byte*>(reserved);
+  auto* aligned = begin + (RoundUp(reinterpret_cast<uintptr_t>(begin), kHugePage) -
+                           reinterpret_cast<uintptr_t>(begin));
+  void* at =
+      mmap(aligned, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+  if (at == MAP_FAILED) {
+    const int error = errno;
+    munmap(reserved, room);
+    errno = error;
+    return MAP_FAILED;
+  }
+  if (aligned > begin) munmap(begin, static_cast<size_t>(aligned - begin));
+  munmap(aligned + size, static_cast<size_t>(begin + room - (aligned + size)));
+  madvise(at, size, MADV_HUGEPAGE);
+  return at;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SharedMemory>> LinuxMemory::Reserve(std::string_view name, uint64_t size) {
@@ -82,7 +108,7 @@ Result<std::unique_ptr<SharedMemory>> LinuxMemory::Reserve(std::string_view name
   if (fd < 0) return Fail(ErrnoError(errno, what));
   void* at = MAP_FAILED;
   if (ftruncate(fd, static_cast<off_t>(size)) == 0) {
-    at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    at = MapAligned(fd, size);
   }
   if (at == MAP_FAILED) {
     const int error = errno;

@@ -1,10 +1,10 @@
-#include "src/store/crash/writer.h"
+#include "src/store/testing/crash/writer.h"
 
 #include <sys/socket.h>
 
 #include <deque>
 
-#include "src/store/crash/report.h"
+#include "src/store/testing/crash/report.h"
 
 namespace forebay::store_testing {
 namespace {

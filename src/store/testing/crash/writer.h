@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "src/store/crash/child.h"
-#include "src/store/io_testing.h"
+#include "src/store/testing/crash/child.h"
+#include "src/store/testing/io_testing.h"
 
 namespace forebay::store_testing {
 

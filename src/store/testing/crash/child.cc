@@ -1,4 +1,4 @@
-#include "src/store/crash/child.h"
+#include "src/store/testing/crash/child.h"
 
 #include <fcntl.h>
 #include <signal.h>
