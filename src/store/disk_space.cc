@@ -328,6 +328,11 @@ uint64_t DiskSpace::DropAll() {
       const Slot next = index_.entry(slot).region_next;
       auto guard = index_.Lock(index_.entry(slot).key);
       const Entry& entry = index_.entry(slot);
+      // Dirty ones stay known, so that reading them is an error and not a miss.
+      if (entry.block_class == BlockClass::kDirty) {
+        slot = next;
+        continue;
+      }
       if (entry.disk_readers > 0 || entry.has(Entry::kDiskWriting)) {
         ++left;
       } else {

@@ -67,8 +67,8 @@ class DiskSpace {
   bool Drop(const BlockKey& key, bool bad_media);
   /// Removes the block of `slot` if it is doomed and nobody uses it any more.
   void DropDoomed(Slot slot, const BlockKey& key);
-  /// The disk died: removes all of its blocks that nobody reads at this moment; call until it
-  /// returns 0.
+  /// The disk died: removes all of its blocks that nobody reads at this moment, but for dirty
+  /// ones. Returns how many readers kept.
   uint64_t DropAll();
 
   void Reclassify(const BlockKey& key, BlockClass to);

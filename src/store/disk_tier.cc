@@ -85,7 +85,10 @@ Result<bool> DiskTier::Rotten(Env& env, const BlockKey& key, const Reading& read
   return false;
 }
 
-Task<Result<bool>> DiskTier::LoadChecksums(Env& env, BlockKey key, Reading reading) {
+/// The checksums of the pages from `first` on, from the block's trailer; the cache gets all of
+/// them. False: some of the pages are not there.
+Task<Result<bool>> DiskTier::LoadChecksums(Env& env, BlockKey key, Reading reading, uint32_t first,
+                                           std::span<uint32_t> crcs) {
   const ImageLayout layout(reading.length);
   const uint32_t pages = layout.total_pages - layout.trailer_page();
   const AlignedBuffer buffer(uint64_t{pages} * kPageBytes);
@@ -97,7 +100,8 @@ Task<Result<bool>> DiskTier::LoadChecksums(Env& env, BlockKey key, Reading readi
   const Trailer trailer(buffer.data() + layout.trailer_offset % kPageBytes, layout);
   if (!trailer.Check(key)) co_return Rotten(env, key, reading, "trailer");
   checksums_.Insert(key, trailer, layout);
-  co_return true;
+  std::copy_n(trailer.crcs() + first, crcs.size(), crcs.begin());
+  co_return trailer.AllFilled(first, static_cast<uint32_t>(crcs.size()));
 }
 
 /// Pages [first, first+pages) into `into`, which is aligned and holds them whole; verified. Their
@@ -105,13 +109,12 @@ Task<Result<bool>> DiskTier::LoadChecksums(Env& env, BlockKey key, Reading readi
 Task<Result<bool>> DiskTier::ReadPages(Env& env, BlockKey key, Reading reading, uint32_t first,
                                        uint32_t pages, MutableBytes into) {
   std::vector<uint32_t> crcs(pages);
-  auto known = checksums_.Find(key, first, pages, crcs.data());
+  const auto known = checksums_.Find(key, first, pages, crcs.data());
+  if (known == ChecksumCache::Answer::kMissing) co_return false;
   if (known == ChecksumCache::Answer::kUnknown) {
-    FB_CO_ASSIGN(const bool loaded, co_await LoadChecksums(env, key, reading));
-    if (!loaded) co_return false;
-    known = checksums_.Find(key, first, pages, crcs.data());
+    FB_CO_ASSIGN(const bool filled, co_await LoadChecksums(env, key, reading, first, crcs));
+    if (!filled) co_return false;
   }
-  if (known != ChecksumCache::Answer::kFound) co_return false;
   counters_.reads.fetch_add(1, std::memory_order_relaxed);
   const auto read = co_await files_->ReadData(env, reading.first_page + first, into);
   if (!read) co_return ReadFailed(env, key, reading, read.error());

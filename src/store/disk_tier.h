@@ -64,8 +64,8 @@ class DiskTier {
   /// Flush, and then everything of it is durable. After an error what had not been durable is lost.
   Task<Result<void>> FlushDurably(Env& env, std::vector<BlockKey> keys);
 
-  /// Rewrites the record of a block as the index has it now.
-  Task<Result<void>> UpdateRecord(Env& env, BlockKey key);
+  /// The origin has a durable dirty block now. It may be evicted once the disk knows that, durably.
+  Task<Result<void>> MarkClean(Env& env, BlockKey key);
 
   DiskSpace& space() { return *space_; }
   const DiskCounters& counters() const { return counters_; }
@@ -83,13 +83,15 @@ class DiskTier {
 
   Task<Result<void>> Recover(Env& env);
   struct Found;
-  Task<Result<std::vector<Found>>> LoadRecords(Env& env);
+  Task<Result<std::vector<Found>>> LoadRecords(Env& env, uint64_t* highest);
   Result<bool> Usable(const Record& record, uint64_t slot) const;
   void Adopt(std::vector<Found> found);
 
   Task<Result<bool>> ReadPages(Env& env, BlockKey key, Reading reading, uint32_t first,
                                uint32_t pages, MutableBytes into);
-  Task<Result<bool>> LoadChecksums(Env& env, BlockKey key, Reading reading);
+  Task<Result<bool>> LoadChecksums(Env& env, BlockKey key, Reading reading, uint32_t first,
+                                   std::span<uint32_t> crcs);
+  Result<Slot> HoldDirty(const BlockKey& key);
   bool CopyImage(const BlockKey& key, const ImageLayout& layout, Bytes image, Frame& frame);
   Result<bool> Rotten(Env& env, const BlockKey& key, const Reading& reading, std::string_view what);
   Result<bool> ReadFailed(Env& env, const BlockKey& key, const Reading& reading,

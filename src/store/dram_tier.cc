@@ -122,6 +122,11 @@ uint32_t DramTier::TakeFrameNumber() {
 Result<uint32_t> DramTier::Allocate(const BlockKey& key, uint64_t attachment, uint32_t length,
                                     BlockClass block_class) {
   const ImageLayout layout(length);
+  if (layout.total_pages > SegmentPages(options_)) {
+    return Fail(Code::kOverloaded,
+                fmt::format("a block of {} is larger than memory is set up for ({})",
+                            FormatSize(length), FormatSize(options_.max_block_bytes)));
+  }
   const std::scoped_lock lock(mutex_);
   FB_ASSIGN(const uint16_t number, DomainLocked(attachment));
   uint64_t& used = class_pages_[static_cast<int>(block_class)];

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "src/base/assert.h"
 #include "src/base/units.h"
@@ -81,6 +80,8 @@ Task<Result<Fill>> Store::BeginFill(Env& env, BlockKey key, BlockInfo info) {
     if (frame == nullptr && on_disk) {
       // What the disk has of it comes up first, so that memory has all that the disk has.
       FB_CO_TRY(co_await BringUp(env, key));
+      FB_CO_TRY(CheckReachable(key));
+      DropIfDead(key);
       continue;
     }
     if (frame == nullptr) {
@@ -89,6 +90,13 @@ Task<Result<Fill>> Store::BeginFill(Env& env, BlockKey key, BlockInfo info) {
     co_return Fill(*this, *frame);
   }
   co_return Fail(Code::kOverloaded, "the block's disk copy is on its way out; try again");
+}
+
+/// A disk that died of reads has nobody yet who clears what it held.
+void Store::DropIfDead(const BlockKey& key) {
+  for (const auto& disk : disks_) {
+    if (disk->dead()) disk->space().Drop(key, true);
+  }
 }
 
 void Store::EndFill(Frame& frame) {
@@ -108,12 +116,7 @@ void Store::EndFill(Frame& frame) {
 }
 
 void Store::QueueFlush(const BlockKey& key, uint32_t bytes) {
-  DiskTier* disk = DiskFor(key);
-  bool queued = false;
-  for (size_t i = 0; i < disks_.size(); ++i) {
-    if (disks_[i].get() == disk) queued = flushers_[i]->Enqueue(key, bytes);
-  }
-  if (queued) return;
+  if (!disks_.empty() && flushers_[DiskNumberFor(key)]->Enqueue(key, bytes)) return;
   auto guard = index_->Lock(key);
   const Slot slot = guard.Find(key);
   if (slot == kNone || index_->entry(slot).frame == kNone) return;
@@ -175,6 +178,33 @@ void Fill::Publish(uint32_t first, uint32_t pages) {
 
 // -- Dirty blocks
 
+/// Takes the right to make a dirty block durable. False: it is already.
+Result<bool> Store::BeginSettling(const BlockKey& key) {
+  auto guard = index_->Lock(key);
+  const Slot slot = guard.Find(key);
+  const bool dirty = slot != kNone && index_->entry(slot).block_class == BlockClass::kDirty;
+  if (!dirty) return Fail(Code::kInvalidArgument, "only dirty blocks can be made durable");
+  Entry& entry = index_->entry(slot);
+  if (entry.has(Entry::kDurable)) return false;
+  if (entry.has(Entry::kSettling))
+    return Fail(Code::kInUse, "somebody makes the block durable now");
+  if (entry.frame == kNone || !dram_->frame(entry.frame).complete) {
+    return Fail(Code::kInvalidArgument, "only complete blocks can be made durable");
+  }
+  entry.set(Entry::kSettling, true);
+  return true;
+}
+
+void Store::EndSettling(const BlockKey& key, bool durable) {
+  auto guard = index_->Lock(key);
+  const Slot slot = guard.Find(key);
+  if (slot == kNone) return;
+  index_->entry(slot).set(Entry::kSettling, false);
+  index_->entry(slot).set(Entry::kDurable, durable);
+}
+
+/// Brings blocks that are settling down and syncs. What fails is forgotten: a sync that failed is
+/// never tried again, for what it covered counts as lost.
 Task<Result<void>> Store::FlushDirty(Env& env, DiskTier& disk, std::vector<BlockKey> keys) {
   auto flushed = co_await disk.FlushDurably(env, keys);
   for (const BlockKey& key : keys) {
@@ -187,13 +217,24 @@ Task<Result<void>> Store::FlushDirty(Env& env, DiskTier& disk, std::vector<Block
     }
   }
   for (const BlockKey& key : keys) {
-    if (!flushed) {
-      Erase(key);  // a sync that failed is never tried again: what it covered counts as lost
-    } else {
-      LetLeaveMemory(key);
-    }
+    EndSettling(key, flushed.has_value());
+    if (flushed) LetLeaveMemory(key);
   }
+  if (!flushed) co_await ForgetUndurable(env, disk, std::move(keys));
   co_return flushed;
+}
+
+/// Their records may have reached the disk and would come back as dirty after a restart: as far as
+/// the disk still obeys, they are made those of ordinary data first.
+Task<void> Store::ForgetUndurable(Env& env, DiskTier& disk, std::vector<BlockKey> keys) {
+  for (const BlockKey& key : keys) {
+    const auto presence = Probe(key);
+    if (presence && presence->on_disk && !disk.dead()) {
+      EndSettling(key, true);
+      static_cast<void>(co_await disk.MarkClean(env, key));
+    }
+    Erase(key);
+  }
 }
 
 /// A dirty block that is safe on disk need not stay in memory.
@@ -211,19 +252,16 @@ void Store::LetLeaveMemory(const BlockKey& key) {
 }
 
 Task<Result<void>> Store::MakeDurable(Env& env, std::vector<BlockKey> keys) {
-  std::map<DiskTier*, std::vector<BlockKey>> by_disk;
-  for (const BlockKey& key : keys) {
-    const auto presence = Probe(key);
-    if (!presence || presence->block_class != BlockClass::kDirty || !presence->complete) {
-      co_return Fail(Code::kInvalidArgument, "only complete dirty blocks can be made durable");
-    }
-    DiskTier* disk = DiskFor(key);
-    if (disk == nullptr) co_return Fail(Code::kIoError, "every disk of this node has failed");
-    by_disk[disk].push_back(key);
-  }
+  std::vector<std::vector<BlockKey>> by_disk(disks_.size());
   Result<void> result;
-  for (auto& [disk, of_disk] : by_disk) {
-    const auto flushed = co_await FlushDirty(env, *disk, std::move(of_disk));
+  for (const BlockKey& key : keys) {
+    const auto begun = BeginSettling(key);
+    if (!begun && result) result = Fail(begun.error());
+    if (begun && *begun) by_disk[DiskNumberFor(key)].push_back(key);
+  }
+  for (size_t number = 0; number < by_disk.size(); ++number) {
+    if (by_disk[number].empty()) continue;
+    const auto flushed = co_await FlushDirty(env, *disks_[number], std::move(by_disk[number]));
     if (!flushed && result) result = flushed;
   }
   co_return result;
@@ -242,8 +280,7 @@ Task<Result<void>> Store::MarkClean(Env& env, BlockKey key) {
     }
     disk = disks_[index_->entry(slot).disk].get();
   }
-  disk->space().Reclassify(key, BlockClass::kData);
-  co_return co_await disk->UpdateRecord(env, key);
+  co_return co_await disk->MarkClean(env, key);
 }
 
 }  // namespace forebay

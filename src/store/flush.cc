@@ -318,36 +318,51 @@ Task<Result<void>> DiskTier::WriteRecords(Env& env, std::vector<Job>& jobs) {
   co_return Result<void>();
 }
 
-Task<Result<void>> DiskTier::UpdateRecord(Env& env, BlockKey key) {
-  Record record;
-  Slot held;
-  uint16_t domain;
-  {
-    auto guard = index_.Lock(key);
-    const Slot found = guard.Find(key);
-    if (found == kNone || !space_->Owns(found)) co_return Result<void>();
-    Entry& entry = index_.entry(found);
-    if (entry.disk_readers == kMaxDiskReaders) {
-      co_return Fail(Code::kOverloaded, "too many readers of one block");
-    }
-    // Counts as a reader, so that the record is not another block's by the time it is written.
-    ++entry.disk_readers;
-    held = found;
-    domain = entry.domain;
-    record = {.key = key,
-              .sequence = next_sequence_.fetch_add(1),
-              .first_page = entry.first_page,
-              .length = entry.length,
-              .block_class = entry.block_class,
-              .complete = entry.has(Entry::kCompleteOnDisk)};
-  }
-  record.attachment = dram_.AttachmentOf(domain);
+/// The record first, durable, then the class: as long as a power cut could bring the dirty record
+/// back, the block must not be evicted and its pages not be another's.
+Task<Result<void>> DiskTier::MarkClean(Env& env, BlockKey key) {
+  const uint64_t mark = sync_->Mark();
+  FB_CO_ASSIGN(const Slot held, HoldDirty(key));
+  const Entry entry =
+      index_.entry(held);  // what is read of it here does not change while it is held
+  const Record record{.key = key,
+                      .attachment = dram_.AttachmentOf(entry.domain),
+                      .sequence = next_sequence_.fetch_add(1),
+                      .first_page = entry.first_page,
+                      .length = entry.length,
+                      .block_class = BlockClass::kData,
+                      .complete = true};
   std::byte raw[Record::kBytes];
   const uint32_t slot = held - space_->SlotOf(0);
   record.Encode(raw, files_->super().tier_id, slot);
-  const auto written = co_await files_->WriteRecords(env, slot, raw);
+  auto cleaned = co_await files_->WriteRecords(env, slot, raw);
+  if (cleaned) cleaned = co_await sync_->Sync(env, mark);
+  if (cleaned) {
+    space_->Reclassify(key, BlockClass::kData);
+  } else {
+    Failed(env, cleaned.error());
+  }
   space_->EndRead(held);
-  co_return written;
+  co_return cleaned;
+}
+
+/// Counts as a reader of a durable dirty block, so that nothing of it becomes another block's.
+Result<Slot> DiskTier::HoldDirty(const BlockKey& key) {
+  auto guard = index_.Lock(key);
+  const Slot slot = guard.Find(key);
+  const bool ours = slot != kNone && space_->Owns(slot);
+  if (!ours || index_.entry(slot).block_class != BlockClass::kDirty) {
+    return Fail(Code::kNotFound, "no such dirty block");
+  }
+  Entry& entry = index_.entry(slot);
+  if (!entry.has(Entry::kDurable)) {
+    return Fail(Code::kInvalidArgument, "the block was never made durable");
+  }
+  if (entry.disk_readers == kMaxDiskReaders) {
+    return Fail(Code::kOverloaded, "too many readers of one block");
+  }
+  ++entry.disk_readers;
+  return slot;
 }
 
 }  // namespace forebay

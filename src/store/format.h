@@ -23,8 +23,8 @@ std::string_view ClassName(BlockClass block_class);
 
 inline constexpr uint32_t kStoreFormat = 1;
 
-/// The first page of the index file, and the second, which is its copy. Written once, when the tier
-/// is made or resized.
+/// The first page of the index file, and the second, which is its copy. Written anew
+/// at every start.
 struct Superblock {
   Hash128 node_id;       // whose files these are
   uint64_t tier_id = 0;  // chance, made with the tier: ties records to it

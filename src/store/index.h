@@ -1,4 +1,4 @@
-// What the node holds and where: one entry of 44 bytes a block, found by key under the lock of the
+// What the node holds and where: one entry of 48 bytes a block, found by key under the lock of the
 // key's stripe.
 //
 // A slot is the name of an entry. Slots come in spaces: a block that only memory holds has the slot
@@ -21,7 +21,7 @@ namespace forebay {
 
 inline constexpr uint32_t kNone = kNoSlot;
 inline constexpr uint8_t kNoDisk = 0xff;
-inline constexpr uint8_t kMaxDiskReaders = 0xff;
+inline constexpr uint16_t kMaxDiskReaders = 0xffff;
 
 /// Guarded by its stripe's lock, but for region_next, which belongs to the disk's lock; `disk` and
 /// `first_page` change only under both.
@@ -34,15 +34,16 @@ struct Entry {
   uint32_t region_next = kNone;  // in the list of its part of the disk
   uint16_t domain = 0;
   uint8_t disk = kNoDisk;
-  uint8_t disk_readers = 0;  // reads of the disk copy in progress: it stays while there are any
+  uint16_t disk_readers = 0;  // reads of the disk copy in progress: it stays while there are any
   BlockClass block_class = BlockClass::kData;
   uint8_t flags = 0;
-  uint16_t unused = 0;
 
   static constexpr uint8_t kCompleteOnDisk = 1;  // no page is missing there
   static constexpr uint8_t kDiskWriting = 2;     // the disk copy is being changed in place
   static constexpr uint8_t kDoomedOnDisk = 4;  // the disk copy goes when its last reader has ended
   static constexpr uint8_t kBadMedia = 8;      // and its pages are not to be used again
+  static constexpr uint8_t kDurable = 16;      // dirty, and acknowledged as such
+  static constexpr uint8_t kSettling = 32;     // dirty, and somebody is making it durable now
   bool has(uint8_t flag) const { return (flags & flag) != 0; }
   void set(uint8_t flag, bool on) {
     flags = static_cast<uint8_t>(on ? flags | flag : flags & ~flag);

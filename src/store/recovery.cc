@@ -40,7 +40,7 @@ Result<bool> DiskTier::Usable(const Record& record, uint64_t slot) const {
   return false;
 }
 
-Task<Result<std::vector<DiskTier::Found>>> DiskTier::LoadRecords(Env& env) {
+Task<Result<std::vector<DiskTier::Found>>> DiskTier::LoadRecords(Env& env, uint64_t* highest) {
   std::vector<Found> found;
   for (uint64_t slot = 0;; slot += kRecordsPerRead) {
     FB_CO_ASSIGN(const auto bytes, co_await files_->ReadRecords(env, slot, kRecordsPerRead));
@@ -48,6 +48,8 @@ Task<Result<std::vector<DiskTier::Found>>> DiskTier::LoadRecords(Env& env) {
       const std::byte* raw = bytes.data() + i * Record::kBytes;
       const auto record = Record::Decode(raw, files_->super().tier_id, slot + i);
       if (!record) continue;
+      // Also of records that this tier, made smaller, cannot use: it may grow again.
+      *highest = std::max(*highest, record->sequence);
       FB_CO_ASSIGN(const bool usable, Usable(*record, slot + i));
       if (!usable) continue;
       FB_CO_ASSIGN(const uint16_t domain, dram_.DomainOf(record->attachment));
@@ -89,7 +91,11 @@ void DiskTier::Adopt(std::vector<Found> found) {
   std::vector<Extent> taken;
   taken.reserve(found.size());
   for (const Found& f : found) {
-    if (index_.Lock(f.record.key).Find(f.record.key) != kNone) continue;  // another disk has it
+    used[f.slot] = true;
+    taken.push_back({f.record.first_page, f.pages()});
+    // Another disk has it, which a dead disk that came back explains. Its room stays taken here, in
+    // case that it is this copy that somebody was promised.
+    if (index_.Lock(f.record.key).Find(f.record.key) != kNone) continue;
     Entry entry{.key = f.record.key,
                 .length = f.record.length,
                 .first_page = f.record.first_page,
@@ -97,9 +103,8 @@ void DiskTier::Adopt(std::vector<Found> found) {
                 .disk = number_,
                 .block_class = f.record.block_class};
     entry.set(Entry::kCompleteOnDisk, f.record.complete);
+    entry.set(Entry::kDurable, f.record.block_class == BlockClass::kDirty);
     space_->Adopt(f.slot, entry);
-    used[f.slot] = true;
-    taken.push_back({f.record.first_page, f.pages()});
   }
   std::sort(taken.begin(), taken.end(),
             [](const Extent& a, const Extent& b) { return a.first < b.first; });
@@ -108,12 +113,12 @@ void DiskTier::Adopt(std::vector<Found> found) {
 }
 
 Task<Result<void>> DiskTier::Recover(Env& env) {
-  FB_CO_ASSIGN(auto found, co_await LoadRecords(env));
   uint64_t highest = 0;
-  for (const Found& f : found) highest = std::max(highest, f.record.sequence);
+  FB_CO_ASSIGN(auto found, co_await LoadRecords(env, &highest));
   const size_t records = found.size();
   Adopt(std::move(found));
   next_sequence_.store(highest + 1);
+  FB_CO_TRY(co_await files_->Trim(env));
   if (records > 0) {
     env.log.Info("store",
                  fmt::format("disk tier {}: {} blocks found", files_->directory(), records));

@@ -14,6 +14,7 @@ namespace forebay {
 namespace {
 
 constexpr size_t kMaxDisks = 64;
+constexpr uint64_t kMaxSlots = 4'000'000'000;  // of 32-bit names, less some for rounding
 constexpr Duration kFlushPoll = std::chrono::milliseconds(1);
 
 Result<void> CheckOptions(const StoreOptions& options) {
@@ -30,14 +31,20 @@ Result<void> CheckOptions(const StoreOptions& options) {
                     FormatSize(options.dram.capacity_bytes), FormatSize(options.max_block_bytes)));
   }
   if (options.disks.size() > kMaxDisks) return refuse(fmt::format("more than {} disks", kMaxDisks));
+  uint64_t slots = DramTier::FramesFor(options.dram);
   for (const DiskOptions& disk : options.disks) {
+    if (disk.smallest_mean_block == 0) return refuse("the smallest mean block must not be 0");
+    slots += DiskTier::RecordsFor(disk);
+    if (slots > kMaxSlots) {
+      return refuse(fmt::format(
+          "tiers of more than {} blocks in all; raise the smallest mean block", kMaxSlots));
+    }
     if (disk.size_bytes < largest + kMiB) {
       return refuse(fmt::format(
           "disk tier {}: {} cannot hold one block of {}; raise its size or lower "
           "the block size",
           disk.directory, FormatSize(disk.size_bytes), FormatSize(options.max_block_bytes)));
     }
-    if (disk.smallest_mean_block == 0) return refuse("the smallest mean block must not be 0");
   }
   return {};
 }
@@ -88,18 +95,17 @@ Task<void> Store::Close() {
 }
 
 /// By the key alone, in proportion to the disks' sizes; the next one where that one is dead.
-DiskTier* Store::DiskFor(const BlockKey& key) {
+size_t Store::DiskNumberFor(const BlockKey& key) {
   uint64_t total = 0;
   for (const auto& disk : disks_) total += disk->dead() ? 0 : disk->size_bytes();
-  if (total == 0) return nullptr;
-  auto at =
-      static_cast<uint64_t>((static_cast<unsigned __int128>(Mix64(key.Spread())) * total) >> 64);
-  for (const auto& disk : disks_) {
-    const uint64_t size = disk->dead() ? 0 : disk->size_bytes();
-    if (at < size) return disk.get();
+  const uint64_t spread = Mix64(key.Spread());
+  auto at = static_cast<uint64_t>((static_cast<unsigned __int128>(spread) * total) >> 64);
+  for (size_t number = 0; number < disks_.size(); ++number) {
+    const uint64_t size = disks_[number]->dead() ? 0 : disks_[number]->size_bytes();
+    if (at < size) return number;
     at -= size;
   }
-  return nullptr;
+  return 0;  // all of them are dead, as whoever uses it will find
 }
 
 // -- Reading
@@ -192,17 +198,36 @@ Task<Result<bool>> Store::Read(Env& env, BlockKey key, uint32_t offset, MutableB
   }
   DiskTier* disk = nullptr;
   const auto reading = BeginRead(key, uint64_t{offset} + into.size(), &disk);
-  if (!reading) co_return false;
+  if (!reading) {
+    FB_CO_TRY(CheckReachable(key));
+    co_return false;
+  }
   const auto read = co_await disk->Read(env, key, *reading, offset, into);
   disk->space().EndRead(reading->slot);
   co_return read;
 }
 
+/// A dirty block on a dead disk is no miss: nobody else has it.
+Result<void> Store::CheckReachable(const BlockKey& key) {
+  const auto guard = index_->Lock(key);
+  const Slot slot = guard.Find(key);
+  if (slot == kNone) return {};
+  const Entry& entry = index_->entry(slot);
+  if (entry.block_class != BlockClass::kDirty || entry.disk == kNoDisk) return {};
+  const DiskTier& disk = *disks_[entry.disk];
+  if (!disk.dead()) return {};
+  return Fail(Code::kIoError, fmt::format("disk tier {} has failed with data on it that the origin "
+                                          "does not have",
+                                          disk.directory()));
+}
+
 Task<Result<View>> Store::Acquire(Env& env, BlockKey key, uint32_t offset, uint32_t size) {
   View view = Lookup(key, offset, size);
   if (view) co_return std::move(view);
-  FB_CO_ASSIGN(const bool up, co_await BringUp(env, key));
-  if (up) view = Lookup(key, offset, size);
+  // Whether we brought it up or somebody else did meanwhile.
+  FB_CO_TRY(co_await BringUp(env, key));
+  view = Lookup(key, offset, size);
+  if (!view) FB_CO_TRY(CheckReachable(key));
   co_return std::move(view);
 }
 
@@ -275,6 +300,7 @@ void Store::Erase(const BlockKey& key) {
     if (entry.disk == kNoDisk) {
       guard.Remove(slot);
     } else {
+      entry.set(Entry::kDoomedOnDisk, true);  // or a read under way would bring it back to memory
       disk = disks_[entry.disk].get();
     }
   }

@@ -30,10 +30,10 @@ struct StoreOptions {
   uint32_t max_block_bytes = kMaxBlockBytes;
   /// How long a block may wait for others to share a write with.
   Duration flush_delay = std::chrono::milliseconds(200);
-  /// When so much waits, it does not wait longer; and when four times as much waits, the oldest is
-  /// not brought to the disk any more: a disk that is slower than what comes in must not slow it
-  /// down.
+  /// When so much waits, it does not wait longer.
   uint64_t flush_batch_bytes = 16ull << 20;
+  /// When so much waits, what comes in stays in memory only: a disk that is slower than what comes
+  /// in must not slow it down. At most half of the memory.
   uint64_t flush_backlog_bytes = 256ull << 20;
   uint64_t checksum_cache_bytes = 64ull << 20;
 };
@@ -130,7 +130,8 @@ class Store {
   Task<Result<void>> MakeDurable(Env& env, std::vector<BlockKey> keys);
   /// The origin has a dirty block now: it may be evicted like any other.
   Task<Result<void>> MarkClean(Env& env, BlockKey key);
-  /// Forgets a block. Views of it stay good; a read from disk in progress ends well.
+  /// Forgets a block. Views of it stay good; a read from disk in progress ends well. A dirty one is
+  /// to be marked clean first, or its record may bring it back after a restart.
   void Erase(const BlockKey& key);
   /// Every dirty block, for an uploader that starts anew.
   std::vector<BlockKey> DirtyBlocks();
@@ -152,9 +153,10 @@ class Store {
 
   View PinLocked(Index::Guard& guard, Slot slot, uint32_t offset, uint32_t size);
   void NoteHit(Index::Guard& guard, const Index::PendingHit& hit);
-  DiskTier* DiskFor(const BlockKey& key);
+  size_t DiskNumberFor(const BlockKey& key);
   std::optional<DiskTier::Reading> BeginRead(const BlockKey& key, uint64_t end, DiskTier** disk);
   Task<Result<bool>> BringUp(Env& env, BlockKey key);
+  Result<void> CheckReachable(const BlockKey& key);
   bool AttachFrame(Slot slot, Frame& frame);
   Result<Frame*> TakeFilling(const BlockKey& key, const BlockInfo& info, bool* on_disk);
   Result<Frame*> NewFrame(const BlockKey& key, const BlockInfo& info);
@@ -163,6 +165,10 @@ class Store {
   Result<void> CheckBlock(const BlockInfo& info) const;
   Task<Result<void>> FlushDirty(Env& env, DiskTier& disk, std::vector<BlockKey> keys);
   void LetLeaveMemory(const BlockKey& key);
+  Result<bool> BeginSettling(const BlockKey& key);
+  void EndSettling(const BlockKey& key, bool durable);
+  Task<void> ForgetUndurable(Env& env, DiskTier& disk, std::vector<BlockKey> keys);
+  void DropIfDead(const BlockKey& key);
 
   StoreOptions options_;
   std::unique_ptr<Index> index_;

@@ -485,6 +485,62 @@ TEST_F(StoreTest, ATierCanGrowAndShrinkAndKeepsWhatFits) {
   for (uint64_t n = 0; n < 40; ++n) EXPECT_NE(See(n, 0, kMiB), Seen::kWrong);
 }
 
+TEST_F(StoreTest, ATierIsNotCutWhereDirtyDataLies) {
+  Open(SmallOptions(32 * kMiB));
+  for (uint64_t n = 0; n < 20; ++n) PutAndFlush(n, kMiB);
+  PutBlock(50, kMiB, BlockClass::kDirty);
+  ASSERT_TRUE(world_.Run(store_->MakeDurable(env(), {Key(50)})));
+  Close();
+  const Error error = OpenFails(SmallOptions(16 * kMiB));
+  EXPECT_EQ(error.code(), Code::kInvalidArgument);
+  EXPECT_NE(error.message().find("former size"), std::string::npos);
+  Open(SmallOptions(32 * kMiB));
+  EXPECT_EQ(See(50, 0, kMiB), Seen::kRight);
+}
+
+TEST_F(StoreTest, ABlockIsMadeDurableByOneAtATimeAndStaysSo) {
+  StoreOptions options = SmallOptions(16 * kMiB);
+  options.dram.capacity_bytes = 64 * kMiB;
+  Open(options);
+  PutBlock(1, kMiB, BlockClass::kDirty);
+  PutBlock(2, kMiB, BlockClass::kDirty);
+  ASSERT_TRUE(world_.Run(store_->MakeDurable(env(), {Key(1)})));
+  node_.disk("/cache").FailNextSync();
+  EXPECT_FALSE(world_.Run(store_->MakeDurable(env(), {Key(1), Key(2)})));
+  EXPECT_EQ(See(1, 0, kMiB), Seen::kRight);  // what was acknowledged is not taken back
+  EXPECT_FALSE(store_->Probe(Key(2)));
+  Reopen(options);
+  EXPECT_EQ(store_->DirtyBlocks(), std::vector<BlockKey>{Key(1)});
+}
+
+TEST_F(StoreTest, DirtyDataOnADeadDiskIsAnErrorAndNoMiss) {
+  StoreOptions options = SmallOptions();
+  options.dram.capacity_bytes = 4 * kMiB;
+  Open(options);
+  for (uint64_t n = 0; n < 24; ++n) PutAndFlush(n, kMiB);
+  PutBlock(50, kMiB, BlockClass::kDirty);
+  ASSERT_TRUE(world_.Run(store_->MakeDurable(env(), {Key(50)})));
+  for (uint64_t n = 60; n < 66; ++n) PutAndFlush(n, kMiB);  // it leaves memory
+  node_.disk("/cache").Kill();
+  for (uint64_t n = 0; n < 24; ++n) EXPECT_NE(See(n, 0, kMiB, {.promote = false}), Seen::kWrong);
+  ASSERT_TRUE(Disk().dead);
+  const auto seen = world_.Run(Check(env(), *store_, Key(50), 0, kMiB));
+  ASSERT_FALSE(seen);
+  EXPECT_EQ(seen.error().code(), Code::kIoError);
+  PutBlock(0, kMiB);  // what the disk held can be filled anew
+  EXPECT_EQ(See(0, 0, kMiB), Seen::kRight);
+}
+
+TEST_F(StoreTest, BlocksLargerThanMemoryIsNowSetUpForAreReadFromDisk) {
+  StoreOptions options = SmallOptions();
+  options.dram.capacity_bytes = 32 * kMiB;
+  Open(options);
+  PutBlock(1, 2 * kMiB);
+  options.max_block_bytes = 64 * 1024;
+  Reopen(options);
+  EXPECT_EQ(See(1, 0, 2 * kMiB), Seen::kRight);
+}
+
 TEST_F(StoreTest, AFullDeviceIsSaidByName) {
   node_.disk("/").SetCapacity(8 * kMiB);
   const Error error = OpenFails(SmallOptions());

@@ -88,7 +88,9 @@ Task<Result<void>> TierFiles::OpenBoth(Env& env, Hash128 node_id) {
   }
   wanted.tier_id = fresh_ ? env.rng.Next() | 1 : super_.tier_id;  // 0 means: none
   const uint64_t data_bytes = wanted.data_pages * kPageBytes;
-  if (data.size_bytes != data_bytes || fresh_) {
+  // A tier that becomes smaller is cut only once it is known that nothing dirty lies in the part
+  // that goes: see Trim.
+  if (data.size_bytes < data_bytes || fresh_) {
     FB_CO_TRY(co_await env.disk.Resize(*data_, data_bytes, options_.preallocate));
   }
   const uint64_t index_bytes =
@@ -145,6 +147,12 @@ Task<Result<void>> TierFiles::WriteSuper(Env& env, const Superblock& super) {
     FB_CO_TRY(co_await env.disk.Sync(*index_));
   }
   co_return Result<void>();
+}
+
+Task<Result<void>> TierFiles::Trim(Env& env) {
+  FB_CO_ASSIGN(const FileInfo data, co_await env.disk.Stat(PathOf("data")));
+  if (data.size_bytes <= super_.data_pages * kPageBytes) co_return Result<void>();
+  co_return co_await env.disk.Resize(*data_, super_.data_pages * kPageBytes, false);
 }
 
 Task<Result<void>> TierFiles::ReadData(Env& env, uint64_t page, MutableBytes into) {

@@ -36,6 +36,9 @@ class TierFiles {
   static Task<Result<std::unique_ptr<TierFiles>>> Open(Env& env, DiskOptions options,
                                                        Hash128 node_id);
 
+  /// Gives back what lies past the end of a tier that was made smaller. After recovery only.
+  Task<Result<void>> Trim(Env& env);
+
   const Superblock& super() const { return super_; }
   const std::string& directory() const { return options_.directory; }
 
