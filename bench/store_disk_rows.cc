@@ -14,7 +14,7 @@
 #include "bench/store_fixture.h"
 #include "src/base/units.h"
 #include "src/runtime/task_group.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay::bench {
 namespace {

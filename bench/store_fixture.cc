@@ -10,7 +10,7 @@
 
 #include "src/base/prng.h"
 #include "src/base/units.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay::bench {
 namespace {

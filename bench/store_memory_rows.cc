@@ -14,7 +14,7 @@
 #include "bench/rows.h"
 #include "bench/store_fixture.h"
 #include "src/base/units.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay::bench {
 namespace {

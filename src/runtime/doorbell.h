@@ -34,7 +34,8 @@ class Doorbell {
         return bell.state_.compare_exchange_strong(expected, self.address(),
                                                    std::memory_order_acq_rel);
       }
-      // An exchange, not a store: what a ringer did before a ring that this takes away is seen after it.
+      // An exchange, not a store: what a ringer did before a ring that this takes away is seen
+      // after it.
       void await_resume() noexcept { bell.state_.exchange(kQuiet, std::memory_order_acq_rel); }
     };
     return Await{*this};

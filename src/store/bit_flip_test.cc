@@ -8,7 +8,7 @@
 #include "sim/sim_device.h"
 #include "sim/world.h"
 #include "src/base/test_tier.h"
-#include "src/store/io_testing.h"
+#include "src/store/testing/io_testing.h"
 
 namespace forebay {
 namespace {

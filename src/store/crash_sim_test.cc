@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/seeds.h"
-#include "src/store/crash_scenario.h"
+#include "src/store/testing/crash_scenario.h"
 
 namespace forebay::store_testing {
 namespace {

@@ -286,7 +286,18 @@ void DiskSpace::EndRead(Slot slot) {
     if (entry.disk_readers > 0 || !entry.has(Entry::kDoomedOnDisk)) return;
     doomed = entry.key;
   }
-  Drop(doomed, false);
+  DropDoomed(slot, doomed);
+}
+
+void DiskSpace::DropDoomed(Slot slot, const BlockKey& key) {
+  const std::scoped_lock lock(mutex_);
+  auto guard = index_.Lock(key);
+  // It may have been evicted meanwhile, and the key may be here anew: that copy is not meant.
+  if (guard.Find(key) != slot) return;
+  const Entry& entry = index_.entry(slot);
+  if (!entry.has(Entry::kDoomedOnDisk) || entry.disk_readers > 0 || entry.has(Entry::kDiskWriting))
+    return;
+  Detach(guard, slot, entry.has(Entry::kBadMedia));
 }
 
 bool DiskSpace::Drop(const BlockKey& key, bool bad_media) {

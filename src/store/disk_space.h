@@ -65,6 +65,8 @@ class DiskSpace {
   /// Removes the disk copy of a block, at once or when its last reader has ended. With `bad_media`
   /// its pages are never used again. False if the key is not on this disk.
   bool Drop(const BlockKey& key, bool bad_media);
+  /// Removes the block of `slot` if it is doomed and nobody uses it any more.
+  void DropDoomed(Slot slot, const BlockKey& key);
   /// The disk died: removes all of its blocks that nobody reads at this moment; call until it
   /// returns 0.
   uint64_t DropAll();

@@ -5,8 +5,8 @@
 
 #include <optional>
 
-#include "src/store/crash/file_system.h"
-#include "src/store/io_testing.h"
+#include "src/store/testing/crash/file_system.h"
+#include "src/store/testing/io_testing.h"
 
 namespace forebay {
 namespace {

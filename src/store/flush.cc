@@ -79,7 +79,8 @@ void DiskTier::Seal(Job& job) {
     return;
   }
   for (uint32_t page = 0; page < layout.data_pages; ++page) {
-    if (!trailer.filled(page) || trailer.flushed(page)) continue;
+    // A disk copy that was evicted since has taken its pages with it.
+    if (!trailer.filled(page) || (job.in_place && trailer.flushed(page))) continue;
     if (!job.runs.empty() && job.runs.back().first + job.runs.back().pages == page) {
       ++job.runs.back().pages;
     } else {
@@ -127,7 +128,7 @@ void DiskTier::Finish(Job& job, bool has_room) {
       space_->Abandon(job.place, job.block_class);
     }
   }
-  bool rewritten_badly = false;
+  const Slot in_place = job.in_place ? space_->SlotOf(job.place.record) : kNone;
   {
     auto guard = index_.Lock(job.key);
     Frame& frame = *job.frame;
@@ -139,15 +140,15 @@ void DiskTier::Finish(Job& job, bool has_room) {
     // What came in meanwhile is for the next time. What could not be written is not tried for ever.
     frame.flushed = job.complete || !job.written || !frame.flush_queued;
     if (job.in_place) {
-      // Held by kDiskWriting, also when the block was erased from memory meanwhile.
-      Entry& entry = index_.entry(space_->SlotOf(job.place.record));
+      // Erased meanwhile or not, the entry has waited for us: the frame may have left it.
+      Entry& entry = index_.entry(in_place);
       entry.set(Entry::kDiskWriting, false);
       if (job.written && job.complete) entry.set(Entry::kCompleteOnDisk, true);
-      rewritten_badly = !job.written || entry.has(Entry::kDoomedOnDisk);
+      if (!job.written) entry.set(Entry::kDoomedOnDisk, true);
     }
   }
   checksums_.Erase(job.key);  // of a former state of a partial block
-  if (rewritten_badly) space_->Drop(job.key, false);
+  if (job.in_place) space_->DropDoomed(in_place, job.key);
   dram_.Unpin(*job.frame);
 }
 

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "src/base/test_tier.h"
-#include "src/store/crash/writer.h"
+#include "src/store/testing/crash/writer.h"
 
 namespace forebay {
 namespace {

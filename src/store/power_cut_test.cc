@@ -10,9 +10,9 @@
 #include <tuple>
 
 #include "src/base/test_tier.h"
-#include "src/store/crash/file_system.h"
-#include "src/store/crash/held_back_disk.h"
-#include "src/store/crash/writer.h"
+#include "src/store/testing/crash/file_system.h"
+#include "src/store/testing/crash/held_back_disk.h"
+#include "src/store/testing/crash/writer.h"
 
 namespace forebay {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "src/store/format.h"
-#include "src/store/io_testing.h"
+#include "src/store/testing/io_testing.h"
 
 namespace forebay {
 namespace {

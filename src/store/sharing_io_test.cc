@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "src/store/io_testing.h"
+#include "src/store/testing/io_testing.h"
 
 namespace forebay {
 namespace {

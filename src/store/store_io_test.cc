@@ -7,7 +7,8 @@
 
 #include <tuple>
 
-#include "src/store/io_testing.h"
+#include "src/store/testing/crash/writer.h"
+#include "src/store/testing/io_testing.h"
 
 namespace forebay {
 namespace {
@@ -165,15 +166,18 @@ constexpr int Refused(Code code) {
 }
 
 TEST_P(StoreIoTest, ATierOfARunningProcessIsRefusedAndFreeWhenThatEnds) {
-  Open(Options());
-  Put(1, kMiB);
-  on_->Flushed();
   const auto [backend, direct] = GetParam();
-  const auto other = [&, io = backend] { return TryToOpen(io, Options(), directory_.path()); };
-  EXPECT_EQ(InProcess(geteuid(), other), Refused(Code::kInUse));
-  EXPECT_EQ(on_->See(1, 0, kMiB), Seen::kRight);
+  const store_testing::WriterOptions writer{
+      .directory = directory_.path() + "/cache", .backend = backend, .direct = direct};
+  Open(WriterStoreOptions(writer));
+  Put(1, 200 * kKiB);
+  on_->Flushed();
+  EXPECT_EQ(OpenElsewhere(writer), Code::kInUse);
+  EXPECT_EQ(on_->See(1, 0, 200 * kKiB), Seen::kRight);
   on_->Close();
-  EXPECT_EQ(InProcess(geteuid(), other), 0);
+  EXPECT_EQ(OpenElsewhere(writer), std::nullopt);
+  Open(WriterStoreOptions(writer));
+  EXPECT_EQ(on_->See(1, 0, 200 * kKiB), Seen::kRight);
 }
 
 TEST_P(StoreIoTest, ADirectoryThatMayNotBeWrittenIsSaidByName) {

@@ -10,7 +10,7 @@
 #include "sim/world.h"
 #include "src/base/units.h"
 #include "src/store/pin_account.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay {
 namespace {

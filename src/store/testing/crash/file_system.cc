@@ -1,4 +1,4 @@
-#include "src/store/crash/file_system.h"
+#include "src/store/testing/crash/file_system.h"
 
 #include <fcntl.h>
 #include <linux/loop.h>

@@ -1,4 +1,4 @@
-#include "src/store/crash/medium.h"
+#include "src/store/testing/crash/medium.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

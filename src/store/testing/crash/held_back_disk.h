@@ -10,7 +10,7 @@
 #include <string>
 
 #include "src/base/result.h"
-#include "src/store/crash/child.h"
+#include "src/store/testing/crash/child.h"
 
 namespace forebay::store_testing {
 

@@ -1,4 +1,4 @@
-#include "src/store/crash_scenario.h"
+#include "src/store/testing/crash_scenario.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "sim/sim_device.h"
 #include "src/base/units.h"
 #include "src/store/store.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay::store_testing {
 namespace {
@@ -275,10 +275,11 @@ Result<void> Scenario::Live() {
 void Scenario::Work() {
   TaskGroup users(world_.env().executor);
   for (int i = 0; i < kUsers; ++i) users.Spawn(User(prng_.Next()));
-  const uint64_t end = prng_.Below(3);
-  if (end < 2) {
-    world_.RunFor(std::chrono::microseconds(prng_.Below(2'000'000)));
-    node_.Crash(end == 0 ? sim::CrashKind::kPower : sim::CrashKind::kProcess);
+  const uint64_t end = prng_.Below(6);
+  if (end < 5) {
+    // Mostly in the middle of their work.
+    world_.RunFor(std::chrono::microseconds(prng_.Below(600'000)));
+    node_.Crash(end < 4 ? sim::CrashKind::kPower : sim::CrashKind::kProcess);
   }
   world_.Run(JoinAll(users));
 }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "src/store/crash/report.h"
-#include "src/store/crash/writer.h"
+#include "src/store/testing/crash/report.h"
+#include "src/store/testing/crash/writer.h"
 
 namespace forebay::store_testing {
 namespace {

@@ -1,5 +1,5 @@
 #define FUSE_USE_VERSION 312
-#include "src/store/crash/held_back_disk.h"
+#include "src/store/testing/crash/held_back_disk.h"
 
 #include <fuse_lowlevel.h>
 #include <sys/socket.h>
@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "src/store/crash/medium.h"
+#include "src/store/testing/crash/medium.h"
 
 namespace forebay::store_testing {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "src/base/units.h"
 #include "src/platform/linux/loop.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay::store_testing {
 

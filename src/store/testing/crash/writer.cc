@@ -1,10 +1,10 @@
-#include "src/store/crash/writer.h"
+#include "src/store/testing/crash/writer.h"
 
 #include <sys/socket.h>
 
 #include <deque>
 
-#include "src/store/crash/report.h"
+#include "src/store/testing/crash/report.h"
 
 namespace forebay::store_testing {
 namespace {
@@ -112,30 +112,60 @@ StoreOptions WriterStoreOptions(const WriterOptions& options) {
   return store;
 }
 
+namespace {
+
+std::vector<std::string> Encode(const WriterOptions& options) {
+  return {options.directory, std::string(IoBackendName(options.backend)),
+          options.direct ? "direct" : "cached", options.preallocate ? "preallocated" : "sparse",
+          std::to_string(options.seed)};
+}
+
+std::optional<WriterOptions> Decode(const std::vector<std::string>& words) {
+  if (words.size() != 5) return std::nullopt;
+  return WriterOptions{.directory = words[0],
+                       .backend = words[1] == "uring" ? IoBackend::kUring : IoBackend::kEpoll,
+                       .direct = words[2] == "direct",
+                       .preallocate = words[3] == "preallocated",
+                       .seed = std::stoull(words[4])};
+}
+
+constexpr int kFirstCode = 100;  // exit statuses below it have other meanings
+
+}  // namespace
+
 Child StartWriter(const WriterOptions& options) {
-  return Child("writer",
-               {options.directory, std::string(IoBackendName(options.backend)),
-                options.direct ? "direct" : "cached",
-                options.preallocate ? "preallocated" : "sparse", std::to_string(options.seed)});
+  return Child("writer", Encode(options));
 }
 
 int WriterMain(const std::vector<std::string>& arguments, int channel) {
-  if (arguments.size() != 5) return 2;
-  const WriterOptions options{
-      .directory = arguments[0],
-      .backend = arguments[1] == "uring" ? IoBackend::kUring : IoBackend::kEpoll,
-      .direct = arguments[2] == "direct",
-      .preallocate = arguments[3] == "preallocated",
-      .seed = std::stoull(arguments[4])};
+  const auto options = Decode(arguments);
+  if (!options) return 2;
   SilentLog silent;
-  auto loop = Loop::Create({.io = options.backend, .log = &silent});
+  auto loop = Loop::Create({.io = options->backend, .log = &silent});
   if (!loop) return 3;
   StoreOnLoop on(std::move(*loop));
-  if (!on.Open(WriterStoreOptions(options))) return 4;
-  Writer writer(on.env(), on.store(), options.seed, channel);
+  if (!on.Open(WriterStoreOptions(*options))) return 4;
+  Writer writer(on.env(), on.store(), options->seed, channel);
   writer.Tell(Report::kOpened);
   on.loop().Run(writer.Run());
   return 0;
+}
+
+std::optional<Code> OpenElsewhere(const WriterOptions& options) {
+  const int status = Child("opener", Encode(options)).Wait();
+  if (status == 0) return std::nullopt;
+  return status >= kFirstCode ? static_cast<Code>(status - kFirstCode) : Code::kInternal;
+}
+
+int OpenerMain(const std::vector<std::string>& arguments) {
+  const auto options = Decode(arguments);
+  if (!options) return 2;
+  SilentLog silent;
+  auto loop = Loop::Create({.io = options->backend, .log = &silent});
+  if (!loop) return 3;
+  StoreOnLoop on(std::move(*loop));
+  const auto opened = on.Open(WriterStoreOptions(*options));
+  return opened ? 0 : kFirstCode + static_cast<int>(opened.error().code());
 }
 
 }  // namespace forebay::store_testing

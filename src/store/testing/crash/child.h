@@ -27,6 +27,8 @@ class Child {
   int channel() const { return channel_; }
   /// SIGKILL. Returns when the process is gone; what it had sent can still be received.
   void Kill();
+  /// Waits until it ends by itself: its exit status, or -1 where a signal ended it.
+  int Wait();
 
  private:
   pid_t pid_ = -1;
@@ -34,6 +36,7 @@ class Child {
 };
 
 /// The roles.
+int OpenerMain(const std::vector<std::string>& arguments);
 int WriterMain(const std::vector<std::string>& arguments, int channel);
 int HeldBackDiskMain(const std::vector<std::string>& arguments, int channel);
 

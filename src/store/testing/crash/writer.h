@@ -4,11 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "src/store/crash/child.h"
-#include "src/store/io_testing.h"
+#include "src/store/testing/crash/child.h"
+#include "src/store/testing/io_testing.h"
 
 namespace forebay::store_testing {
 
@@ -55,5 +56,9 @@ class Ledger {
 
 /// A writer at work.
 Child StartWriter(const WriterOptions& options);
+
+/// Opens the writers' store in another process and closes it. nullopt, or the code with which it
+/// does not open.
+std::optional<Code> OpenElsewhere(const WriterOptions& options);
 
 }  // namespace forebay::store_testing

@@ -1,4 +1,4 @@
-#include "src/store/crash/child.h"
+#include "src/store/testing/crash/child.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +23,7 @@ int RunRole(int argc, char** argv) {
   if (argc < 2 || !std::string_view(argv[1]).starts_with(kRoleFlag)) return -1;
   const std::string_view role = std::string_view(argv[1]).substr(kRoleFlag.size());
   const std::vector<std::string> arguments(argv + 2, argv + argc);
+  if (role == "opener") return OpenerMain(arguments);
   if (role == "writer") return WriterMain(arguments, kChannel);
   if (role == "held-back-disk") return HeldBackDiskMain(arguments, kChannel);
   std::fprintf(stderr, "no such role: %s\n", argv[1]);
@@ -55,6 +56,12 @@ void Child::Kill() {
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+int Child::Wait() {
+  int status = 0;
+  waitpid(std::exchange(pid_, -1), &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 Child::~Child() {

@@ -8,7 +8,7 @@
 #include <mutex>
 
 #include "src/base/bytes.h"
-#include "src/store/crash/held_back_disk.h"
+#include "src/store/testing/crash/held_back_disk.h"
 
 namespace forebay::store_testing {
 
