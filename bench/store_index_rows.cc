@@ -17,7 +17,7 @@
 #include "bench/store_fixture.h"
 #include "src/base/units.h"
 #include "src/store/format.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay::bench {
 namespace {

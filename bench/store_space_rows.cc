@@ -14,7 +14,7 @@
 #include "src/base/units.h"
 #include "src/store/disk_space.h"
 #include "src/store/format.h"
-#include "src/store/testing.h"
+#include "src/store/testing/patterns.h"
 
 namespace forebay::bench {
 namespace {
