@@ -11,5 +11,7 @@ void StoreRows(Report& report);    // the tiers of one node: all of the followin
 
 void StoreMemoryRows(Report& report);  // against memcpy
 void StoreDiskRows(Report& report);    // against fio
+void StoreSpaceRows(Report& report);   // what a full tier holds
+void StoreIndexRows(Report& report);   // restarts with millions of blocks, and what they cost
 
 }  // namespace forebay::bench

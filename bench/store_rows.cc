@@ -5,6 +5,8 @@ namespace forebay::bench {
 void StoreRows(Report& report) {
   StoreMemoryRows(report);
   StoreDiskRows(report);
+  StoreSpaceRows(report);
+  StoreIndexRows(report);
 }
 
 }  // namespace forebay::bench

@@ -14,15 +14,14 @@ namespace {
 constexpr int kNotFound = 127;  // of a shell
 
 std::string CommandOf(const FioJob& job) {
-  // Registered buffers and files are fio's own fast path, and the tunable gives its buffers huge
-  // pages. No clock readings for each request, for we take none either. --invalidate would only
-  // drop page cache that nobody uses.
+  // Registered buffers and files are fio's own fast path. No clock readings for each request, for
+  // we take none either. --invalidate would only drop page cache that nobody uses.
   return fmt::format(
-      "GLIBC_TUNABLES=glibc.malloc.hugetlb=1 fio --name=peer --output-format=json "
-      "--ioengine=io_uring --direct=1 --fixedbufs "
+      "{}fio --name=peer --output-format=json --ioengine=io_uring --direct=1 --fixedbufs "
       "--registerfiles --gtod_reduce=1 --invalidate=0 --thread --randrepeat=1 "
       "--filename='{}' --size={} --rw={} --bs={} --iodepth={} --io_size={} 2>&1",
-      job.file, job.file_bytes, job.pattern, job.block_bytes, job.depth, job.io_bytes);
+      job.huge_pages ? "GLIBC_TUNABLES=glibc.malloc.hugetlb=1 " : "", job.file, job.file_bytes,
+      job.pattern, job.block_bytes, job.depth, job.io_bytes);
 }
 
 /// The number at `key` within the object `section` of fio's JSON.

@@ -14,7 +14,8 @@ struct FioJob {
   std::string pattern;  // "read", "write", "randread"
   uint64_t block_bytes = 0;
   uint32_t depth = 1;
-  uint64_t io_bytes = 0;  // how much to move
+  uint64_t io_bytes = 0;    // how much to move
+  bool huge_pages = false;  // for its buffers
 };
 
 struct FioResult {

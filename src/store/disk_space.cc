@@ -152,20 +152,15 @@ bool DiskSpace::EvictRunFrom(Slot slot, uint32_t pages) {
   if (first.disk != options_.disk) return false;  // an earlier try has evicted it
   const auto before = extents_.EndingAt(first.first_page);
   const uint32_t begin = before ? before->first : first.first_page;
-  uint32_t end = first.first_page;
-  while (end - begin < pages) {
-    if (const auto run = extents_.StartingAt(end)) {
-      end += run->pages;
-      continue;
-    }
-    const Slot next = BlockStartingAt(end);
-    if (next == kNone) return false;
-    const uint32_t size = ImageLayout(index_.entry(next).length).total_pages;
-    if (!TryEvict(next - first_slot_)) return false;
+  for (;;) {
+    // Asked anew each time: what is freed joins the free run behind it, too.
+    const auto run = extents_.StartingAt(begin);
+    const uint32_t size = run ? run->pages : 0;
+    if (size >= pages) return true;
+    const Slot next = BlockStartingAt(begin + size);
+    if (next == kNone || !TryEvict(next - first_slot_)) return false;
     ++neighbour_evictions_;
-    end += size;
   }
-  return true;
 }
 
 /// Removes a block from this disk, unless somebody needs it there.
