@@ -517,10 +517,16 @@ TEST_F(StoreTest, DirtyDataOnADeadDiskIsAnErrorAndNoMiss) {
   StoreOptions options = SmallOptions();
   options.dram.capacity_bytes = 4 * kMiB;
   Open(options);
-  for (uint64_t n = 0; n < 24; ++n) PutAndFlush(n, kMiB);
+  for (uint64_t n = 0; n < 24; ++n) {
+    PutBlock(n, kMiB);
+    Flushed();
+  }
   PutBlock(50, kMiB, BlockClass::kDirty);
   ASSERT_TRUE(world_.Run(store_->MakeDurable(env(), {Key(50)})));
-  for (uint64_t n = 60; n < 66; ++n) PutAndFlush(n, kMiB);  // it leaves memory
+  for (uint64_t n = 60; n < 66; ++n) {
+    PutBlock(n, kMiB);  // makes it leave memory
+    Flushed();
+  }
   node_.disk("/cache").Kill();
   for (uint64_t n = 0; n < 24; ++n) EXPECT_NE(See(n, 0, kMiB, {.promote = false}), Seen::kWrong);
   ASSERT_TRUE(Disk().dead);
