@@ -14,7 +14,7 @@ target_include_directories(forebay_options INTERFACE ${CMAKE_SOURCE_DIR})
 if(FOREBAY_SANITIZE)
   target_compile_options(forebay_options INTERFACE
     -fsanitize=${FOREBAY_SANITIZE} -fno-sanitize-recover=all
-    # Looks at memory through a pipe, and calls it bad where no descriptor is left, as one test has it.
+    # Looks at memory through a pipe, and calls it bad where no descriptor is left (a test of ours).
     -fno-sanitize=vptr)
   target_link_options(forebay_options INTERFACE -fsanitize=${FOREBAY_SANITIZE})
 endif()
