@@ -275,6 +275,9 @@ Task<Result<void>> Store::MarkClean(Env& env, BlockKey key) {
     if (slot == kNone || index_->entry(slot).block_class != BlockClass::kDirty) {
       co_return Fail(Code::kNotFound, "no such dirty block");
     }
+    if (index_->entry(slot).has(Entry::kSettling)) {
+      co_return Fail(Code::kInUse, "somebody makes the block durable now");
+    }
     if (index_->entry(slot).disk == kNoDisk) {
       co_return Fail(Code::kInvalidArgument, "the block was never made durable");
     }

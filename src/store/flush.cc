@@ -355,6 +355,9 @@ Result<Slot> DiskTier::HoldDirty(const BlockKey& key) {
     return Fail(Code::kNotFound, "no such dirty block");
   }
   Entry& entry = index_.entry(slot);
+  if (entry.has(Entry::kSettling)) {
+    return Fail(Code::kInUse, "somebody makes the block durable now");
+  }
   if (!entry.has(Entry::kDurable)) {
     return Fail(Code::kInvalidArgument, "the block was never made durable");
   }

@@ -64,7 +64,7 @@ class Trailer {
  private:
   struct Footer;
   std::byte* filled_words() const { return at_ + AlignedCrcBytes(); }
-  std::byte* flushed_words() const { return filled_words() + layout_.bitmap_words * 8; }
+  std::byte* flushed_words() const { return filled_words() + size_t{layout_.bitmap_words} * 8; }
   Footer MakeFooter(const BlockKey& key) const;
   uint32_t AlignedCrcBytes() const { return (layout_.data_pages * 4 + 7) / 8 * 8; }
   static bool Bit(const std::byte* words, uint32_t bit);

@@ -21,8 +21,8 @@ struct DiskOptions {
   uint64_t size_bytes = 0;  // of both files together
   bool direct = true;       // past the page cache
   bool preallocate = true;  // false: sparse files, which may hit a full disk later
-  uint64_t smallest_mean_block =
-      16 * 1024;             // blocks smaller than this on average run out of records first
+  /// Blocks smaller than this on average run out of records first.
+  uint64_t smallest_mean_block = uint64_t{16} * 1024;
   double dirty_share = 0.5;  // of the pages, at most
   double kv_share = 0.5;
   std::string policy = "adaptive";
@@ -52,7 +52,7 @@ class TierFiles {
   Task<Result<void>> Sync(Env& env);
 
  private:
-  TierFiles(DiskOptions options) : options_(std::move(options)) {}
+  explicit TierFiles(DiskOptions options) : options_(std::move(options)) {}
   Task<void> Unmake(Env& env);
   Task<Result<void>> OpenBoth(Env& env, Hash128 node_id);
   Task<Result<void>> SyncNames(Env& env);

@@ -45,8 +45,8 @@ class ExtentAllocator {
  private:
   struct Node {
     Extent extent;
-    uint32_t previous;
-    uint32_t next;
+    uint32_t previous = ~0u;
+    uint32_t next = ~0u;
   };
   static constexpr uint32_t kNone = ~0u;
   static constexpr uint32_t kExact = 1024;

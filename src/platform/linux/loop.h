@@ -28,7 +28,7 @@ struct LoopOptions {
   int file_threads = 0;
   /// Sends of at least this many bytes to another machine go without a copy, with io_uring; a peer
   /// for which the kernel copies nevertheless is not asked again. 0: never.
-  uint64_t zero_copy_bytes = 64 * 1024;
+  uint64_t zero_copy_bytes = uint64_t{64} * 1024;
   /// Must outlive the loop. Null: warnings and errors on standard error.
   Log* log = nullptr;
 };
