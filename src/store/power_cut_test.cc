@@ -147,7 +147,6 @@ TEST_P(PowerCutTest, NothingAcknowledgedIsLostAndNothingWrongIsServed) {
     disk_->AwaitRelease();
   }
   EXPECT_GT(ledger.acknowledged(), 0u);
-  if (cuts > 1) EXPECT_GT(fate_.dropped, 0u);
   printf(
       "%s, %s: %lu power cuts; %lu pages that were not flushed kept, %lu dropped, %lu torn; %lu "
       "dirty blocks "
