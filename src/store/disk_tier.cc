@@ -7,6 +7,7 @@
 #include "src/base/assert.h"
 #include "src/base/units.h"
 #include "src/store/aligned_buffer.h"
+#include "src/store/planted.h"
 
 namespace forebay {
 namespace {
@@ -121,7 +122,7 @@ Task<Result<bool>> DiskTier::ReadPages(Env& env, BlockKey key, Reading reading, 
   failures_in_a_row_.store(0, std::memory_order_relaxed);
   const uint64_t data_end = std::min<uint64_t>(uint64_t{pages} * kPageBytes,
                                                reading.length - uint64_t{first} * kPageBytes);
-  if (FirstBadPage(key, first, into.first(data_end), crcs.data()) < pages) {
+  if (FirstBadPage(ChecksumKey(key), first, into.first(data_end), crcs.data()) < pages) {
     co_return Rotten(env, key, reading, "page");
   }
   co_return true;
@@ -168,7 +169,8 @@ bool DiskTier::CopyImage(const BlockKey& key, const ImageLayout& layout, Bytes i
     if (!to.filled(page)) continue;
     const uint64_t at = uint64_t{page} * kPageBytes;
     const Bytes data = image.subspan(at, layout.PageLength(page));
-    if (!CopyVerified(key, page, data, to.crcs() + page, frame.image + at)) return false;
+    if (!CopyVerified(ChecksumKey(key), page, data, to.crcs() + page, frame.image + at))
+      return false;
     to.SetFlushed(page, 1);
     ++frame.filled_pages;
   }

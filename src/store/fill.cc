@@ -6,6 +6,7 @@
 #include "src/base/assert.h"
 #include "src/base/units.h"
 #include "src/store/flusher.h"
+#include "src/store/planted.h"
 #include "src/store/store.h"
 
 namespace forebay {
@@ -139,14 +140,15 @@ void Fill::Commit(uint32_t offset, uint32_t size) {
   FB_ASSERT(offset % kPageBytes == 0 && uint64_t{offset} + size <= frame_->length);
   FB_ASSERT(size % kPageBytes == 0 || offset + size == frame_->length);
   // Nobody looks at the checksum of a page that is not filled yet: no lock.
-  ComputeCrcs(frame_->key, first, {frame_->image + offset, size}, frame_->trailer().crcs() + first);
+  ComputeCrcs(ChecksumKey(frame_->key), first, {frame_->image + offset, size},
+              frame_->trailer().crcs() + first);
   Publish(first, static_cast<uint32_t>(DivideRoundUp(size, kPageBytes)));
 }
 
 Result<void> Fill::CommitVerified(uint32_t offset, uint32_t size, std::span<const uint32_t> crcs) {
   const uint32_t first = offset / kPageBytes;
   const Bytes data(frame_->image + offset, size);
-  const uint32_t bad = FirstBadPage(frame_->key, first, data, crcs.data());
+  const uint32_t bad = FirstBadPage(ChecksumKey(frame_->key), first, data, crcs.data());
   if (bad < crcs.size()) {
     return Fail(Code::kCorrupt,
                 fmt::format("page {} of a block does not match the checksum that came with "

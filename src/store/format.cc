@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "src/base/assert.h"
-#include "src/store/checksum.h"
+#include "src/base/checksum.h"
 #include "src/store/planted.h"
 
 namespace forebay {

@@ -74,7 +74,7 @@ Trailer::Footer Trailer::MakeFooter(const BlockKey& key) const {
   const Hash128 name = Planted(PlantedBug::kForgetKeyInChecksum) ? Hash128{} : key.hash;
   Footer footer{
       .key = name, .length = layout_.length, .magic = kTrailerMagic, .reserved = 0, .crc = 0};
-  const uint32_t seed = PageSeed(key, kTrailerSeedPage);
+  const uint32_t seed = PageSeed(ChecksumKey(key), kTrailerSeedPage);
   const uint32_t crc = Crc32c({at_, AlignedCrcBytes() + layout_.bitmap_words * 8}, seed);
   footer.crc = Crc32c(std::as_bytes(std::span(&footer, 1)).first(offsetof(Footer, crc)), crc);
   return footer;

@@ -12,7 +12,7 @@
 #include "src/base/block_key.h"
 #include "src/base/bytes.h"
 #include "src/base/result.h"
-#include "src/store/checksum.h"
+#include "src/base/checksum.h"
 
 namespace forebay {
 

@@ -3,6 +3,8 @@
 // constant false.
 #pragma once
 
+#include "src/base/block_key.h"
+
 namespace forebay {
 
 enum class PlantedBug {
@@ -24,5 +26,10 @@ constexpr bool Planted(PlantedBug) {
   return false;
 }
 #endif
+
+/// What a block's checksums are bound to: its key.
+inline BlockKey ChecksumKey(const BlockKey& key) {
+  return Planted(PlantedBug::kForgetKeyInChecksum) ? BlockKey{} : key;
+}
 
 }  // namespace forebay

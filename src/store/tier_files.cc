@@ -7,7 +7,7 @@
 
 #include "src/base/assert.h"
 #include "src/base/units.h"
-#include "src/store/checksum.h"
+#include "src/base/checksum.h"
 #include "src/store/index.h"
 #include "src/store/planted.h"
 

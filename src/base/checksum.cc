@@ -1,4 +1,4 @@
-#include "src/store/checksum.h"
+#include "src/base/checksum.h"
 
 #include <isa-l/crc.h>
 
@@ -6,7 +6,6 @@
 
 #include "src/base/prng.h"
 #include "src/base/units.h"
-#include "src/store/planted.h"
 
 namespace forebay {
 
@@ -17,7 +16,6 @@ uint32_t Crc32c(Bytes bytes, uint32_t seed) {
 }
 
 uint32_t PageSeed(const BlockKey& key, uint32_t page) {
-  if (Planted(PlantedBug::kForgetKeyInChecksum)) return page;
   return static_cast<uint32_t>(Mix64(key.hash.hi ^ Mix64(key.hash.lo + page)));
 }
 

@@ -1,0 +1,154 @@
+// One node: attachments, metadata, blocks; fills from origins and writes to them. Every door (the
+// binary protocol, HTTP, POSIX, S3) is a thin layer over this class, and carries what the gate gave
+// it. The same code runs on the Linux platform and in the simulator.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "src/base/block_key.h"
+#include "src/node/attachment.h"
+#include "src/node/counters.h"
+#include "src/node/gate.h"
+#include "src/node/trace.h"
+#include "src/origin/origin.h"
+#include "src/registry/registry.h"
+#include "src/runtime/env.h"
+#include "src/store/store.h"
+
+namespace forebay {
+
+/// An object at one version, as its name resolved to it.
+struct ResolvedObject {
+  std::shared_ptr<const Attachment> attachment;
+  std::string key;  // within the attachment
+  VersionId version;
+  ObjectInfo info;
+  Instant fresh_until;  // when its name must be asked for again
+};
+
+/// An object pinned to a version: what an open file is. Cheap; may be kept for as long as one
+/// likes. Its readahead is its own, so every reader that reads in an order of its own opens its
+/// own.
+class Handle;
+
+inline constexpr uint32_t kMaxReadBytes = 4u << 20;
+
+/// Bytes of an object where they lie in the store, pinned while this lives: one piece a block.
+struct ReadResult {
+  struct Piece {
+    View view;
+    BlockKey key;         // what the pages' checksums are bound to
+    uint32_t offset = 0;  // of the view within its block
+  };
+  static constexpr size_t kMaxPieces = kMaxReadBytes / kMaxBlockBytes + 2;
+  std::array<Piece, kMaxPieces> pieces;
+  size_t count = 0;
+  uint64_t size = 0;  // less than was asked for only where the object ends
+  std::span<const Piece> all() const { return {pieces.data(), count}; }
+};
+
+struct NodeOptions {
+  StoreOptions store;
+  uint64_t metadata_bytes = 256ull << 20;  // of names, listings and negatives
+  Duration negative_ttl = std::chrono::seconds(5);
+  uint64_t fill_budget_bytes = 512ull << 20;  // in flight from all origins together
+  uint32_t max_origin_requests = 256;         // in progress
+  uint32_t max_waiting = 16'384;              // requests that wait for a fill; then kOverloaded
+  uint64_t max_origin_range_bytes = 32ull << 20;
+  uint64_t random_fill_bytes = 64ull << 10;         // what a read out of order brings in, at least
+  Duration slow_request = std::chrono::seconds(1);  // logged with where its time went
+};
+
+/// Makes the driver for "file:///dir", "azure://…", "s3://…".
+using OriginFactory =
+    std::function<Result<std::unique_ptr<Origin>>(const AttachmentConfig& config)>;
+
+class Node {
+ public:
+  /// All parts outlive the node. Takes up the attachments that the registry knows, and follows it.
+  static Task<Result<std::unique_ptr<Node>>> Open(Env& env, NodeOptions options, Gate& gate,
+                                                  Registry& registry, OriginFactory origins);
+  ~Node();
+  /// Lets what is in progress end within `grace`, cancels the rest, brings blocks to the disks.
+  /// New requests get kUnavailable.
+  Task<void> Close(Duration grace);
+
+  // -- Names. A path is "/ATTACHMENT/KEY".
+
+  Task<Result<ResolvedObject>> Stat(Authenticated who, std::string path, Call call, Trace* trace);
+  /// Every name once, in byte order, page by page; what it tells goes into the metadata cache.
+  Task<Result<ListPage>> List(Authenticated who, std::string path, ListOptions options, Call call,
+                              Trace* trace);
+
+  // -- Reading.
+
+  struct OpenOptions {
+    std::string if_match;  // pin this version or fail with kVersionChanged
+  };
+  Task<Result<std::shared_ptr<Handle>>> Open(Authenticated who, std::string path,
+                                             OpenOptions options, Call call, Trace* trace);
+  /// At most kMaxReadBytes; the rights of `who` are asked again. Without suspension, and without
+  /// allocation, where the bytes are in memory: try TryRead first where a coroutine would cost.
+  Task<Result<ReadResult>> Read(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,
+                                uint32_t size, Call call, Trace* trace);
+  /// nullopt: not all in memory, or a decision that needs waiting; ask Read.
+  std::optional<Result<ReadResult>> TryRead(const Authenticated& who, Handle& handle,
+                                            uint64_t offset, uint32_t size);
+  /// Resolves a name from the metadata cache alone. nullopt: ask Open.
+  std::optional<Result<std::shared_ptr<Handle>>> TryOpen(const Authenticated& who,
+                                                         std::string_view path);
+  /// Brings a range into the cache, or into a disk tier where memory is small. Returns when it is
+  /// there. For `load` and `prefetch`.
+  Task<Result<uint64_t>> Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,
+                               uint64_t size, Call call, Trace* trace);
+
+  // -- Writing, write-through: done when the origin has it; the next read here sees it.
+
+  Task<Result<std::unique_ptr<OriginUpload>>> Put(Authenticated who, std::string path,
+                                                  Condition condition, Call call);
+  Task<Result<void>> Delete(Authenticated who, std::string path, Condition condition, Call call);
+  Task<Result<std::string>> CreateMultipart(Authenticated who, std::string path, Call call);
+  Task<Result<std::unique_ptr<OriginUpload>>> PutPart(Authenticated who, std::string path,
+                                                      std::string upload_id, uint32_t number,
+                                                      Call call);
+  Task<Result<ObjectInfo>> CompleteMultipart(Authenticated who, std::string path,
+                                             std::string upload_id, std::vector<UploadedPart> parts,
+                                             Condition condition, Call call);
+  Task<Result<void>> AbortMultipart(Authenticated who, std::string path, std::string upload_id,
+                                    Call call);
+
+  // -- Administration.
+
+  Task<Result<void>> Attach(Authenticated who, AttachmentConfig config, Call call);
+  Task<Result<void>> Detach(Authenticated who, std::string name, Call call);
+  std::vector<std::shared_ptr<const Attachment>> Attachments(const Authenticated& who);
+  /// Forgets the cached blocks and names under a path prefix; returns the bytes.
+  Task<Result<uint64_t>> Evict(Authenticated who, std::string path, Call call);
+
+  struct Where {
+    ResolvedObject object;
+    uint64_t memory_bytes = 0;
+    uint64_t disk_bytes = 0;
+  };
+  Task<Result<Where>> Locate(Authenticated who, std::string path, Call call);
+
+  Store& store();
+  Gate& gate();
+  Counters& counters();
+  /// Ready to serve: attachments are known and the node is not closing.
+  bool ready() const;
+
+ private:
+  class Impl;
+  explicit Node(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace forebay

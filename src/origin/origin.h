@@ -1,0 +1,155 @@
+// The store of record behind an attachment. Drivers are thin: retries, limits and the splitting of
+// large reads stand above them, so that every driver gets the same ones.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "src/base/bytes.h"
+#include "src/base/result.h"
+#include "src/runtime/env.h"
+
+namespace forebay {
+
+/// One state of one object, as the origin names it.
+struct ObjectInfo {
+  std::string etag;  // equal etags of one key mean equal bytes
+  uint64_t size = 0;
+  int64_t modified_ns = 0;  // since 1970
+};
+
+struct OriginCapabilities {
+  /// A Head costs no round trip worth sparing; otherwise the first Get of an object tells its size
+  /// and etag, and no Head comes before it.
+  bool cheap_head = false;
+  bool conditional_put = true;
+  bool multipart = true;
+  uint64_t max_key_bytes = 1024;
+  uint64_t min_part_bytes = 0;  // of multipart, the last one excepted
+  uint64_t max_parts = 10'000;
+};
+
+/// The bytes of a ranged read, as they come. Used from its own loop; dropping it gives the rest up.
+class OriginBody {
+ public:
+  virtual ~OriginBody() = default;
+  /// Of the whole object; known before the first byte.
+  virtual const ObjectInfo& info() const = 0;
+  /// How many bytes Read will give in all: the range that was asked for, cut at the object's end.
+  virtual uint64_t size() const = 0;
+  /// At least one byte unless the range has ended (0) or `into` is empty. kVersionChanged where the
+  /// object changed while it was read: what was given before must not be used either, unless it was
+  /// verified by other means. A body that ends early is kUnavailable, never a short one.
+  virtual Task<Result<size_t>> Read(MutableBytes into, Call call) = 0;
+};
+
+struct GetOptions {
+  uint64_t offset = 0;
+  uint64_t size = UINT64_MAX;  // cut at the object's end; an offset past it gives an empty body
+  /// kVersionChanged where the object has another etag (or is gone while this is set).
+  std::string if_match;
+};
+
+/// What must hold for a write or a removal to happen. kAlreadyExists or kVersionChanged where it
+/// does not.
+struct Condition {
+  bool if_absent = false;
+  std::string if_match;
+};
+
+struct ListOptions {
+  std::string prefix;
+  std::string delimiter;  // "" or "/"
+  std::string after;      // names after this one, byte-wise
+  uint32_t limit = 1000;
+};
+
+struct ListEntry {
+  std::string key;
+  ObjectInfo info;
+  bool is_prefix = false;  // a common prefix, ending with the delimiter; info is empty
+};
+
+struct ListPage {
+  std::vector<ListEntry> entries;  // in byte order of their keys
+  bool more = false;               // the next page begins after entries.back().key
+};
+
+/// An object on its way in: invisible until Commit, gone without a trace if it is dropped before.
+class OriginUpload {
+ public:
+  virtual ~OriginUpload() = default;
+  /// `parts` must live until the task is done.
+  virtual Task<Result<void>> Write(std::span<const Bytes> parts, Call call) = 0;
+  /// Durable at the origin, whole and under its name, when it returns. The condition is decided
+  /// here.
+  virtual Task<Result<ObjectInfo>> Commit(Call call) = 0;
+  /// To be awaited before dropping an upload that was not committed.
+  virtual Task<void> Abort() = 0;
+};
+
+struct UploadedPart {
+  uint32_t number = 0;  // 1..max_parts
+  std::string etag;
+  uint64_t size = 0;
+};
+
+/// Where a range can be read without the origin's front end, for stores that let readers do that.
+struct DirectSource {
+  std::string url;
+  std::string token;
+  int64_t expires_ns = 0;  // wall clock
+};
+
+/// Any loop may use it with its own Env. Keys are relative to the origin's prefix, non-empty, and
+/// were checked by the node (no "..", NUL, leading or doubled slash).
+/// Errors: kNotFound, kVersionChanged, kAlreadyExists, kPermissionDenied and kInvalidArgument are
+/// final; kUnavailable and kOverloaded (it asked to slow down) may be tried again.
+class Origin {
+ public:
+  virtual ~Origin() = default;
+
+  /// "file:///data", without credentials: for people.
+  virtual const std::string& url() const = 0;
+  virtual const OriginCapabilities& capabilities() const = 0;
+
+  virtual Task<Result<ObjectInfo>> Head(Env& env, std::string key, Call call) = 0;
+  virtual Task<Result<std::unique_ptr<OriginBody>>> Get(Env& env, std::string key,
+                                                        GetOptions options, Call call) = 0;
+  virtual Task<Result<ListPage>> List(Env& env, ListOptions options, Call call) = 0;
+
+  virtual Task<Result<std::unique_ptr<OriginUpload>>> Put(Env& env, std::string key,
+                                                          Condition condition, Call call) = 0;
+  /// kNotFound where there was nothing; a removal that was asked for twice is the caller's
+  /// business.
+  virtual Task<Result<void>> Delete(Env& env, std::string key, Condition condition, Call call) = 0;
+
+  /// An upload in parts, by id: parts in any order and from any process, a part again replaces it.
+  virtual Task<Result<std::string>> CreateMultipart(Env& env, std::string key, Call call) = 0;
+  virtual Task<Result<std::unique_ptr<OriginUpload>>> PutPart(Env& env, std::string key,
+                                                              std::string upload_id,
+                                                              uint32_t number, Call call) = 0;
+  virtual Task<Result<std::vector<UploadedPart>>> ListParts(Env& env, std::string key,
+                                                            std::string upload_id, Call call) = 0;
+  /// `parts` in ascending order; kInvalidArgument names the one that is missing or differs.
+  virtual Task<Result<ObjectInfo>> CompleteMultipart(Env& env, std::string key,
+                                                     std::string upload_id,
+                                                     std::vector<UploadedPart> parts,
+                                                     Condition condition, Call call) = 0;
+  virtual Task<Result<void>> AbortMultipart(Env& env, std::string key, std::string upload_id,
+                                            Call call) = 0;
+
+  /// nullopt, which is the default: read through Get.
+  virtual Task<Result<std::optional<DirectSource>>> Locate(Env& env, std::string key,
+                                                           uint64_t offset, uint64_t size,
+                                                           Call call);
+
+  /// Removes what uploads that died left behind. Called when an attachment is opened by its node.
+  virtual Task<Result<void>> Sweep(Env& env) = 0;
+};
+
+}  // namespace forebay
