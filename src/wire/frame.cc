@@ -28,76 +28,51 @@ constexpr Code kCodes[] = {
     Code::kNoSpace,          Code::kInUse,           Code::kUnsupported,   Code::kInternal,
 };
 
+struct Named {
+  MessageType type;
+  std::string_view name;
+};
+constexpr Named kNames[] = {
+    {MessageType::kHello, "Hello"},
+    {MessageType::kWelcome, "Welcome"},
+    {MessageType::kAuth, "Auth"},
+    {MessageType::kReady, "Ready"},
+    {MessageType::kRefused, "Refused"},
+    {MessageType::kPing, "Ping"},
+    {MessageType::kCancel, "Cancel"},
+    {MessageType::kOpen, "Open"},
+    {MessageType::kClose, "Close"},
+    {MessageType::kRead, "Read"},
+    {MessageType::kGet, "Get"},
+    {MessageType::kGetMany, "GetMany"},
+    {MessageType::kStat, "Stat"},
+    {MessageType::kList, "List"},
+    {MessageType::kFetch, "Fetch"},
+    {MessageType::kPut, "Put"},
+    {MessageType::kPutBegin, "PutBegin"},
+    {MessageType::kPutData, "PutData"},
+    {MessageType::kPutCommit, "PutCommit"},
+    {MessageType::kPutAbort, "PutAbort"},
+    {MessageType::kDelete, "Delete"},
+    {MessageType::kMultipartCreate, "MultipartCreate"},
+    {MessageType::kPartBegin, "PartBegin"},
+    {MessageType::kMultipartComplete, "MultipartComplete"},
+    {MessageType::kMultipartAbort, "MultipartAbort"},
+    {MessageType::kAttach, "Attach"},
+    {MessageType::kDetach, "Detach"},
+    {MessageType::kAttachments, "Attachments"},
+    {MessageType::kEvict, "Evict"},
+    {MessageType::kWhere, "Where"},
+    {MessageType::kStatus, "Status"},
+    {MessageType::kWindow, "Window"},
+    {MessageType::kWindowSegment, "WindowSegment"},
+};
+
 }  // namespace
 
 std::string_view NameOf(MessageType type) {
-  switch (type) {
-    case MessageType::kHello:
-      return "Hello";
-    case MessageType::kWelcome:
-      return "Welcome";
-    case MessageType::kAuth:
-      return "Auth";
-    case MessageType::kReady:
-      return "Ready";
-    case MessageType::kRefused:
-      return "Refused";
-    case MessageType::kPing:
-      return "Ping";
-    case MessageType::kCancel:
-      return "Cancel";
-    case MessageType::kOpen:
-      return "Open";
-    case MessageType::kClose:
-      return "Close";
-    case MessageType::kRead:
-      return "Read";
-    case MessageType::kGet:
-      return "Get";
-    case MessageType::kGetMany:
-      return "GetMany";
-    case MessageType::kStat:
-      return "Stat";
-    case MessageType::kList:
-      return "List";
-    case MessageType::kFetch:
-      return "Fetch";
-    case MessageType::kPut:
-      return "Put";
-    case MessageType::kPutBegin:
-      return "PutBegin";
-    case MessageType::kPutData:
-      return "PutData";
-    case MessageType::kPutCommit:
-      return "PutCommit";
-    case MessageType::kPutAbort:
-      return "PutAbort";
-    case MessageType::kDelete:
-      return "Delete";
-    case MessageType::kMultipartCreate:
-      return "MultipartCreate";
-    case MessageType::kPartBegin:
-      return "PartBegin";
-    case MessageType::kMultipartComplete:
-      return "MultipartComplete";
-    case MessageType::kMultipartAbort:
-      return "MultipartAbort";
-    case MessageType::kAttach:
-      return "Attach";
-    case MessageType::kDetach:
-      return "Detach";
-    case MessageType::kAttachments:
-      return "Attachments";
-    case MessageType::kEvict:
-      return "Evict";
-    case MessageType::kWhere:
-      return "Where";
-    case MessageType::kStatus:
-      return "Status";
-    case MessageType::kWindow:
-      return "Window";
-    case MessageType::kWindowSegment:
-      return "WindowSegment";
+  for (const Named& named : kNames) {
+    if (named.type == type) return named.name;
   }
   return "?";
 }
