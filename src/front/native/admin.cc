@@ -79,13 +79,64 @@ Task<Result<void>> Session::Status(SlowRequest& slow) {
   co_return Result<void>{};
 }
 
-/// Grants are not sent yet: a Stream has no way to pass descriptors (docs/STATUS.md).
-Task<Result<void>> Session::Window(SlowRequest&) {
-  co_return Fail(Code::kUnsupported, "this node shares no memory: read through the connection");
+// ---- The window.
+
+Result<void> Session::CheckWindow() const {
+  if (is_unix_ && door_.options.window != nullptr) return {};
+  return Fail(Code::kUnsupported, "this node shares no memory here: read through the connection");
 }
 
-Task<Result<void>> Session::WindowSegment(SlowRequest&) {
-  co_return Fail(Code::kUnsupported, "this node shares no memory: read through the connection");
+/// A frame of its own, because its descriptors go with its first byte.
+Task<Result<void>> Session::SendGrant(const SlowRequest& slow, WindowGrant grant) {
+  FB_ASSERT(grant.descriptors.size() <= kMaxDescriptors);
+  while ((sending_ || batch_) && !ended_) {
+    if (sending_) {
+      co_await changed_.Wait();
+    } else {
+      co_await Flush();
+    }
+  }
+  if (ended_) co_return Result<void>{};
+  std::vector<std::byte> frame(wire::kHeaderBytes + grant.grant.size());
+  const size_t size = EncodeFrame(frame,
+                                  {.request_id = slow.header.request_id,
+                                   .type = slow.header.type,
+                                   .flags = wire::kIsAnswer,
+                                   .queue_depth = door_.queue_depth(),
+                                   .descriptors = static_cast<uint8_t>(grant.descriptors.size())},
+                                  wire::WindowAnswer{.grant = AsBytes(grant.grant)});
+  FB_ASSERT(size == frame.size());
+  const Bytes part = frame;
+  sending_ = true;
+  send_until_ = door_.env.clock.Now() + door_.options.send_timeout;
+  const auto sent = grant.descriptors.empty() ? co_await stream_->Send(std::span(&part, 1), {})
+                                              : co_await stream_->SendDescriptors(
+                                                    std::span(&part, 1), grant.descriptors, {});
+  send_until_ = Instant::Never();
+  sending_ = false;
+  changed_.Tell();
+  if (!sent) Shutdown();
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Session::Window(SlowRequest& slow) {
+  FB_CO_TRY(CheckWindow());
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::WindowRequest>());
+  uses_window_ = true;
+  FB_CO_ASSIGN(WindowGrant grant, co_await door_.options.window->Open(
+                                      *who_, number_, request.attachment_id,
+                                      std::string(AsText(request.request)), slow.call));
+  co_return co_await SendGrant(slow, std::move(grant));
+}
+
+Task<Result<void>> Session::WindowSegment(SlowRequest& slow) {
+  FB_CO_TRY(CheckWindow());
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::WindowSegmentRequest>());
+  uses_window_ = true;
+  FB_CO_ASSIGN(WindowGrant grant,
+               co_await door_.options.window->Segment(*who_, number_, request.attachment_id,
+                                                      request.segment, slow.call));
+  co_return co_await SendGrant(slow, std::move(grant));
 }
 
 }  // namespace forebay

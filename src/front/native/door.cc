@@ -24,7 +24,7 @@ constexpr Duration kDrainPoll = std::chrono::milliseconds(5);
 class NativeDoor::Impl {
  public:
   Impl(Env& env, Node& node, NativeDoorOptions options)
-      : door_{.env = env, .node = node, .options = std::move(options)}, group_(env.executor) {}
+      : door_(env, node, std::move(options)), group_(env.executor) {}
   ~Impl() { FB_ASSERT(group_.running() == 0); }
 
   Result<void> Start();

@@ -38,8 +38,6 @@ struct NativeDoorOptions {
 
   /// What Status answers with; null: kUnsupported.
   std::function<std::string()> status_json;
-  /// Who is at the other end of a Unix socket.
-  std::function<Result<LocalPeer>(Stream& stream)> local_peer;
   /// Null: no window is offered. Must outlive the door.
   WindowHost* window = nullptr;
   /// True for a TCP peer on this machine; null: by its address (127.0.0.0/8, ::1).

@@ -41,6 +41,8 @@ class Signal {
 };
 
 struct DoorState {
+  DoorState(Env& e, Node& n, NativeDoorOptions o) : env(e), node(n), options(std::move(o)) {}
+
   Env& env;
   Node& node;
   NativeDoorOptions options;

@@ -65,15 +65,9 @@ bool Session::FromThisMachine() const {
   return peer.starts_with("127.") || peer.starts_with("[::1]:") || peer.starts_with("[::ffff:127.");
 }
 
-Result<uint8_t> Session::AuthMethods() {
+Result<uint8_t> Session::AuthMethods() const {
   const uint8_t token = door_.node.gate().has_tokens() ? wire::kAuthToken : 0;
-  if (is_unix_) {
-    if (!door_.options.local_peer) {
-      return Fail(Code::kUnsupported, "Unix sockets: the platform does not name their peers");
-    }
-    FB_ASSIGN(local_, door_.options.local_peer(*stream_));
-    return uint8_t(wire::kAuthNone | token);
-  }
+  if (is_unix_) return uint8_t(wire::kAuthNone | token);
   if (token != 0) return token;
   if (FromThisMachine()) return uint8_t{wire::kAuthNone};
   return Fail(
@@ -92,8 +86,10 @@ Result<Authenticated> Session::Admit(const wire::Auth& auth, uint8_t methods, By
     const std::string transcript = wire::ClientTranscript(hello, welcome);
     return gate.AdmitToken(auth.token_name, AsBytes(transcript), auth.proof);
   }
-  if (local_) return gate.AdmitLocal(*local_);
-  return gate.AdmitLoopback();
+  if (!is_unix_) return gate.AdmitLoopback();
+  const auto peer = stream_->peer_process();
+  if (peer) return gate.AdmitLocal({.uid = peer->uid, .gid = peer->gid, .pid = peer->pid});
+  return Fail(Code::kUnauthenticated, "the kernel does not say who is at the socket's other end");
 }
 
 /// The Welcome's meta, which the proofs are made over.

@@ -221,9 +221,10 @@ Task<Result<void>> Session::GetOne(SlowRequest& slow, const wire::GetItem& item,
     FB_CO_ASSIGN(ReadResult result, co_await door_.node.Read(*who_, handle, item.offset, item.size,
                                                              slow.call, &slow.trace));
     const ResolvedObject& object = ObjectOf(*handle);
-    if (AnswerData(slow.header, object, item.offset, result,
-                   wire::GetManyAnswer{.index = index, .message = {}, .info = InfoOf(object)},
-                   wire::kMoreFollow)) {
+    if (AnswerData(
+            slow.header, object, item.offset, result,
+            wire::GetManyAnswer{.index = index, .message = {}, .info = InfoOf(object), .crcs = {}},
+            wire::kMoreFollow)) {
       co_return Result<void>{};
     }
   }
@@ -238,9 +239,10 @@ bool Session::TryGetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t i
   auto result = door_.node.TryRead(*who_, handle, item.offset, item.size);
   if (!result || !*result) return false;
   const ResolvedObject& object = ObjectOf(handle);
-  return AnswerData(slow.header, object, item.offset, **result,
-                    wire::GetManyAnswer{.index = index, .message = {}, .info = InfoOf(object)},
-                    wire::kMoreFollow);
+  return AnswerData(
+      slow.header, object, item.offset, **result,
+      wire::GetManyAnswer{.index = index, .message = {}, .info = InfoOf(object), .crcs = {}},
+      wire::kMoreFollow);
 }
 
 /// Takes items that were not in memory until there is none left.
@@ -254,7 +256,9 @@ Task<void> Session::GetRest(SlowRequest* slow, const std::vector<wire::GetItem>*
     const wire::GetManyAnswer failed{
         .index = index,
         .status = wire::StatusOf(done.error().code()),
-        .message = std::string_view(done.error().message()).substr(0, wire::kMaxErrorBytes)};
+        .message = std::string_view(done.error().message()).substr(0, wire::kMaxErrorBytes),
+        .info = {},
+        .crcs = {}};
     Queued(EncodeAnswer(batch().Room(wire::kHeaderBytes + wire::kMaxErrorBytes + 256), slow->header,
                         door_.queue_depth(), failed, 0, wire::kMoreFollow));
     if (!sending_) co_await Flush();

@@ -274,7 +274,7 @@ void Session::StartSlow(const wire::FrameHeader& header, Bytes meta, wire::Growi
 }
 
 Task<void> Session::RunSlow(std::unique_ptr<SlowRequest> slow) {
-  const Result<void> done = co_await Handle(*slow);
+  const Result<void> done = co_await Perform(*slow);
   slow_.erase(slow->header.request_id);
   --door_.waiting;
   queued_bytes_ -= slow->reserved_bytes;
@@ -286,7 +286,7 @@ Task<void> Session::RunSlow(std::unique_ptr<SlowRequest> slow) {
   if (batch_ && !sending_) co_await Flush();
 }
 
-Task<Result<void>> Session::Handle(SlowRequest& slow) {
+Task<Result<void>> Session::Perform(SlowRequest& slow) {
   switch (slow.header.type) {
     case MessageType::kOpen:
       return Open(slow);

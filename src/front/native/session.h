@@ -9,6 +9,7 @@
 
 #include "src/front/native/door_state.h"
 #include "src/front/native/handle_table.h"
+#include "src/front/native/window_host.h"
 #include "src/runtime/sync.h"
 #include "src/wire/admin_messages.h"
 #include "src/wire/inbox.h"
@@ -73,7 +74,7 @@ class Session {
   Result<void> CheckRoomFor(const SlowRequest& slow) const;
   void StartSlow(const wire::FrameHeader& header, Bytes meta, wire::GrowingBuffer data);
   Task<void> RunSlow(std::unique_ptr<SlowRequest> slow);
-  Task<Result<void>> Handle(SlowRequest& slow);
+  Task<Result<void>> Perform(SlowRequest& slow);
   Task<Result<void>> TakeData();
   Task<void> EndAll();
 
@@ -84,7 +85,7 @@ class Session {
   Task<void> Refuse(Error error);
   Task<Result<void>> SendNow(Bytes frame);
   wire::Nonce DrawNonce();
-  Result<uint8_t> AuthMethods();
+  Result<uint8_t> AuthMethods() const;
   bool FromThisMachine() const;
   Result<Authenticated> Admit(const wire::Auth& auth, uint8_t methods, Bytes hello, Bytes welcome);
 
@@ -147,6 +148,8 @@ class Session {
   Task<Result<void>> Evict(SlowRequest& slow);
   Task<Result<void>> Where(SlowRequest& slow);
   Task<Result<void>> Status(SlowRequest& slow);
+  Result<void> CheckWindow() const;
+  Task<Result<void>> SendGrant(const SlowRequest& slow, WindowGrant grant);
   Task<Result<void>> Window(SlowRequest& slow);
   Task<Result<void>> WindowSegment(SlowRequest& slow);
 
@@ -156,7 +159,6 @@ class Session {
   const uint64_t number_;
   TaskGroup group_;
   std::optional<Authenticated> who_;  // once the handshake is over
-  std::optional<LocalPeer> local_;
   HandleTable handles_;
   wire::Inbox inbox_;
   size_t receive_bytes_;
