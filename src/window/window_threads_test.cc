@@ -214,5 +214,90 @@ TEST(WindowThreads, NobodyEverSeesAWrongByte) {
       tally.names.load(), stats.memory_evictions);
 }
 
+// -- The protocol of pins alone, as fast as it goes, so that its narrowest moments are met.
+
+constexpr uint32_t kKeys = 4;  // that take turns in one place of memory
+constexpr uint32_t kSmall = 64;
+
+/// One place in memory that holds one block after the other.
+class OnePlace {
+ public:
+  OnePlace(WindowWriter& writer, MutableBytes memory) : writer_(writer), memory_(memory) {
+    segment_.number = 1;
+    frame_.run = {.segment = &segment_, .extent = {.first = 0, .pages = 1}};
+    frame_.length = kSmall;
+    frame_.complete = true;
+  }
+
+  void TakeTurns(Tally& tally) {
+    for (uint64_t turn = 0; !tally.stop; ++turn) {
+      frame_.key = Key(turn % kKeys);
+      std::memset(memory_.data(), static_cast<int>(turn % kKeys), kSmall);
+      writer_.Readable(frame_);
+      for (uint64_t i = turn % 64; i > 0; --i) writer_.IsRead(frame_);
+      while (!writer_.LetGo(frame_)) ++refusals;
+    }
+  }
+  uint64_t refusals = 0;
+
+ private:
+  WindowWriter& writer_;
+  const MutableBytes memory_;
+  Arena::Segment segment_;
+  Frame frame_;
+};
+
+void LookForEver(WindowReader& reader, MutableBytes memory, Tally& tally) {
+  while (!tally.stop && tally.wrong == 0) {
+    for (uint32_t n = 0; n < kKeys; ++n) {
+      PinnedBlock block;
+      uint64_t segment = 0;
+      const Found found = reader.Pin(Key(n), &block, &segment);
+      if (found == Found::kUnknownSegment) {
+        reader.AddSegment(segment, std::make_unique<Borrowed>(memory));
+      }
+      if (found != Found::kHere) continue;
+      ++tally.views;
+      for (int look = 0; look < 4; ++look) {
+        for (const std::byte byte : block.bytes) {
+          if (byte != std::byte(n)) ++tally.wrong;
+        }
+      }
+      reader.Unpin(block);
+    }
+  }
+}
+
+Task<void> StopAfter(Env& env, Duration time, Tally& tally) {
+  static_cast<void>(co_await env.clock.Sleep(time));
+  tally.stop = true;
+}
+
+TEST(WindowThreads, AReaderAndTheNodeNeverMissEachOther) {
+  store_testing::SilentLog silent;
+  auto loop = Loop::Create({.io = IoBackend::kEpoll, .log = &silent});
+  ASSERT_TRUE(loop);
+  StoreOnLoop on(std::move(*loop));
+  StoreOptions options;
+  options.dram.capacity_bytes = kMiB;
+  options.max_block_bytes = 64 * kKiB;
+  ASSERT_TRUE(on.Open(options));
+  Tally tally;
+  alignas(64) std::byte memory[kPageBytes] = {};
+  SharedWindow window(on.env().memory, on.store(), 1);
+  OnePlace place(*window.writer, memory);
+  std::vector<std::thread> threads;
+  threads.emplace_back([&] { place.TakeTurns(tally); });
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] { LookForEver(*window.reader, memory, tally); });
+  }
+  on.loop().Run(StopAfter(on.env(), std::chrono::seconds(ByTier(1, 4, 60)), tally));
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(tally.wrong, 0u);
+  EXPECT_GT(tally.views, 1000u);
+  EXPECT_GT(place.refusals, 0u);
+  printf("note: window pins: %lu views, %lu refusals\n", tally.views.load(), place.refusals);
+}
+
 }  // namespace
 }  // namespace forebay::window
