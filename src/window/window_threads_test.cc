@@ -217,7 +217,7 @@ TEST(WindowThreads, NobodyEverSeesAWrongByte) {
 // -- The protocol of pins alone, as fast as it goes, so that its narrowest moments are met.
 
 constexpr uint32_t kKeys = 4;  // that take turns in one place of memory
-constexpr uint32_t kSmall = 64;
+constexpr uint32_t kSmall = 8;
 
 /// One place in memory that holds one block after the other.
 class OnePlace {
@@ -258,7 +258,7 @@ void LookForEver(WindowReader& reader, MutableBytes memory, Tally& tally) {
       }
       if (found != Found::kHere) continue;
       ++tally.views;
-      for (int look = 0; look < 4; ++look) {
+      for (int look = 0; look < 2; ++look) {
         for (const std::byte byte : block.bytes) {
           if (byte != std::byte(n)) ++tally.wrong;
         }
