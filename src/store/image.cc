@@ -26,8 +26,8 @@ ImageLayout::ImageLayout(uint32_t length_bytes) : length(length_bytes) {
   FB_ASSERT(length > 0 && length <= kMaxBlockBytes);
   data_pages = static_cast<uint32_t>(DivideRoundUp(length, kPageBytes));
   bitmap_words = static_cast<uint32_t>(DivideRoundUp(data_pages, 64));
-  trailer_bytes =
-      static_cast<uint32_t>(RoundUp(uint64_t{data_pages} * 4, 8)) + bitmap_words * 16 + kFooterBytes;
+  trailer_bytes = static_cast<uint32_t>(RoundUp(uint64_t{data_pages} * 4, 8)) + bitmap_words * 16 +
+                  kFooterBytes;
   total_pages =
       static_cast<uint32_t>(DivideRoundUp(RoundUp(length, 8) + trailer_bytes, kPageBytes));
   trailer_offset = total_pages * kPageBytes - trailer_bytes;
