@@ -14,9 +14,10 @@ namespace {
 constexpr ReadaheadLimits kLimits;
 
 /// Reads an object from end to end; the ranges that were asked for ahead.
-std::vector<ByteRange> ReadInOrder(Readahead& reader, uint64_t object_bytes, uint64_t step) {
+std::vector<ByteRange> ReadInOrder(Readahead& reader, uint64_t object_bytes, uint64_t step,
+                                   uint64_t until = UINT64_MAX) {
   std::vector<ByteRange> asked;
-  for (uint64_t at = 0; at < object_bytes; at += step) {
+  for (uint64_t at = 0; at < std::min(object_bytes, until); at += step) {
     const uint64_t size = std::min(step, object_bytes - at);
     const auto decision = reader.Decide(at, size, object_bytes, kLimits);
     reader.Follow(decision);
@@ -94,7 +95,7 @@ TEST(Readahead, AJumpEndsTheWindowsAndReadingOnBeginsThemAnew) {
 
 TEST(Readahead, RequestsThatOvertakeEachOtherAreInOrder) {
   Readahead reader;
-  uint64_t until = ReadInOrder(reader, 16 * kMiB, kMiB).back().end;
+  uint64_t until = ReadInOrder(reader, kGiB, kMiB, 16 * kMiB).back().end;
   for (uint64_t at = 16 * kMiB; at < 512 * kMiB; at += 2 * kMiB) {
     for (const uint64_t offset : {at + kMiB, at}) {
       const auto decision = reader.Decide(offset, kMiB, kGiB, kLimits);
