@@ -65,8 +65,7 @@ Task<void> ReadRandomly(DoorWorld* world, uint64_t seed, int reads, int* good) {
     const std::string& bytes = world->script.objects[path].bytes;
     const uint64_t offset = prng.Below(bytes.size() + 1);
     const size_t size = 1 + prng.Below(into.size());
-    const auto got =
-        co_await connection->Get(path, offset, MutableBytes(into).first(size), {});
+    const auto got = co_await connection->Get(path, offset, MutableBytes(into).first(size), {});
     const std::string_view expected = std::string_view(bytes).substr(offset, size);
     if (got && AsText(Bytes(into).first(got->size)) == expected) ++*good;
   }
