@@ -10,8 +10,6 @@
 
 namespace forebay {
 
-const ResolvedObject& ObjectOf(const Handle& handle);
-
 /// Tells everyone who waits right now that something changed; they look for themselves. One loop.
 class Signal {
  public:
