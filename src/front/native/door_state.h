@@ -40,6 +40,10 @@ class Signal {
 
 struct DoorState {
   DoorState(Env& e, Node& n, NativeDoorOptions o) : env(e), node(n), options(std::move(o)) {}
+  DoorState(const DoorState&) = delete;
+  DoorState& operator=(const DoorState&) = delete;
+  /// Every session has given back what it took.
+  ~DoorState() { FB_ASSERT(queued_bytes == 0 && upload_bytes == 0 && waiting == 0); }
 
   Env& env;
   Node& node;
