@@ -43,7 +43,9 @@ struct DoorState {
   DoorState(const DoorState&) = delete;
   DoorState& operator=(const DoorState&) = delete;
   /// Every session has given back what it took.
-  ~DoorState() { FB_ASSERT(queued_bytes == 0 && upload_bytes == 0 && waiting == 0); }
+  ~DoorState() {
+    FB_ASSERT(queued_bytes == 0 && upload_bytes == 0 && waiting == 0 && large_metas == 0);
+  }
 
   Env& env;
   Node& node;
@@ -54,6 +56,7 @@ struct DoorState {
   uint32_t waiting = 0;       // requests in progress that are not answered at once
   uint64_t last_session = 0;
   uint64_t last_nonce = 0;
+  uint32_t large_metas = 0;  // long lists that are coming in, of all sessions
   bool stopping = false;
   std::array<std::byte, 64u << 10> scratch;  // for bytes that nobody wants
 

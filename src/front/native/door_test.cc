@@ -378,6 +378,10 @@ Task<void> Hostile(DoorWorld& door, Env& client) {
   std::string big = FrameOf(wire::Hello{.client = {}, .later = {}});
   wire::FrameHeader huge{.meta_size = UINT32_MAX, .type = wire::MessageType::kHello};
   wire::EncodeHeader(huge, Span(big).data());
+  // Claims what a list may have, before it said who it is.
+  std::string longest = big;
+  wire::EncodeHeader({.meta_size = wire::kMaxMetaBytes, .type = wire::MessageType::kHello},
+                     Span(longest).data());
   const std::string hello = FrameOf(wire::Hello{.client = {}, .later = {}});
   std::string flipped = hello;
   flipped[40] ^= 1;
@@ -386,6 +390,7 @@ Task<void> Hostile(DoorWorld& door, Env& client) {
                                  big,
                                  flipped,
                                  FrameOf(wire::Hello{.magic = 1, .client = {}, .later = {}}),
+                                 longest,
                                  FrameOf(wire::Ready{}),
                                  hello + PatternBytes(5000, 4),
                                  hello + FrameOf(wire::Auth{.method = 3, .token_name = {}})};
