@@ -15,7 +15,8 @@
 
 namespace forebay {
 
-/// What a caller may do with one attachment. Admin is the right to attach, detach and evict.
+/// What a caller may do with one attachment. Admin is the right to attach, detach and evict. By
+/// Unix socket root and the node's own user have all rights, others who are let in all but admin.
 enum Right : uint8_t { kRead = 1, kWrite = 2, kList = 4, kAdmin = 8 };
 using Rights = uint8_t;
 inline constexpr Rights kAllRights = kRead | kWrite | kList | kAdmin;
@@ -46,7 +47,7 @@ class Authenticated {
   friend class Gate;
   struct Identity {
     std::string who;                    // "uid 1000", "token reader": for logs, never a secret
-    std::optional<LocalPeer> local;     // by Unix socket
+    std::optional<LocalPeer> local;     // by Unix socket; neither this nor a token: by loopback
     std::shared_ptr<const void> token;  // by token; the gate's own
   };
   explicit Authenticated(std::shared_ptr<const Identity> identity)
@@ -65,20 +66,22 @@ class Gate {
  public:
   struct Options {
     /// Lines "NAME SECRET-IN-HEX /ATTACHMENT:RIGHTS[,…]" (rights of "rwla", attachment "*" for
-    /// all); read again when it changes. Empty: no tokens, and TCP is for loopback only.
+    /// all); given anew when the file changes. Without one: no tokens, and TCP is for loopback
+    /// only.
     std::string token_file_text;
     uint32_t own_uid = 0;
   };
   static Result<std::unique_ptr<Gate>> Create(Options options);
   ~Gate();
 
-  /// New contents of the token file: tokens that are gone lose their rights at once, in open
-  /// connections too. An error leaves the old ones in force.
+  /// New contents of the token file: tokens that are gone or have another secret lose their rights
+  /// at once, in open connections too. An error leaves the old ones in force.
   Result<void> ReplaceTokens(std::string_view token_file_text);
   bool has_tokens() const;
 
   Authenticated AdmitLocal(const LocalPeer& peer) const;
-  /// A caller by TCP from this machine where no tokens are configured. kUnauthenticated otherwise.
+  /// A caller by TCP from this machine where no tokens are configured: as one by Unix socket whose
+  /// user is not known, until tokens are. kUnauthenticated otherwise.
   Result<Authenticated> AdmitLoopback() const;
   /// `proof` is HMAC-SHA256 of `transcript` under the token's secret; compared in constant time.
   /// kUnauthenticated for unknown names and wrong proofs alike, without saying which.
@@ -96,9 +99,12 @@ class Gate {
   Result<void> CheckAdmin(const Authenticated& caller) const;
 
  private:
-  struct Tokens;
   explicit Gate(Options options);
+  struct Token;
   struct State;
+  Rights RightsOf(const Authenticated& caller, const GuardedAttachment& attachment) const;
+  bool IsMaster(const LocalPeer& peer) const;
+  std::shared_ptr<const Token> FindToken(std::string_view name) const;
   std::unique_ptr<State> state_;
 };
 
