@@ -112,15 +112,19 @@ class File {
   /// Fewer bytes than asked for only where the object ends. kVersionChanged: the object is another
   /// one by now and what was not read before is gone; open it anew.
   Result<uint64_t> Read(uint64_t offset, MutableBytes into);
+  /// Client::Collect tells how it ended; `into` must live until then. kOverloaded: collect first.
+  Result<void> Submit(uint64_t offset, MutableBytes into, void* tag);
   /// At most up to the end of the block that `offset` is in.
   Result<BlockView> View(uint64_t offset, uint64_t size);
   void Release(BlockView& view);
 
  private:
   friend class Client;
+  friend class Queue;
+  friend class Submission;
   struct Impl;
-  explicit File(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit File(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;  // reads that were submitted keep it, too
 };
 
 /// An object or a part on its way in, over one connection: if that breaks, the upload has failed
@@ -175,9 +179,8 @@ class Client {
 
   // -- Completion queue.
 
-  /// `into` must live until it was collected. kOverloaded: collect first.
-  Result<void> SubmitRead(File& file, uint64_t offset, MutableBytes into, void* tag);
-  /// Waits up to `wait` for at least one; fewer than asked for are normal, 0 after the wait.
+  /// What File::Submit began. Waits up to `wait` for at least one; fewer than asked for are normal,
+  /// 0 after the wait.
   Result<size_t> Collect(std::span<Completion> into, Duration wait);
   /// Readable when there is something to collect or to receive.
   Result<int> EventDescriptor();
@@ -208,8 +211,11 @@ class Client {
   Result<std::string> StatusJson();
 
  private:
+  friend class File;
+  friend class Upload;
   struct Impl;
   explicit Client(std::unique_ptr<Impl> impl);
+  Result<uint32_t> GetLong(const wire::GetSlot& slot);
   std::unique_ptr<Impl> impl_;
 };
 

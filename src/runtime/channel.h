@@ -46,8 +46,11 @@ class Beacon {
   virtual ~Beacon() = default;
   virtual int descriptor() const = 0;
   virtual Result<void> Watch(Channel& channel) = 0;
+  virtual void Forget(Channel& channel) = 0;
   virtual void Raise() = 0;
   virtual void Lower() = 0;
+  /// False where `until` came first.
+  virtual bool Wait(Instant until) = 0;
 };
 
 /// Any thread.
