@@ -104,6 +104,49 @@ TEST(Vectors, EveryMessageIsWrittenAndReadAsTheFileSays) {
   }
 }
 
+/// The words behind `kind` of each line that begins with it.
+std::vector<std::vector<std::string>> LinesOf(std::string_view kind) {
+  std::ifstream file(FOREBAY_WIRE_VECTORS);
+  std::vector<std::vector<std::string>> lines;
+  std::string line;
+  while (std::getline(file, line)) {
+    std::istringstream words(line);
+    std::string word;
+    if (!(words >> word) || word != kind) continue;
+    lines.emplace_back();
+    while (words >> word) lines.back().push_back(word);
+  }
+  return lines;
+}
+
+TEST(Vectors, ChecksumsOfDataAreAsTheFileSays) {
+  const auto lines = LinesOf("piece");
+  ASSERT_FALSE(lines.empty());
+  for (const auto& words : lines) {  // HI LO BLOCK_BYTES OFFSET SIZE BYTE CRCS
+    ASSERT_EQ(words.size(), 7u);
+    const VersionId version{
+        {.hi = std::stoull(words[0], nullptr, 16), .lo = std::stoull(words[1], nullptr, 16)}};
+    const auto block_bytes = static_cast<uint32_t>(std::stoul(words[2]));
+    const std::vector<std::byte> data(std::stoul(words[4]),
+                                      static_cast<std::byte>(std::stoul(words[5])));
+    EXPECT_TRUE(VerifyPieces(version, block_bytes, std::stoull(words[3]), data, FromHex(words[6])))
+        << words[6];
+  }
+}
+
+TEST(Vectors, ProofsAreAsTheFileSays) {
+  const auto lines = LinesOf("proof");
+  ASSERT_FALSE(lines.empty());
+  for (const auto& words : lines) {  // SECRET HELLO WELCOME CLIENT SERVER
+    ASSERT_EQ(words.size(), 5u);
+    const auto secret = FromHex(words[0]);
+    const auto hello = FromHex(words[1]);
+    const auto welcome = FromHex(words[2]);
+    EXPECT_EQ(ToHex(Prove(AsText(secret), ClientTranscript(hello, welcome))), words[3]);
+    EXPECT_EQ(ToHex(Prove(AsText(secret), ServerTranscript(hello, welcome))), words[4]);
+  }
+}
+
 TEST(Vectors, NoCutFrameIsTakenForAWholeOne) {
   ForEachSample(
       [&](std::string_view name, bool is_request, FrameHeader header, const auto& message) {
