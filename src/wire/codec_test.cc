@@ -202,7 +202,7 @@ TEST(FrameHeader, RefusesWhatIsTooLargeOrUnknown) {
   EXPECT_EQ(code_of({.meta_size = kMaxMetaBytes, .data_size = kMaxDataBytes}), Code::kInternal);
   EXPECT_EQ(code_of({.meta_size = kMaxMetaBytes + 1}), Code::kInvalidArgument);
   EXPECT_EQ(code_of({.data_size = kMaxDataBytes + 1}), Code::kInvalidArgument);
-  EXPECT_EQ(code_of({.flags = 4}), Code::kInvalidArgument);
+  EXPECT_EQ(code_of({.flags = 8}), Code::kInvalidArgument);
   bytes[28] ^= std::byte{1};
   EXPECT_EQ(DecodeHeader(bytes).error().code(), Code::kCorrupt);
 }

@@ -53,8 +53,7 @@ Task<Result<uint32_t>> Connection::Read(uint32_t handle, VersionId version, uint
   ReadExchange exchange(version, block_bytes, offset, into);
   const ReadRequest request{
       .handle = handle, .offset = offset, .size = static_cast<uint32_t>(into.size())};
-  FB_CO_TRY(Queue(exchange, request, call, {}));
-  FB_CO_TRY(co_await Finish(exchange, call));
+  FB_CO_TRY(co_await AskForData(exchange, request, call));
   co_return exchange.size();
 }
 
@@ -63,8 +62,7 @@ Task<Result<Connection::Got>> Connection::Get(std::string_view path, uint64_t of
   GetExchange exchange(offset, into);
   const GetRequest request{
       .offset = offset, .size = static_cast<uint32_t>(into.size()), .path = path, .if_match = {}};
-  FB_CO_TRY(Queue(exchange, request, call, {}));
-  FB_CO_TRY(co_await Finish(exchange, call));
+  FB_CO_TRY(co_await AskForData(exchange, request, call));
   co_return Got{std::move(exchange.info()), exchange.size()};
 }
 
@@ -131,6 +129,8 @@ void Connection::Register(Exchange& exchange, uint64_t id, const Call& call) {
   exchange.id_ = id;
   exchange.deadline_ = call.deadline;
   exchange.connection_ = this;
+  exchange.outcome_.reset();
+  exchange.gave_up_.reset();
   pending_[free_slots_.back()] = &exchange;
   free_slots_.pop_back();
   ++in_flight_;

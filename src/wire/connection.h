@@ -68,7 +68,8 @@ class Connection {
     co_return Owned<A>{std::move(exchange.meta()), std::move(value)};
   }
 
-  /// Of an open handle, whose Info says version and block size. The bytes read.
+  /// Of an open handle, whose Info says version and block size. The bytes read. What does not match
+  /// its checksums is asked for once more, checked by the node first; so does Get.
   Task<Result<uint32_t>> Read(uint32_t handle, VersionId version, uint32_t block_bytes,
                               uint64_t offset, MutableBytes into, Call call);
   struct Got {
@@ -88,13 +89,14 @@ class Connection {
   Result<void> TakeWelcome(const ConnectOptions& options, Bytes meta, uint8_t* method);
 
   template <class M>
-  Result<void> Queue(Exchange& exchange, const M& request, const Call& call, Bytes data) {
+  Result<void> Queue(Exchange& exchange, const M& request, const Call& call, Bytes data,
+                     uint8_t flags = 0) {
     FB_TRY(CheckRoom());
     const RequestHead head{.deadline_ms = MillisLeft(call), .trace = {}};
     const uint64_t id = NextId();
     for (const size_t room : {kSmallRequestBytes, kHeaderBytes + size_t{kMaxMetaBytes}}) {
-      const size_t size =
-          EncodeRequest(out_.Room(room), id, head, request, static_cast<uint32_t>(data.size()));
+      const size_t size = EncodeRequest(out_.Room(room), id, head, request,
+                                        static_cast<uint32_t>(data.size()), flags);
       if (size == 0) continue;
       out_.Added(size);
       out_.Append(data);
@@ -102,6 +104,14 @@ class Connection {
       return {};
     }
     return Fail(TooLong(M::kType));
+  }
+  template <class M>
+  Task<Result<void>> AskForData(Exchange& exchange, M request, Call call) {
+    FB_CO_TRY(Queue(exchange, request, call, {}));
+    Result<void> done = co_await Finish(exchange, call);
+    if (done || done.error().code() != Code::kCorrupt || broken_) co_return done;
+    FB_CO_TRY(Queue(exchange, request, call, {}, kCheckFirst));
+    co_return co_await Finish(exchange, call);
   }
   Result<void> CheckRoom() const;
   uint64_t NextId();

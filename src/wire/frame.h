@@ -63,8 +63,11 @@ std::string_view NameOf(MessageType type);
 enum FrameFlag : uint8_t {
   kIsAnswer = 1,
   kMoreFollow = 2,  // of an answer: another frame answers the same request
+  /// Of Read and Get: check what is in memory before it is sent, and fetch anew what is not what
+  /// came in. Asked for after an answer that did not match its checksums.
+  kCheckFirst = 4,
 };
-inline constexpr uint8_t kAllFrameFlags = kIsAnswer | kMoreFollow;
+inline constexpr uint8_t kAllFrameFlags = kIsAnswer | kMoreFollow | kCheckFirst;
 
 /// 0 means success. Code's place in its enum may move; these numbers may not.
 inline constexpr uint16_t kStatusOk = 0;

@@ -227,6 +227,30 @@ TEST_F(DoorTest, AnswersEveryOtherQuestion) {
   world.Run(Administrates(door, server()));
 }
 
+/// Memory that changes under the node: found by whoever reads, mended by reading anew.
+Task<void> RottenMemory(DoorWorld& door, Env& client) {
+  co_await door.Open();
+  auto connection = (co_await door.Connect(client)).value();
+  const std::string& bytes = door.script.objects["/data/odd"].bytes;
+  const BlockKey key = BlockKey::Of(MakeVersionId(7, "/data/odd", "e2"), 0);
+  // Whole pages go out as they are, and the client finds it; of parts the node itself finds it.
+  for (const auto& [offset, size] : {std::pair<uint64_t, uint32_t>{0, 10'001}, {4097, 10}}) {
+    EXPECT_EQ(co_await GetText(*connection, "/data/odd", offset, size), bytes.substr(offset, size));
+    {
+      const View view = door.node->store().Lookup(key, 4096, 4096);
+      EXPECT_TRUE(view);
+      if (view) const_cast<std::byte&>(view.bytes()[5]) ^= std::byte{1};
+    }
+    EXPECT_EQ(co_await GetText(*connection, "/data/odd", offset, size), bytes.substr(offset, size));
+  }
+  co_await connection->Close();
+  co_await door.Close();
+}
+
+TEST_F(DoorTest, MemoryThatChangesIsFoundAndMended) {
+  world.Run(RottenMemory(door, client()));
+}
+
 // ---- Who may come in.
 
 Task<Error> RefusedAs(DoorWorld& door, Env& client, wire::ConnectOptions how) {

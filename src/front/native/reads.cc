@@ -17,9 +17,9 @@ constexpr size_t kMaxPieces = kMaxReadBytes / kPageBytes + 1;
 constexpr size_t kParallelGets = 16;
 static_assert(wire::kMaxDataBytes == kMaxReadBytes);
 
-/// The checksum of a part of a page, once the page itself was found to be what came in. The rest of
-/// the page lies beside the view: pages are filled whole.
-bool PartialCrc(const ReadResult::Piece& piece, uint32_t at, uint32_t size, uint32_t page_end,
+/// The checksum of a page, or a part of it, once the page itself was found to be what came in. The
+/// rest of the page lies beside the view: pages are filled whole.
+bool CheckedCrc(const ReadResult::Piece& piece, uint32_t at, uint32_t size, uint32_t page_end,
                 uint32_t* crc) {
   const uint32_t offset = piece.offset + at;  // in the block
   const uint32_t page = offset / kPageBytes;
@@ -31,8 +31,10 @@ bool PartialCrc(const ReadResult::Piece& piece, uint32_t at, uint32_t size, uint
 }
 
 /// One checksum for each page that the result, which begins at `offset` of the object, touches: the
-/// store's own, but where a page is sent in part. False: a page in memory is not what came in.
-bool PieceCrcs(const ReadResult& result, uint64_t offset, uint64_t object_size, uint32_t* crcs) {
+/// store's own, but where a page is sent in part or is to be checked. False: a page in memory is
+/// not what came in.
+bool PieceCrcs(const ReadResult& result, uint64_t offset, uint64_t object_size, bool check_all,
+               uint32_t* crcs) {
   const uint64_t block_begin = offset / kBlockBytes * kBlockBytes;
   for (size_t i = 0; i < result.count; ++i) {
     const ReadResult::Piece& piece = result.pieces[i];
@@ -45,9 +47,9 @@ bool PieceCrcs(const ReadResult& result, uint64_t offset, uint64_t object_size, 
       const auto page_end =
           static_cast<uint32_t>(std::min<uint64_t>(page_begin + kPageBytes, block_length));
       const uint32_t length = std::min(size - at, page_end - begin);
-      if (begin == page_begin && length == page_end - page_begin) {
+      if (!check_all && begin == page_begin && length == page_end - page_begin) {
         *crcs++ = piece.view.PageChecksum(begin);
-      } else if (!PartialCrc(piece, at, length, page_end, crcs++)) {
+      } else if (!CheckedCrc(piece, at, length, page_end, crcs++)) {
         return false;
       }
       at += length;
@@ -109,7 +111,8 @@ template <class M>
 bool Session::AnswerData(const wire::FrameHeader& request, const ResolvedObject& object,
                          uint64_t offset, ReadResult& result, M answer, uint8_t flags) {
   std::array<uint32_t, kMaxPieces> crcs;
-  if (!PieceCrcs(result, offset, object.info.size, crcs.data())) {
+  if (!PieceCrcs(result, offset, object.info.size, (request.flags & wire::kCheckFirst) != 0,
+                 crcs.data())) {
     for (const ReadResult::Piece& piece : result.all()) door_.node.store().Erase(piece.key);
     return false;
   }

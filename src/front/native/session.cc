@@ -25,7 +25,10 @@ constexpr uint32_t kMaxLargeMetas = 256;
 constexpr Duration kFrameTimeout = std::chrono::seconds(30);
 
 Result<void> CheckRequest(const wire::FrameHeader& header) {
-  if (wire::IsKnown(header.type) && header.type >= MessageType::kPing && header.flags == 0) {
+  const bool reads = header.type == MessageType::kRead || header.type == MessageType::kGet;
+  const uint8_t allowed = reads ? wire::kCheckFirst : 0;
+  if (wire::IsKnown(header.type) && header.type >= MessageType::kPing &&
+      (header.flags & ~allowed) == 0) {
     return {};
   }
   return Fail(Code::kUnsupported, fmt::format("message of type {} and flags {}: no request of "
