@@ -47,6 +47,8 @@ class BatchExchange final : public wire::Exchange {
   }
 
   bool answered(size_t index) const { return answered_[index]; }
+  /// Whose bytes came last.
+  const wire::GetSlot* current() const { return current_; }
 
  private:
   Result<MutableBytes> ExpectData(wire::GetSlot& slot, const wire::GetManyAnswer& answer,
@@ -88,8 +90,10 @@ Error NotAnswered() {
   return Error(Code::kInternal, "not answered");
 }
 
-/// One message. Takes what was answered off the front part of `waiting`, also where it fails.
-Result<void> GetBatch(Link& link, std::vector<wire::GetSlot*>& waiting, Instant until) {
+/// One message. Takes what was answered off the front part of `waiting`, also where it fails; what
+/// did not match its checksums goes to `suspect`.
+Result<void> GetBatch(Link& link, std::vector<wire::GetSlot*>& waiting,
+                      std::vector<wire::GetSlot*>& suspect, Instant until) {
   if (waiting.empty()) return {};
   const wire::GetManyRequest request = Gather(waiting, link.info().limits);
   const size_t count = request.items.size();
@@ -100,10 +104,16 @@ Result<void> GetBatch(Link& link, std::vector<wire::GetSlot*>& waiting, Instant 
     done = link.Start(ticket, request, until);
     if (done) done = link.Await(ticket, until);
   }
+  const bool mismatch = !done && done.error().code() == Code::kCorrupt && !link.broken() &&
+                        exchange.current() != nullptr && !exchange.current()->size;
   std::vector<wire::GetSlot*> left;
   for (size_t i = 0; i < count; ++i) {
     const bool had_end = exchange.answered(i) &&
                          (waiting[i]->size || waiting[i]->size.error().code() != Code::kInternal);
+    if (!had_end && mismatch && waiting[i] == exchange.current()) {
+      suspect.push_back(waiting[i]);
+      continue;
+    }
     if (!had_end && !done) left.push_back(waiting[i]);
     if (!had_end && done && !exchange.answered(i)) {
       waiting[i]->size = Fail(Code::kCorrupt, "the node left this item out");
@@ -111,12 +121,13 @@ Result<void> GetBatch(Link& link, std::vector<wire::GetSlot*>& waiting, Instant 
   }
   left.insert(left.end(), waiting.begin() + static_cast<ptrdiff_t>(count), waiting.end());
   waiting = std::move(left);
+  if (mismatch) return {};
   return done;
 }
 
 }  // namespace
 
-/// A range that no message may carry.
+/// What a batch cannot carry.
 Result<uint32_t> Client::GetLong(const wire::GetSlot& slot) {
   if (slot.into.size() > UINT32_MAX) {
     return Fail(Code::kInvalidArgument,
@@ -142,14 +153,16 @@ size_t Client::GetMany(std::span<wire::GetSlot> slots) {
       waiting.push_back(&slot);
     }
   }
+  std::vector<wire::GetSlot*> suspect;
   while (!waiting.empty()) {
     const auto done = core.Retry(core.NextSlot(), until, [&](const auto& link, Instant end) {
-      return GetBatch(*link, waiting, end);
+      return GetBatch(*link, waiting, suspect, end);
     });
     if (done) continue;
     for (wire::GetSlot* slot : waiting) slot->size = Fail(done.error());
     break;
   }
+  for (wire::GetSlot* slot : suspect) slot->size = GetLong(*slot);
   return static_cast<size_t>(
       std::ranges::count_if(slots, [](const auto& slot) { return slot.size.has_value(); }));
 }

@@ -21,29 +21,47 @@ struct Piece {
   Ticket ticket;
 };
 
-Result<void> ReadPieces(const std::shared_ptr<Link>& link, const ObjectInfo& info, uint32_t handle,
-                        uint64_t offset, MutableBytes into, Instant until) {
-  const size_t piece_bytes = std::max<uint32_t>(1, link->info().limits.max_read_bytes);
-  const size_t count = (into.size() + piece_bytes - 1) / piece_bytes;
-  std::array<std::optional<Piece>, kPiecesInFlight> pieces;
-  size_t started = 0;
-  for (size_t done = 0; done < count; ++done) {
-    for (; started < count && started < done + kPiecesInFlight; ++started) {
-      const size_t at = started * piece_bytes;
-      const MutableBytes part = into.subspan(at, std::min(piece_bytes, into.size() - at));
-      auto& piece = pieces[started % kPiecesInFlight].emplace(info, offset + at, part);
-      FB_TRY(link->Start(
-          piece.ticket,
-          wire::ReadRequest{
-              .handle = handle, .offset = offset + at, .size = static_cast<uint32_t>(part.size())},
-          until));
-    }
-    Piece& piece = *pieces[done % kPiecesInFlight];
-    FB_TRY(link->Await(piece.ticket, until));
-    FB_TRY(CheckWhole(piece.exchange.size(), piece.size));
+/// A range of a file on one connection.
+struct RangeRead {
+  Result<void> Start(size_t number, uint8_t flags = 0) {
+    const size_t at = number * piece_bytes;
+    const MutableBytes part = into.subspan(at, std::min(piece_bytes, into.size() - at));
+    auto& piece = pieces[number % kPiecesInFlight].emplace(info, offset + at, part);
+    return link.Start(
+        piece.ticket,
+        wire::ReadRequest{
+            .handle = handle, .offset = offset + at, .size = static_cast<uint32_t>(part.size())},
+        until, {}, {.flags = flags});
   }
-  return {};
-}
+  Result<void> Finish(size_t number) {
+    Piece& piece = *pieces[number % kPiecesInFlight];
+    FB_TRY(link.Await(piece.ticket, until));
+    return CheckWhole(piece.exchange.size(), piece.size);
+  }
+  Result<void> Run() {
+    const size_t count = (into.size() + piece_bytes - 1) / piece_bytes;
+    size_t started = 0;
+    for (size_t done = 0; done < count; ++done) {
+      while (started < count && started < done + kPiecesInFlight) FB_TRY(Start(started++));
+      auto finished = Finish(done);
+      if (finished) continue;
+      if (finished.error().code() != Code::kCorrupt || link.broken()) return finished;
+      // Memory of the node may have changed since its checksums were made: it looks, and mends.
+      FB_TRY(Start(done, wire::kCheckFirst));
+      FB_TRY(Finish(done));
+    }
+    return {};
+  }
+
+  Link& link;
+  const ObjectInfo& info;
+  const uint32_t handle;
+  const uint64_t offset;
+  const MutableBytes into;
+  const Instant until;
+  const size_t piece_bytes = std::max<uint32_t>(1, link.info().limits.max_read_bytes);
+  std::array<std::optional<Piece>, kPiecesInFlight> pieces{};
+};
 
 }  // namespace
 
@@ -97,7 +115,13 @@ Result<void> File::Impl::ReadRemote(Core& core, uint64_t offset, MutableBytes in
   return core.Retry(here.slot, until,
                     [&](const std::shared_ptr<Link>& link, Instant end) -> Result<void> {
                       FB_ASSIGN(const uint32_t handle, HandleOn(here, link, end));
-                      return ReadPieces(link, info, handle, offset, into, end);
+                      RangeRead read{.link = *link,
+                                     .info = info,
+                                     .handle = handle,
+                                     .offset = offset,
+                                     .into = into,
+                                     .until = end};
+                      return read.Run();
                     });
 }
 

@@ -68,6 +68,11 @@ struct LinkInfo {
   wire::Limits limits;
 };
 
+struct StartOptions {
+  bool wait_for_room = true;  // while the node takes no more requests; otherwise kOverloaded
+  uint8_t flags = 0;          // wire::kCheckFirst
+};
+
 /// Any thread, but for a Ticket, which is its maker's.
 class Link {
  public:
@@ -86,13 +91,12 @@ class Link {
   /// Everything in progress ends with `error`.
   void Break(Error error);
 
-  /// Sends a request; Await tells how it ends. While the node takes no more of them it waits, with
-  /// `wait_for_room` false it is kOverloaded then.
+  /// Sends a request; Await tells how it ends.
   template <class M>
   Result<void> Start(Ticket& ticket, const M& request, Instant until, Bytes data = {},
-                     bool wait_for_room = true) {
-    FB_TRY(Register(ticket, until, wait_for_room));
-    auto sent = Encode(ticket.id_, request, until, data);
+                     StartOptions options = {}) {
+    FB_TRY(Register(ticket, until, options.wait_for_room));
+    auto sent = Encode(ticket.id_, request, until, data, options.flags);
     if (sent) return {};
     GiveUp(ticket, false);
     return sent;
@@ -132,14 +136,14 @@ class Link {
   Result<void> SendNow(Bytes frame, Instant until);
 
   template <class M>
-  Result<void> Encode(uint64_t id, const M& request, Instant until, Bytes data) {
+  Result<void> Encode(uint64_t id, const M& request, Instant until, Bytes data, uint8_t flags) {
     const wire::RequestHead head{.deadline_ms = MillisLeft(until), .trace = {}};
     std::byte small[wire::kSmallRequestBytes];
     const auto data_size = static_cast<uint32_t>(data.size());
-    size_t size = wire::EncodeRequest(small, id, head, request, data_size);
+    size_t size = wire::EncodeRequest(small, id, head, request, data_size, flags);
     if (size > 0) return Send(Bytes(small, size), data, until);
     std::vector<std::byte> large(wire::kHeaderBytes + size_t{info_.limits.max_meta_bytes});
-    size = wire::EncodeRequest(large, id, head, request, data_size);
+    size = wire::EncodeRequest(large, id, head, request, data_size, flags);
     if (size == 0) return Fail(TooLong(M::kType));
     return Send(Bytes(large).first(size), data, until);
   }

@@ -52,6 +52,7 @@ Result<void> Queue::Submit(std::shared_ptr<File::Impl> file, uint64_t offset, Mu
   submission->tag_ = tag;
   submission->done_bytes_ = 0;
   submission->attempt_ = 0;
+  submission->check_first_ = false;
   submission->until_ = core_.Deadline();
   if (submission->into_.empty()) {
     Finish(*submission, {});
@@ -86,8 +87,10 @@ Result<void> Queue::StartPiece(Submission& submission, bool wait_for_room) {
     under_way_.push_back(&submission);
     submission.held_ = true;  // its answer may come before Start is through with it
   }
-  auto started =
-      submission.link_->Start(*submission.piece_, request, submission.until_, {}, wait_for_room);
+  auto started = submission.link_->Start(
+      *submission.piece_, request, submission.until_, {},
+      {.wait_for_room = wait_for_room,
+       .flags = submission.check_first_ ? uint8_t{wire::kCheckFirst} : uint8_t{0}});
   const std::lock_guard lock(mutex_);
   submission.held_ = false;
   if (started) return started;
@@ -104,6 +107,14 @@ void Queue::OnAnswered(Submission& submission) {
   if (beacon_) beacon_->Raise();
 }
 
+bool Queue::MayGoOn(Submission& submission, const Error& error) {
+  if (error.code() == Code::kCorrupt && !submission.check_first_ && !submission.link_->broken()) {
+    submission.check_first_ = true;
+    return true;
+  }
+  return core_.ShouldRetry(error, *submission.link_, submission.attempt_++, submission.until_);
+}
+
 void Queue::Advance(Submission& submission) {
   const Submission::Piece& piece = *submission.piece_;
   Result<void> outcome = std::move(submission.piece_->outcome());
@@ -111,9 +122,9 @@ void Queue::Advance(Submission& submission) {
   if (outcome) {
     submission.done_bytes_ += piece.size;
     submission.attempt_ = 0;
+    submission.check_first_ = false;
     if (submission.done_bytes_ == submission.into_.size()) return Finish(submission, {});
-  } else if (!core_.ShouldRetry(outcome.error(), *submission.link_, submission.attempt_++,
-                                submission.until_)) {
+  } else if (!MayGoOn(submission, outcome.error())) {
     return Finish(submission, std::move(outcome));
   }
   auto started = StartPiece(submission, true);

@@ -47,6 +47,7 @@ class Submission {
   uint64_t done_bytes_ = 0;
   Instant until_;
   uint32_t attempt_ = 0;
+  bool check_first_ = false;  // the last answer did not match its checksums
   std::shared_ptr<Link> link_;
   std::optional<Piece> piece_;  // on its way
   bool held_ = false;           // by a thread that starts it or gives it up: not to be advanced
@@ -72,6 +73,7 @@ class Queue {
   Result<Submission*> Begin();
   void OnAnswered(Submission& submission);
   Result<void> StartPiece(Submission& submission, bool wait_for_room);
+  bool MayGoOn(Submission& submission, const Error& error);
   void Advance(Submission& submission);
   bool AdvanceAnswered();
   void Finish(Submission& submission, Result<void> outcome);
