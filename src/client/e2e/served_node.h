@@ -52,6 +52,8 @@ class ServedNode {
     started_ = true;
     started_.notify_all();
     co_await stop_->Wait();
+    // Readers that never rest keep a door from becoming idle.
+    co_await world->door->Stop(std::chrono::milliseconds(20));
     co_await world->Close();
   }
 
