@@ -74,7 +74,8 @@ class WindowReader {
   bool DropGoneSegments();
 
  private:
-  static constexpr uint32_t kCopyShare = 4;  // one slot in so many is kept for copying
+  static constexpr uint32_t kCopyShare = 4;  // the last of so many slots is kept for copying
+  enum class Use : uint8_t { kView, kCopy };
 
   struct Mapped {
     std::atomic<uint64_t> number{0};
@@ -93,11 +94,11 @@ class WindowReader {
     const Word* guard = nullptr;  // reads `use` as long as the block is there
   };
   bool Find(const BlockKey& key, Entry* entry) const;
-  Found PinIn(const BlockKey& key, uint32_t first_slot, PinnedBlock* block, uint64_t* segment);
+  Found PinFor(Use use, const BlockKey& key, PinnedBlock* block, uint64_t* segment);
   Found Locate(const Entry& entry, PinnedBlock* block, uint64_t* segment) const;
-  std::optional<uint32_t> TakeSlot(uint32_t first, uint64_t use);
-  bool TakeSlotAt(uint32_t slot, uint64_t use);
-  void Release(uint32_t slot) { page_.hazards[slot].use.store(0, std::memory_order_release); }
+  std::optional<uint32_t> TakeSlot(Use use, uint64_t hazard);
+  bool TakeSlotAt(uint32_t slot, uint64_t hazard);
+  void Release(uint32_t slot);
   void Note(uint32_t slot, const Entry& entry);
 
   const std::unique_ptr<MappedMemory> table_memory_;
