@@ -31,15 +31,6 @@ WindowSession::~WindowSession() {
   host_.GiveBack(page_->page.slots);
 }
 
-Result<std::shared_ptr<SharedMemory>> WindowSession::Segment(uint64_t number) const {
-  auto memory = host_.store_.SegmentOf(writer_->attachment(), number);
-  if (memory == nullptr) {
-    return Fail(Code::kNotFound, fmt::format("memory segment {} of attachment {} is gone", number,
-                                             writer_->attachment()));
-  }
-  return memory;
-}
-
 WindowHost::WindowHost(Memory& memory, Store& store, WindowOptions options)
     : memory_(memory), store_(store), options_(options) {
   const auto capacity = static_cast<double>(store.stats().memory_capacity_bytes);
@@ -72,11 +63,13 @@ Result<std::shared_ptr<WindowWriter>> WindowHost::FindOrMake(AttachmentId attach
   return window.kept;
 }
 
-Result<std::unique_ptr<WindowSession>> WindowHost::Open(AttachmentId attachment) {
+Result<std::unique_ptr<WindowSession>> WindowHost::Open(AttachmentId attachment,
+                                                        uint64_t pin_bytes) {
   const std::scoped_lock lock(mutex_);
-  const auto wanted =
-      static_cast<uint32_t>(options_.client_pin_bytes / options_.table.max_block_bytes);
-  const uint32_t slots = std::min(wanted, free_slots_ / kShareOfTheRest);
+  const uint64_t wanted =
+      std::min(pin_bytes, options_.client_pin_bytes) / options_.table.max_block_bytes;
+  const auto slots = static_cast<uint32_t>(
+      std::min<uint64_t>(std::max<uint64_t>(wanted, kFewestSlots), free_slots_ / kShareOfTheRest));
   if (slots < kFewestSlots) {
     return Fail(Code::kOverloaded,
                 "the processes of this machine may pin no more memory; raise --dram, or read by "
@@ -124,7 +117,10 @@ void WindowHost::Forget(AttachmentId attachment) {
   std::shared_ptr<WindowWriter> last;  // dies outside of the lock
   const std::scoped_lock lock(mutex_);
   const auto found = windows_.find(attachment);
-  if (found != windows_.end()) last = std::move(found->second.kept);
+  if (found != windows_.end()) {
+    if (const auto writer = found->second.writer.lock()) writer->EndNames();
+    last = std::move(found->second.kept);
+  }
   std::erase_if(windows_, [](const auto& entry) { return entry.second.writer.expired(); });
 }
 

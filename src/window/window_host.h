@@ -39,9 +39,9 @@ class WindowSession {
   int table_descriptor() const { return writer_->table_memory().ReadOnlyDescriptor(); }
   /// For reading and writing. Owned by the session.
   int page_descriptor() const { return page_->memory->WritableDescriptor(); }
-  /// The memory of a segment that the table names; ReadOnlyDescriptor gives what the client maps.
-  /// kNotFound where it was given back meanwhile: the client looks the block up anew.
-  Result<std::shared_ptr<SharedMemory>> Segment(uint64_t number) const;
+  /// What a slot of the table stands for; its ReadOnlyDescriptor is what the client maps. kNotFound
+  /// where it was given back meanwhile: the client looks the block up anew.
+  Result<SegmentGrant> Segment(uint32_t slot) const { return writer_->Segment(slot); }
 
  private:
   friend class WindowHost;
@@ -62,8 +62,10 @@ class WindowHost {
 
   /// A window for one more client. The first of an attachment publishes all that memory holds of
   /// it. kOverloaded: the clients together may pin no more; this one reads by message.
-  /// kUnsupported: no memory can be shared here.
-  Result<std::unique_ptr<WindowSession>> Open(AttachmentId attachment);
+  /// kUnsupported: no memory can be shared here. `pin_bytes` is what the client asks for; it may
+  /// get less.
+  Result<std::unique_ptr<WindowSession>> Open(AttachmentId attachment,
+                                              uint64_t pin_bytes = ~uint64_t{0});
 
   /// For a name that was resolved. Nothing where nobody has a window of the attachment.
   void PublishName(AttachmentId attachment, std::string_view key, const NameInfo& info);
@@ -74,7 +76,7 @@ class WindowHost {
   /// some ten times a second.
   LocalReads Drain();
 
-  /// The attachment is no more: its window ends with its last client.
+  /// The attachment is no more: no name of it is found, and its window ends with its last client.
   void Forget(AttachmentId attachment);
 
   uint32_t free_slots() const;

@@ -124,13 +124,13 @@ void WindowReader::Release(uint32_t slot) {
 }
 
 /// Only while the entry is pinned: so its segment lives, and nobody here unmaps that.
-Found WindowReader::Locate(const Entry& entry, PinnedBlock* block, uint64_t* segment) const {
+Found WindowReader::Locate(const Entry& entry, PinnedBlock* block, uint32_t* segment) const {
   const Place place = Place::Unpack(entry.place);
   if (place.segment >= kSegmentSlots) return Found::kNotHere;
   const Mapped& mapped = mapped_[place.segment];
   const uint64_t number = Get(table_.segments[place.segment]);
   if (mapped.number.load(std::memory_order_acquire) != number) {
-    *segment = number;
+    *segment = place.segment;
     return Found::kUnknownSegment;
   }
   const uint64_t offset = uint64_t{place.page} * kPageBytes;
@@ -141,7 +141,7 @@ Found WindowReader::Locate(const Entry& entry, PinnedBlock* block, uint64_t* seg
 
 /// Writes the pin down, then looks whether the block is still there. The node withdraws a block,
 /// then looks at the pins. One of the two sees the other.
-Found WindowReader::PinFor(Use use, const BlockKey& key, PinnedBlock* block, uint64_t* segment) {
+Found WindowReader::PinFor(Use use, const BlockKey& key, PinnedBlock* block, uint32_t* segment) {
   DropGoneSegments();
   Entry entry;
   for (int i = 0; i < kTries; ++i) {
@@ -164,14 +164,14 @@ Found WindowReader::PinFor(Use use, const BlockKey& key, PinnedBlock* block, uin
   return Found::kNotHere;
 }
 
-Found WindowReader::Pin(const BlockKey& key, PinnedBlock* block, uint64_t* segment) {
+Found WindowReader::Pin(const BlockKey& key, PinnedBlock* block, uint32_t* segment) {
   const Found found = PinFor(Use::kView, key, block, segment);
   if (found == Found::kHere) Add(page_.hazards[block->slot].bytes, block->bytes.size());
   return found;
 }
 
 Found WindowReader::Read(const BlockKey& key, uint64_t offset, MutableBytes into,
-                         uint64_t* segment) {
+                         uint32_t* segment) {
   PinnedBlock block;
   const Found found = PinFor(Use::kCopy, key, &block, segment);
   if (found != Found::kHere) return found;

@@ -319,12 +319,33 @@ TEST_F(WindowTest, MoreNamesThanRoomPushEachOtherOutAndNeverLie) {
   EXPECT_LE(found, 64u);
 }
 
+TEST_F(WindowTest, AClientMayAskForFewerPins) {
+  auto few = host_->Open(kAttachment, 1);
+  ASSERT_TRUE(few);
+  auto many = host_->Open(kAttachment);
+  ASSERT_TRUE(many);
+  const auto size = [&](const auto& session) {
+    return memory()
+        .Map((*session)->page_descriptor(), MapAccess::kReadWrite)
+        .value()
+        ->bytes()
+        .size();
+  };
+  EXPECT_LE(size(few), size(many));
+  EXPECT_EQ(size(few), 4 * kKiB);
+}
+
 TEST_F(WindowTest, AForgottenWindowEndsWithItsLastClient) {
   Put(1);
   const auto first = Connect();
+  host_->PublishName(kAttachment, "a", Info(1));
+  ASSERT_TRUE(first->reader().FindName("a", 0));
   PinnedBlock pinned;
   ASSERT_EQ(first->Pin(Key(1), &pinned), Found::kHere);
   host_->Forget(kAttachment);
+  EXPECT_FALSE(first->reader().FindName("a", 0));
+  host_->PublishName(kAttachment, "a", Info(1));
+  EXPECT_FALSE(first->reader().FindName("a", 0));
   const auto second = Connect();  // sees, and is seen beside, the first
   EXPECT_EQ(Read(*second, 1), Found::kHere);
   Flood();

@@ -38,6 +38,12 @@ struct LocalReads {
   uint64_t bytes = 0;
 };
 
+/// The memory that a slot of the table stands for.
+struct SegmentGrant {
+  uint64_t number = 0;
+  std::shared_ptr<SharedMemory> memory;
+};
+
 /// The page of one client, and what the node knows of it.
 struct ClientPage {
   std::unique_ptr<SharedMemory> memory;
@@ -66,6 +72,12 @@ class WindowWriter final : public FrameWatcher {
   void PublishName(std::string_view key, const NameInfo& info);
   /// When it returns no client finds the name any more.
   void WithdrawName(std::string_view key);
+
+  /// The attachment is no more: no name is found, and none published, any more.
+  void EndNames();
+
+  /// kNotFound where nothing is there (any more).
+  Result<SegmentGrant> Segment(uint32_t slot) const;
 
   /// Tells the store what clients read, and frees what they have let go. Call it often.
   LocalReads Drain();
@@ -114,6 +126,7 @@ class WindowWriter final : public FrameWatcher {
 
   std::mutex names_mutex_;  // of writing names
   uint64_t next_victim_ = 0;
+  bool names_ended_ = false;
   std::mutex drain_mutex_;
 };
 
