@@ -165,8 +165,8 @@ double NameNanos(Fixture& on) {
   std::vector<std::string> names;
   for (int n = 0; n < kNames; ++n) {
     names.push_back(fmt::format("train/part-{:05}/of-the-data-set.tar", n));
-    on.host().PublishName(kAttachment, names.back(),
-                          {.size_bytes = 1, .fresh_until_ns = 1, .etag = "\"0x8DC0FFEE\""});
+    on.host().Learned(kAttachment, window::NameHash(kAttachment, names.back()),
+                      {.size = 1, .fresh_until_ns = 1, .etag = "\"0x8DC0FFEE\""});
   }
   const Stopwatch watch;
   uint64_t found = 0;

@@ -162,10 +162,11 @@ Task<void> KeepHouse(Env& env, std::vector<SharedWindow*> windows, Duration time
       for (int i = 0; i < 20; ++i) {
         const uint64_t name = prng.Below(40), size = name + 100 * prng.Below(1000);
         const std::string etag = std::to_string(size);
+        const Hash128 hash = NameHash(window->writer->attachment(), std::to_string(name));
         window->writer->PublishName(
-            std::to_string(name),
+            hash,
             {.version = {{.hi = size}}, .size_bytes = size, .fresh_until_ns = 1, .etag = etag});
-        if (prng.OneIn(4)) window->writer->WithdrawName(std::to_string(name));
+        if (prng.OneIn(4)) window->writer->WithdrawName(hash);
       }
     }
     static_cast<void>(co_await env.clock.Sleep(std::chrono::milliseconds(1)));

@@ -221,9 +221,8 @@ NameEntry& WindowWriter::NamePlace(const Hash128& name) {
   return free != nullptr ? *free : table_.NameOf(name, next_victim_++ % kNameProbes);
 }
 
-void WindowWriter::PublishName(std::string_view key, const NameInfo& info) {
-  if (info.etag.size() > kMaxEtagBytes || info.fresh_until_ns <= 0) return WithdrawName(key);
-  const Hash128 name = NameHash(attachment_, key);
+void WindowWriter::PublishName(const Hash128& name, const NameInfo& info) {
+  if (info.etag.size() > kMaxEtagBytes || info.fresh_until_ns <= 0) return WithdrawName(name);
   uint64_t etag[16] = {};
   auto* etag_bytes = reinterpret_cast<char*>(etag);
   etag_bytes[0] = static_cast<char>(info.etag.size());
@@ -245,8 +244,7 @@ void WindowWriter::PublishName(std::string_view key, const NameInfo& info) {
   Set(entry.sequence, sequence + 2);
 }
 
-void WindowWriter::WithdrawName(std::string_view key) {
-  const Hash128 name = NameHash(attachment_, key);
+void WindowWriter::WithdrawName(const Hash128& name) {
   const std::scoped_lock lock(names_mutex_);
   NameEntry& entry = NamePlace(name);
   if (Get(entry.name_lo) != name.lo || Get(entry.name_hi) != name.hi) return;

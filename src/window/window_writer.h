@@ -69,9 +69,10 @@ class WindowWriter final : public FrameWatcher {
   /// The client is gone, and its pins with it.
   void DropPage(const std::shared_ptr<ClientPage>& page);
 
-  void PublishName(std::string_view key, const NameInfo& info);
+  /// `name` as NameHash makes it.
+  void PublishName(const Hash128& name, const NameInfo& info);
   /// When it returns no client finds the name any more.
-  void WithdrawName(std::string_view key);
+  void WithdrawName(const Hash128& name);
 
   /// The attachment is no more: no name is found, and none published, any more.
   void EndNames();
