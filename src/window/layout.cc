@@ -70,9 +70,13 @@ uint64_t Page::BytesFor(uint32_t slots) {
   return RoundUp(sizeof(Header) + slots * kSlotBytes, kPageBytes);
 }
 
+uint32_t Page::SlotsIn(uint64_t bytes) {
+  return static_cast<uint32_t>((bytes - sizeof(Header)) / kSlotBytes);
+}
+
 Page Page::Over(MutableBytes memory) {
   Page page;
-  page.slots = static_cast<uint32_t>((memory.size() - sizeof(Header)) / kSlotBytes);
+  page.slots = SlotsIn(memory.size());
   page.header = reinterpret_cast<Header*>(memory.data());
   page.hazards = reinterpret_cast<HazardSlot*>(memory.data() + sizeof(Header));
   page.recent = reinterpret_cast<Word*>(page.hazards + page.slots);

@@ -133,6 +133,7 @@ struct Page {
   uint32_t slots = 0;
 
   static uint64_t BytesFor(uint32_t slots);
+  static uint32_t SlotsIn(uint64_t bytes);
   /// As many slots as lie in the memory.
   static Page Over(MutableBytes memory);
 };

@@ -31,15 +31,6 @@ WindowSession::~WindowSession() {
   host_.GiveBack(page_->page.slots);
 }
 
-Result<std::shared_ptr<SharedMemory>> WindowSession::Segment(uint64_t number) const {
-  auto memory = host_.store_.SegmentOf(writer_->attachment(), number);
-  if (memory == nullptr) {
-    return Fail(Code::kNotFound, fmt::format("memory segment {} of attachment {} is gone", number,
-                                             writer_->attachment()));
-  }
-  return memory;
-}
-
 WindowHost::WindowHost(Memory& memory, Store& store, WindowOptions options)
     : memory_(memory), store_(store), options_(options) {
   const auto capacity = static_cast<double>(store.stats().memory_capacity_bytes);
@@ -62,31 +53,47 @@ uint32_t WindowHost::free_slots() const {
   return free_slots_;
 }
 
-/// With mutex_ held.
+/// With open_mutex_ held. One that was forgotten lives while its clients do, and is found: a second
+/// one would not see their pins.
 Result<std::shared_ptr<WindowWriter>> WindowHost::FindOrMake(AttachmentId attachment) {
-  Window& window = windows_[attachment];
-  // One that was forgotten lives while its clients do: a second one would not see their pins.
-  if (auto writer = window.writer.lock()) return writer;
-  FB_ASSIGN(window.kept, WindowWriter::Create(memory_, store_, attachment, options_.table));
-  window.writer = window.kept;
-  return window.kept;
+  if (auto writer = Find(attachment)) return writer;
+  FB_ASSIGN(std::shared_ptr<WindowWriter> made,
+            WindowWriter::Create(memory_, store_, attachment, options_.table));
+  const std::scoped_lock lock(mutex_);
+  windows_[attachment] = {.kept = made, .writer = made};
+  return made;
 }
 
-Result<std::unique_ptr<WindowSession>> WindowHost::Open(AttachmentId attachment) {
+/// As many as a client may have that wants to pin so much.
+Result<uint32_t> WindowHost::TakeSlots(uint64_t pin_bytes) {
+  const uint64_t wanted =
+      std::min(pin_bytes, options_.client_pin_bytes) / options_.table.max_block_bytes;
   const std::scoped_lock lock(mutex_);
-  const auto wanted =
-      static_cast<uint32_t>(options_.client_pin_bytes / options_.table.max_block_bytes);
-  const uint32_t slots = std::min(wanted, free_slots_ / kShareOfTheRest);
-  if (slots < kFewestSlots) {
+  const uint32_t most = free_slots_ / kShareOfTheRest;
+  if (most < kFewestSlots) {
     return Fail(Code::kOverloaded,
                 "the processes of this machine may pin no more memory; raise --dram, or read by "
                 "message");
   }
+  const auto slots = static_cast<uint32_t>(std::clamp<uint64_t>(wanted, kFewestSlots, most));
+  // As many as fill the page.
+  const uint32_t whole = Page::SlotsIn(Page::BytesFor(slots));
+  free_slots_ -= whole;
+  return whole;
+}
+
+Result<std::unique_ptr<WindowSession>> WindowHost::Open(AttachmentId attachment,
+                                                        uint64_t pin_bytes) {
+  const std::scoped_lock lock(open_mutex_);
   FB_ASSIGN(auto writer, FindOrMake(attachment));
-  FB_ASSIGN(auto page, writer->AddPage(slots));
-  free_slots_ -= page->page.slots;
+  FB_ASSIGN(const uint32_t slots, TakeSlots(pin_bytes));
+  auto page = writer->AddPage(slots);
+  if (!page) {
+    GiveBack(slots);
+    return Fail(page.error());
+  }
   return std::unique_ptr<WindowSession>(
-      new WindowSession(*this, std::move(writer), std::move(page)));
+      new WindowSession(*this, std::move(writer), std::move(*page)));
 }
 
 std::shared_ptr<WindowWriter> WindowHost::Find(AttachmentId attachment) {
@@ -95,12 +102,19 @@ std::shared_ptr<WindowWriter> WindowHost::Find(AttachmentId attachment) {
   return found == windows_.end() ? nullptr : found->second.writer.lock();
 }
 
-void WindowHost::PublishName(AttachmentId attachment, std::string_view key, const NameInfo& info) {
-  if (const auto writer = Find(attachment)) writer->PublishName(key, info);
+void WindowHost::Learned(AttachmentId attachment, const Hash128& name, const KnownName& known) {
+  const auto writer = Find(attachment);
+  if (writer == nullptr) return;
+  if (!known.exists) return writer->WithdrawName(name);
+  writer->PublishName(name, {.version = known.version,
+                             .size_bytes = known.size,
+                             .modified_ns = known.modified_ns,
+                             .fresh_until_ns = known.fresh_until_ns,
+                             .etag = known.etag});
 }
 
-void WindowHost::WithdrawName(AttachmentId attachment, std::string_view key) {
-  if (const auto writer = Find(attachment)) writer->WithdrawName(key);
+void WindowHost::Forgotten(AttachmentId attachment, const Hash128& name) {
+  if (const auto writer = Find(attachment)) writer->WithdrawName(name);
 }
 
 LocalReads WindowHost::Drain() {
@@ -121,10 +135,13 @@ LocalReads WindowHost::Drain() {
 }
 
 void WindowHost::Forget(AttachmentId attachment) {
-  std::shared_ptr<WindowWriter> last;  // dies outside of the lock
+  // Neither dies under a lock: its end calls the store.
+  const std::shared_ptr<WindowWriter> writer = Find(attachment);
+  std::shared_ptr<WindowWriter> kept;
+  if (writer != nullptr) writer->EndNames();
   const std::scoped_lock lock(mutex_);
   const auto found = windows_.find(attachment);
-  if (found != windows_.end()) last = std::move(found->second.kept);
+  if (found != windows_.end()) kept = std::move(found->second.kept);
   std::erase_if(windows_, [](const auto& entry) { return entry.second.writer.expired(); });
 }
 

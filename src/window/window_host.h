@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string_view>
 
+#include "src/core/names/name_cache.h"
 #include "src/runtime/memory.h"
 #include "src/store/store.h"
 #include "src/window/window_writer.h"
@@ -39,9 +40,9 @@ class WindowSession {
   int table_descriptor() const { return writer_->table_memory().ReadOnlyDescriptor(); }
   /// For reading and writing. Owned by the session.
   int page_descriptor() const { return page_->memory->WritableDescriptor(); }
-  /// The memory of a segment that the table names; ReadOnlyDescriptor gives what the client maps.
-  /// kNotFound where it was given back meanwhile: the client looks the block up anew.
-  Result<std::shared_ptr<SharedMemory>> Segment(uint64_t number) const;
+  /// What a slot of the table stands for; its ReadOnlyDescriptor is what the client maps. kNotFound
+  /// where it was given back meanwhile: the client looks the block up anew.
+  Result<SegmentGrant> Segment(uint32_t slot) const { return writer_->Segment(slot); }
 
  private:
   friend class WindowHost;
@@ -54,27 +55,30 @@ class WindowSession {
   const std::shared_ptr<ClientPage> page_;
 };
 
-/// Any thread. Outlives its sessions; the store and the memory outlive it.
-class WindowHost {
+/// Any thread. Outlives its sessions; the store and the memory outlive it. As a watcher of a
+/// NameCache it publishes what that learns: with freshness, so that what is not fresh any more is
+/// not found, and withdrawn when the cache forgets it, before a writer has its answer.
+class WindowHost final : public NameWatcher {
  public:
   WindowHost(Memory& memory, Store& store, WindowOptions options);
-  ~WindowHost();
+  ~WindowHost() override;
 
   /// A window for one more client. The first of an attachment publishes all that memory holds of
   /// it. kOverloaded: the clients together may pin no more; this one reads by message.
-  /// kUnsupported: no memory can be shared here.
-  Result<std::unique_ptr<WindowSession>> Open(AttachmentId attachment);
+  /// kUnsupported: no memory can be shared here. `pin_bytes` is what the client asks for; it may
+  /// get less.
+  Result<std::unique_ptr<WindowSession>> Open(AttachmentId attachment,
+                                              uint64_t pin_bytes = ~uint64_t{0});
 
-  /// For a name that was resolved. Nothing where nobody has a window of the attachment.
-  void PublishName(AttachmentId attachment, std::string_view key, const NameInfo& info);
-  /// For a name that changed: when it returns, no client opens what it stood for.
-  void WithdrawName(AttachmentId attachment, std::string_view key);
+  /// Nothing where nobody has a window of the attachment, or the name is of nothing.
+  void Learned(AttachmentId attachment, const Hash128& name, const KnownName& known) override;
+  void Forgotten(AttachmentId attachment, const Hash128& name) override;
 
   /// Tells the policies what clients have read, and frees what they have let go. A door calls it
   /// some ten times a second.
   LocalReads Drain();
 
-  /// The attachment is no more: its window ends with its last client.
+  /// The attachment is no more: no name of it is found, and its window ends with its last client.
   void Forget(AttachmentId attachment);
 
   uint32_t free_slots() const;
@@ -88,12 +92,14 @@ class WindowHost {
 
   std::shared_ptr<WindowWriter> Find(AttachmentId attachment);
   Result<std::shared_ptr<WindowWriter>> FindOrMake(AttachmentId attachment);
+  Result<uint32_t> TakeSlots(uint64_t pin_bytes);
   void GiveBack(uint32_t slots);
 
   Memory& memory_;
   Store& store_;
   const WindowOptions options_;
-  mutable std::mutex mutex_;  // before all others
+  std::mutex open_mutex_;     // of making windows, which takes long; before all others
+  mutable std::mutex mutex_;  // of what follows; nothing is called under it
   std::map<AttachmentId, Window> windows_;
   uint32_t free_slots_;
 };

@@ -22,8 +22,8 @@ using window_testing::Right;
 
 constexpr uint64_t kBlocks = 300;  // of which memory holds a third
 constexpr uint64_t kDramBytes = 4 * kMiB;
-constexpr uint64_t kTable = 0,
-                   kTellIt = ~uint64_t{0};  // what a reader says, besides segment numbers
+// What a reader says, besides slots of segments.
+constexpr uint64_t kTable = ~uint64_t{1}, kTellIt = ~uint64_t{0};
 
 uint32_t LengthOf(uint64_t n) {
   return 1 + static_cast<uint32_t>(Mix64(n) % (64 * kKiB));
@@ -39,15 +39,23 @@ Task<Result<void>> Tell(Stream& node, uint64_t what) {
   co_return co_await node.Send(std::span(&part, 1), {});
 }
 
-/// Asks the node for the memory of `what`; empty where it is gone.
-Task<Result<std::vector<std::unique_ptr<Descriptor>>>> Ask(Stream& node, uint64_t what) {
-  FB_CO_TRY(co_await Tell(node, what));
+struct Handed {
+  uint64_t number = 0;
   std::vector<std::unique_ptr<Descriptor>> descriptors;
-  std::byte answer;
-  FB_CO_ASSIGN(const size_t size,
-               co_await node.RecvDescriptors(std::span(&answer, 1), &descriptors, {}));
-  if (size == 0) co_return Fail(Code::kUnavailable, "the node hung up");
-  co_return std::move(descriptors);
+};
+
+/// Asks the node for the memory of `what`; no descriptor where it is gone.
+Task<Result<Handed>> Ask(Stream& node, uint64_t what) {
+  FB_CO_TRY(co_await Tell(node, what));
+  Handed handed;
+  const auto into = std::as_writable_bytes(std::span(&handed.number, 1));
+  for (size_t got = 0; got < into.size();) {
+    FB_CO_ASSIGN(const size_t size,
+                 co_await node.RecvDescriptors(into.subspan(got), &handed.descriptors, {}));
+    if (size == 0) co_return Fail(Code::kUnavailable, "the node hung up");
+    got += size;
+  }
+  co_return std::move(handed);
 }
 
 class ReadingProcess {
@@ -64,9 +72,10 @@ class ReadingProcess {
       FB_CO_TRY(co_await env_.clock.Sleep(1ms));
     }
     FB_CO_ASSIGN(const auto handed, co_await Ask(*node_, kTable));
-    if (handed.size() != 2) co_return Fail(Code::kCorrupt, "not two descriptors");
-    FB_CO_ASSIGN(auto table, env_.memory.Map(handed[0]->number(), MapAccess::kRead));
-    FB_CO_ASSIGN(auto page, env_.memory.Map(handed[1]->number(), MapAccess::kReadWrite));
+    if (handed.descriptors.size() != 2) co_return Fail(Code::kCorrupt, "not two descriptors");
+    FB_CO_ASSIGN(auto table, env_.memory.Map(handed.descriptors[0]->number(), MapAccess::kRead));
+    FB_CO_ASSIGN(auto page,
+                 env_.memory.Map(handed.descriptors[1]->number(), MapAccess::kReadWrite));
     page_bytes_ = page->bytes();
     FB_CO_ASSIGN(reader_, WindowReader::Create(std::move(table), std::move(page)));
     co_return Result<void>();
@@ -78,7 +87,7 @@ class ReadingProcess {
     for (;;) {
       const uint64_t n = prng_.Below(kBlocks);
       PinnedBlock block;
-      uint64_t segment = 0;
+      uint32_t segment = 0;
       std::vector<std::byte> copy(LengthOf(n));
       const bool view = prng_.OneIn(2);
       const Found found =
@@ -99,7 +108,7 @@ class ReadingProcess {
     std::vector<PinnedBlock> held;
     for (uint64_t n = 0; n < kBlocks; ++n) {
       PinnedBlock block;
-      uint64_t segment = 0;
+      uint32_t segment = 0;
       Found found = reader_->Pin(Key(n), &block, &segment);
       if (found == Found::kUnknownSegment && co_await Resolve(segment)) {
         found = reader_->Pin(Key(n), &block, &segment);
@@ -126,13 +135,13 @@ class ReadingProcess {
   }
 
  private:
-  Task<bool> Resolve(uint64_t segment) {
+  Task<bool> Resolve(uint32_t segment) {
     const auto handed = co_await Ask(*node_, segment);
     if (!handed) co_return false;
-    if (handed->empty()) co_return true;
-    auto memory = env_.memory.Map(handed->front()->number(), MapAccess::kRead);
+    if (handed->descriptors.empty()) co_return true;
+    auto memory = env_.memory.Map(handed->descriptors.front()->number(), MapAccess::kRead);
     if (!memory) co_return false;
-    reader_->AddSegment(segment, std::move(*memory));
+    reader_->AddSegment(handed->number, std::move(*memory));
     co_return true;
   }
 
@@ -208,7 +217,6 @@ class Door {
   Task<Result<void>> Answer(Stream& stream) {
     const Call call{.cancel = stop_.token()};
     FB_CO_ASSIGN(const auto session, host_.Open(1));
-    const Bytes yes[] = {AsBytes("y")};
     for (;;) {
       uint64_t what = 0;
       const auto into = std::as_writable_bytes(std::span(&what, 1));
@@ -221,19 +229,22 @@ class Door {
         ++told_;
         continue;
       }
-      const auto segment = session->Segment(what);
-      std::vector<int> descriptors;
-      if (what == kTable) {
-        descriptors = {session->table_descriptor(), session->page_descriptor()};
-      } else if (segment) {
-        descriptors = {(*segment)->ReadOnlyDescriptor()};
-      }
-      if (descriptors.empty()) {
-        FB_CO_TRY(co_await stream.Send(yes, call));
-      } else {
-        FB_CO_TRY(co_await stream.SendDescriptors(yes, descriptors, call));
-      }
+      FB_CO_TRY(co_await Hand(stream, *session, what, call));
     }
+  }
+
+  static Task<Result<void>> Hand(Stream& stream, WindowSession& session, uint64_t what, Call call) {
+    std::vector<int> descriptors;
+    Result<SegmentGrant> grant;
+    if (what == kTable) {
+      descriptors = {session.table_descriptor(), session.page_descriptor()};
+    } else if (grant = session.Segment(static_cast<uint32_t>(what)); grant) {
+      descriptors = {grant->memory->ReadOnlyDescriptor()};
+    }
+    const uint64_t number = grant ? grant->number : 0;
+    const Bytes answer = std::as_bytes(std::span(&number, 1));
+    if (descriptors.empty()) co_return co_await stream.Send(std::span(&answer, 1), call);
+    co_return co_await stream.SendDescriptors(std::span(&answer, 1), descriptors, call);
   }
 
   WindowHost& host_;

@@ -24,8 +24,8 @@ void Add(Word& word, uint64_t n) {
   word.store(word.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
-/// Where a thread looks for a free slot first: where it found its last one, so that threads do not
-/// meet. Of all readers of the process; a hint.
+/// Where a thread looks for a free slot first: where it had one, so that threads do not meet. Of
+/// all readers of the process; a hint.
 uint32_t& SlotHint() {
   static std::atomic<uint32_t> next{0};
   thread_local uint32_t hint = next.fetch_add(1, std::memory_order_relaxed);
@@ -92,39 +92,45 @@ bool WindowReader::Find(const BlockKey& key, Entry* found) const {
   return false;
 }
 
-bool WindowReader::TakeSlotAt(uint32_t slot, uint64_t use) {
-  Word& hazard = page_.hazards[slot].use;
-  if (hazard.load(std::memory_order_relaxed) != 0) return false;
+bool WindowReader::TakeSlotAt(uint32_t slot, uint64_t hazard) {
+  Word& word = page_.hazards[slot].use;
+  if (word.load(std::memory_order_relaxed) != 0) return false;
   // The node looks at no slot that was never used: tell it first.
   uint64_t used = page_.header->used.load();
   while (used <= slot && !page_.header->used.compare_exchange_weak(used, slot + 1)) {
   }
   uint64_t free = 0;
-  return hazard.compare_exchange_strong(free, use);
+  return word.compare_exchange_strong(free, hazard);
 }
 
-/// A slot from `first` on, with `use` in it.
-std::optional<uint32_t> WindowReader::TakeSlot(uint32_t first, uint64_t use) {
+/// Low slots are taken again and again, because the node looks at all up to the highest.
+std::optional<uint32_t> WindowReader::TakeSlot(Use use, uint64_t hazard) {
+  const uint32_t tries = use == Use::kCopy ? std::min(page_.slots, kCopySlotsTried) : page_.slots;
   uint32_t& hint = SlotHint();
-  const uint32_t count = page_.slots - first;
-  const uint32_t tries = first == 0 ? std::min(count, kCopySlotsTried) : count;
   for (uint32_t i = 0; i < tries; ++i) {
-    const uint32_t slot = first + (hint + i) % count;
-    if (!TakeSlotAt(slot, use)) continue;
-    hint += i;
+    const uint32_t slot = (hint + i) % page_.slots;
+    if (use == Use::kView && slot % kCopyShare == kCopyShare - 1) continue;
+    if (!TakeSlotAt(slot, hazard)) continue;
+    hint = slot;
     return slot;
   }
   return std::nullopt;
 }
 
+/// The thread takes the same slot next, whose line it has at hand.
+void WindowReader::Release(uint32_t slot) {
+  page_.hazards[slot].use.store(0, std::memory_order_release);
+  SlotHint() = slot;
+}
+
 /// Only while the entry is pinned: so its segment lives, and nobody here unmaps that.
-Found WindowReader::Locate(const Entry& entry, PinnedBlock* block, uint64_t* segment) const {
+Found WindowReader::Locate(const Entry& entry, PinnedBlock* block, uint32_t* segment) const {
   const Place place = Place::Unpack(entry.place);
   if (place.segment >= kSegmentSlots) return Found::kNotHere;
   const Mapped& mapped = mapped_[place.segment];
   const uint64_t number = Get(table_.segments[place.segment]);
   if (mapped.number.load(std::memory_order_acquire) != number) {
-    *segment = number;
+    *segment = place.segment;
     return Found::kUnknownSegment;
   }
   const uint64_t offset = uint64_t{place.page} * kPageBytes;
@@ -135,13 +141,12 @@ Found WindowReader::Locate(const Entry& entry, PinnedBlock* block, uint64_t* seg
 
 /// Writes the pin down, then looks whether the block is still there. The node withdraws a block,
 /// then looks at the pins. One of the two sees the other.
-Found WindowReader::PinIn(const BlockKey& key, uint32_t first_slot, PinnedBlock* block,
-                          uint64_t* segment) {
+Found WindowReader::PinFor(Use use, const BlockKey& key, PinnedBlock* block, uint32_t* segment) {
   DropGoneSegments();
   Entry entry;
   for (int i = 0; i < kTries; ++i) {
     if (!Find(key, &entry)) return Found::kNotHere;
-    const auto slot = TakeSlot(first_slot, entry.use);
+    const auto slot = TakeSlot(use, entry.use);
     if (!slot) return Found::kNoPin;
     if (entry.guard->load() != entry.use) {
       Release(*slot);
@@ -159,16 +164,16 @@ Found WindowReader::PinIn(const BlockKey& key, uint32_t first_slot, PinnedBlock*
   return Found::kNotHere;
 }
 
-Found WindowReader::Pin(const BlockKey& key, PinnedBlock* block, uint64_t* segment) {
-  const Found found = PinIn(key, page_.slots / kCopyShare, block, segment);
+Found WindowReader::Pin(const BlockKey& key, PinnedBlock* block, uint32_t* segment) {
+  const Found found = PinFor(Use::kView, key, block, segment);
   if (found == Found::kHere) Add(page_.hazards[block->slot].bytes, block->bytes.size());
   return found;
 }
 
 Found WindowReader::Read(const BlockKey& key, uint64_t offset, MutableBytes into,
-                         uint64_t* segment) {
+                         uint32_t* segment) {
   PinnedBlock block;
-  const Found found = PinIn(key, 0, &block, segment);
+  const Found found = PinFor(Use::kCopy, key, &block, segment);
   if (found != Found::kHere) return found;
   const bool inside = offset <= block.bytes.size() && into.size() <= block.bytes.size() - offset;
   if (inside) std::memcpy(into.data(), block.bytes.data() + offset, into.size());

@@ -32,7 +32,7 @@ struct FoundName {
 enum class Found : uint8_t {
   kHere,
   kNotHere,         // ask the node for the bytes
-  kUnknownSegment,  // ask it for the segment's descriptor, AddSegment, and try again
+  kUnknownSegment,  // ask it for the memory in that slot, AddSegment, and try again
   kNoPin,           // this process has pinned as much as it may: ask the node for the bytes
 };
 
@@ -59,14 +59,15 @@ class WindowReader {
   /// Views hold at most so many pins; the rest are for copying.
   uint32_t view_slots() const { return page_.slots - page_.slots / kCopyShare; }
 
-  /// For a view: pins the block. `segment` is what to ask for on kUnknownSegment.
-  Found Pin(const BlockKey& key, PinnedBlock* block, uint64_t* segment);
+  /// For a view: pins the block. `segment` is the slot to ask for on kUnknownSegment.
+  Found Pin(const BlockKey& key, PinnedBlock* block, uint32_t* segment);
   void Unpin(const PinnedBlock& block) { Release(block.slot); }
 
   /// Copies [offset, offset+into.size()) of a block. kNotHere where the block ends before that.
-  Found Read(const BlockKey& key, uint64_t offset, MutableBytes into, uint64_t* segment);
+  Found Read(const BlockKey& key, uint64_t offset, MutableBytes into, uint32_t* segment);
 
-  /// What the node handed out for a segment. Fine if it is known, or gone again, by now.
+  /// What the node handed out for a slot: the memory, and the number of the segment that it is.
+  /// Fine if that is known, or gone again, by now.
   void AddSegment(uint64_t number, std::unique_ptr<MappedMemory> memory);
 
   /// Unmaps segments that the node has given back: only then is their memory really free. Every
@@ -74,7 +75,8 @@ class WindowReader {
   bool DropGoneSegments();
 
  private:
-  static constexpr uint32_t kCopyShare = 4;  // one slot in so many is kept for copying
+  static constexpr uint32_t kCopyShare = 4;  // the last of so many slots is kept for copying
+  enum class Use : uint8_t { kView, kCopy };
 
   struct Mapped {
     std::atomic<uint64_t> number{0};
@@ -93,11 +95,11 @@ class WindowReader {
     const Word* guard = nullptr;  // reads `use` as long as the block is there
   };
   bool Find(const BlockKey& key, Entry* entry) const;
-  Found PinIn(const BlockKey& key, uint32_t first_slot, PinnedBlock* block, uint64_t* segment);
-  Found Locate(const Entry& entry, PinnedBlock* block, uint64_t* segment) const;
-  std::optional<uint32_t> TakeSlot(uint32_t first, uint64_t use);
-  bool TakeSlotAt(uint32_t slot, uint64_t use);
-  void Release(uint32_t slot) { page_.hazards[slot].use.store(0, std::memory_order_release); }
+  Found PinFor(Use use, const BlockKey& key, PinnedBlock* block, uint32_t* segment);
+  Found Locate(const Entry& entry, PinnedBlock* block, uint32_t* segment) const;
+  std::optional<uint32_t> TakeSlot(Use use, uint64_t hazard);
+  bool TakeSlotAt(uint32_t slot, uint64_t hazard);
+  void Release(uint32_t slot);
   void Note(uint32_t slot, const Entry& entry);
 
   const std::unique_ptr<MappedMemory> table_memory_;

@@ -265,15 +265,15 @@ TEST_F(WindowTest, WhatAClientWritesIntoItsPageHarmsNobodyElse) {
 
 // -- Names
 
-NameInfo Info(uint64_t n, int64_t until = kFar) {
-  return {.version = {{n, n + 1}}, .size_bytes = n, .modified_ns = 5, .fresh_until_ns = until};
+KnownName Info(uint64_t n, int64_t until = kFar) {
+  return {.version = {{n, n + 1}}, .size = n, .modified_ns = 5, .fresh_until_ns = until};
 }
 
 TEST_F(WindowTest, NamesAreFoundWhileTheyAreFresh) {
   const auto client = Connect();
-  NameInfo info = Info(7, 1000);
+  KnownName info = Info(7, 1000);
   info.etag = "\"an etag\"";
-  host_->PublishName(kAttachment, "a/b", info);
+  host_->Learned(kAttachment, NameHash(kAttachment, "a/b"), info);
   const auto found = client->reader().FindName("a/b", 999);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->version, info.version);
@@ -283,22 +283,48 @@ TEST_F(WindowTest, NamesAreFoundWhileTheyAreFresh) {
   EXPECT_FALSE(client->reader().FindName("a/b", 1000));
   EXPECT_FALSE(client->reader().FindName("a/c", 0));
   EXPECT_FALSE(Connect(kOther)->reader().FindName("a/b", 0));
-  host_->PublishName(kAttachment, "a/b", Info(8));
+  host_->Learned(kAttachment, NameHash(kAttachment, "a/b"), Info(8));
   EXPECT_EQ(client->reader().FindName("a/b", 1000)->size_bytes, 8u);
-  host_->WithdrawName(kAttachment, "a/b");
+  host_->Forgotten(kAttachment, NameHash(kAttachment, "a/b"));
   EXPECT_FALSE(client->reader().FindName("a/b", 0));
+}
+
+TEST_F(WindowTest, NamesOfNothingAreNotFound) {
+  const auto client = Connect();
+  host_->Learned(kAttachment, NameHash(kAttachment, "a"), Info(1));
+  KnownName gone = Info(1);
+  gone.exists = false;
+  host_->Learned(kAttachment, NameHash(kAttachment, "a"), gone);
+  EXPECT_FALSE(client->reader().FindName("a", 0));
+}
+
+TEST_F(WindowTest, ShowsWhatANameCacheKnows) {
+  NameCache names(kMiB);
+  names.Learn(kAttachment, "before", Info(1), names.Ask());
+  names.Watch(host_.get());
+  const auto client = Connect();
+  names.TellAll(kAttachment);
+  names.Learn(kAttachment, "after", Info(2), names.Ask());
+  EXPECT_EQ(client->reader().FindName("before", 0)->size_bytes, 1u);
+  EXPECT_EQ(client->reader().FindName("after", 0)->size_bytes, 2u);
+  const KnownName written = Info(3);
+  names.EndWrite(kAttachment, "after", names.BeginWrite(kAttachment, "after"), &written);
+  EXPECT_EQ(client->reader().FindName("after", 0)->size_bytes, 3u);
+  names.Forget(kAttachment, "before");
+  EXPECT_FALSE(client->reader().FindName("before", 0));
+  names.Watch(nullptr);
 }
 
 TEST_F(WindowTest, ANameWithTooLongAnEtagIsAskedFor) {
   const auto client = Connect();
-  host_->PublishName(kAttachment, "a", Info(1));
+  host_->Learned(kAttachment, NameHash(kAttachment, "a"), Info(1));
   const std::string etag(kMaxEtagBytes + 1, 'e');
-  NameInfo info = Info(2);
+  KnownName info = Info(2);
   info.etag = etag;
-  host_->PublishName(kAttachment, "a", info);
+  host_->Learned(kAttachment, NameHash(kAttachment, "a"), info);
   EXPECT_FALSE(client->reader().FindName("a", 0));
   info.etag = std::string_view(etag).substr(1);
-  host_->PublishName(kAttachment, "a", info);
+  host_->Learned(kAttachment, NameHash(kAttachment, "a"), info);
   EXPECT_EQ(client->reader().FindName("a", 0)->etag(), info.etag);
 }
 
@@ -306,7 +332,7 @@ TEST_F(WindowTest, MoreNamesThanRoomPushEachOtherOutAndNeverLie) {
   const auto client = Connect();
   uint64_t found = 0;
   for (uint64_t n = 0; n < 1000; ++n) {
-    host_->PublishName(kAttachment, std::to_string(n), Info(n));
+    host_->Learned(kAttachment, NameHash(kAttachment, std::to_string(n)), Info(n));
     ASSERT_TRUE(client->reader().FindName(std::to_string(n), 0)) << n;
   }
   for (uint64_t n = 0; n < 1000; ++n) {
@@ -319,12 +345,33 @@ TEST_F(WindowTest, MoreNamesThanRoomPushEachOtherOutAndNeverLie) {
   EXPECT_LE(found, 64u);
 }
 
+TEST_F(WindowTest, AClientMayAskForFewerPins) {
+  auto few = host_->Open(kAttachment, 1);
+  ASSERT_TRUE(few);
+  auto many = host_->Open(kAttachment);
+  ASSERT_TRUE(many);
+  const auto size = [&](const auto& session) {
+    return memory()
+        .Map((*session)->page_descriptor(), MapAccess::kReadWrite)
+        .value()
+        ->bytes()
+        .size();
+  };
+  EXPECT_LE(size(few), size(many));
+  EXPECT_EQ(size(few), 4 * kKiB);
+}
+
 TEST_F(WindowTest, AForgottenWindowEndsWithItsLastClient) {
   Put(1);
   const auto first = Connect();
+  host_->Learned(kAttachment, NameHash(kAttachment, "a"), Info(1));
+  ASSERT_TRUE(first->reader().FindName("a", 0));
   PinnedBlock pinned;
   ASSERT_EQ(first->Pin(Key(1), &pinned), Found::kHere);
   host_->Forget(kAttachment);
+  EXPECT_FALSE(first->reader().FindName("a", 0));
+  host_->Learned(kAttachment, NameHash(kAttachment, "a"), Info(1));
+  EXPECT_FALSE(first->reader().FindName("a", 0));
   const auto second = Connect();  // sees, and is seen beside, the first
   EXPECT_EQ(Read(*second, 1), Found::kHere);
   Flood();

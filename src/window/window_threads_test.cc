@@ -74,8 +74,8 @@ Task<void> FillBlocks(Env& env, Store& store, uint64_t seed, Tally& tally) {
 /// Copies and looks at blocks for ever, on a thread that has no loop.
 class ReaderThread {
  public:
-  ReaderThread(Store& store, std::vector<SharedWindow*> windows, uint64_t seed, Tally& tally)
-      : store_(store), windows_(std::move(windows)), prng_(seed), tally_(tally) {}
+  ReaderThread(std::vector<SharedWindow*> windows, uint64_t seed, Tally& tally)
+      : windows_(std::move(windows)), prng_(seed), tally_(tally) {}
 
   void Run() {
     while (!tally_.stop && tally_.wrong == 0) {
@@ -91,16 +91,16 @@ class ReaderThread {
   void Note(bool right) {
     if (!right) ++tally_.wrong;
   }
-  void Resolve(SharedWindow& window, uint64_t number) {
-    auto memory = store_.SegmentOf(window.writer->attachment(), number);
-    if (memory == nullptr) return;
-    const MutableBytes bytes = memory->bytes();
-    window.reader->AddSegment(number, std::make_unique<Borrowed>(bytes, std::move(memory)));
+  void Resolve(SharedWindow& window, uint32_t slot) {
+    const auto grant = window.writer->Segment(slot);
+    if (!grant) return;
+    window.reader->AddSegment(grant->number,
+                              std::make_unique<Borrowed>(grant->memory->bytes(), grant->memory));
   }
 
   void Copy(SharedWindow& window, uint64_t n) {
     std::vector<std::byte> bytes(LengthOf(n));
-    uint64_t segment = 0;
+    uint32_t segment = 0;
     switch (window.reader->Read(Key(n), 0, bytes, &segment)) {
       case Found::kHere:
         ++tally_.copies;
@@ -118,7 +118,7 @@ class ReaderThread {
   /// Holds a few blocks and looks at each twice.
   void View(SharedWindow& window, uint64_t n) {
     PinnedBlock block;
-    uint64_t segment = 0;
+    uint32_t segment = 0;
     const Found found = window.reader->Pin(Key(n), &block, &segment);
     if (found == Found::kUnknownSegment) return Resolve(window, segment);
     if (found != Found::kHere) return;
@@ -146,7 +146,6 @@ class ReaderThread {
     uint64_t n;
     PinnedBlock block;
   };
-  Store& store_;
   const std::vector<SharedWindow*> windows_;
   Prng prng_;
   Tally& tally_;
@@ -163,10 +162,11 @@ Task<void> KeepHouse(Env& env, std::vector<SharedWindow*> windows, Duration time
       for (int i = 0; i < 20; ++i) {
         const uint64_t name = prng.Below(40), size = name + 100 * prng.Below(1000);
         const std::string etag = std::to_string(size);
+        const Hash128 hash = NameHash(window->writer->attachment(), std::to_string(name));
         window->writer->PublishName(
-            std::to_string(name),
+            hash,
             {.version = {{.hi = size}}, .size_bytes = size, .fresh_until_ns = 1, .etag = etag});
-        if (prng.OneIn(4)) window->writer->WithdrawName(std::to_string(name));
+        if (prng.OneIn(4)) window->writer->WithdrawName(hash);
       }
     }
     static_cast<void>(co_await env.clock.Sleep(std::chrono::milliseconds(1)));
@@ -194,7 +194,7 @@ TEST(WindowThreads, NobodyEverSeesAWrongByte) {
       });
     }
     for (uint64_t t = 0; t < kReaders; ++t) {
-      threads.emplace_back([&, t] { ReaderThread(on.store(), {&one, &two}, t + 10, tally).Run(); });
+      threads.emplace_back([&, t] { ReaderThread({&one, &two}, t + 10, tally).Run(); });
     }
     const Duration time = std::chrono::seconds(ByTier(1, 4, 120));
     on.loop().Run(KeepHouse(on.env(), {&one, &two}, time, tally));
@@ -251,10 +251,10 @@ void LookForEver(WindowReader& reader, MutableBytes memory, Tally& tally) {
   while (!tally.stop && tally.wrong == 0) {
     for (uint32_t n = 0; n < kKeys; ++n) {
       PinnedBlock block;
-      uint64_t segment = 0;
+      uint32_t segment = 0;
       const Found found = reader.Pin(Key(n), &block, &segment);
       if (found == Found::kUnknownSegment) {
-        reader.AddSegment(segment, std::make_unique<Borrowed>(memory));
+        reader.AddSegment(1, std::make_unique<Borrowed>(memory));
       }
       if (found != Found::kHere) continue;
       ++tally.views;

@@ -195,6 +195,18 @@ void WindowWriter::SegmentGone(uint64_t number) {
   table_.header->segments_gone.fetch_add(1, std::memory_order_release);
 }
 
+Result<SegmentGrant> WindowWriter::Segment(uint32_t slot) const {
+  SegmentGrant grant;
+  if (slot < kSegmentSlots) grant.number = table_.segments[slot].load();
+  if (grant.number != 0) grant.memory = store_.SegmentOf(attachment_, grant.number);
+  if (grant.memory == nullptr) {
+    return Fail(Code::kNotFound,
+                fmt::format("no memory of attachment {} is in slot {} of its window (any more)",
+                            attachment_, slot));
+  }
+  return grant;
+}
+
 // -- Names
 
 /// The entry of `name`, or one to give up for it: a free one, or any in turn, for whoever misses a
@@ -209,15 +221,15 @@ NameEntry& WindowWriter::NamePlace(const Hash128& name) {
   return free != nullptr ? *free : table_.NameOf(name, next_victim_++ % kNameProbes);
 }
 
-void WindowWriter::PublishName(std::string_view key, const NameInfo& info) {
-  if (info.etag.size() > kMaxEtagBytes || info.fresh_until_ns <= 0) return WithdrawName(key);
-  const Hash128 name = NameHash(attachment_, key);
+void WindowWriter::PublishName(const Hash128& name, const NameInfo& info) {
+  if (info.etag.size() > kMaxEtagBytes || info.fresh_until_ns <= 0) return WithdrawName(name);
   uint64_t etag[16] = {};
   auto* etag_bytes = reinterpret_cast<char*>(etag);
   etag_bytes[0] = static_cast<char>(info.etag.size());
   info.etag.copy(etag_bytes + 1, info.etag.size());
 
   const std::scoped_lock lock(names_mutex_);
+  if (names_ended_) return;
   NameEntry& entry = NamePlace(name);
   const uint64_t sequence = Get(entry.sequence);
   Set(entry.sequence, sequence + 1);
@@ -232,8 +244,7 @@ void WindowWriter::PublishName(std::string_view key, const NameInfo& info) {
   Set(entry.sequence, sequence + 2);
 }
 
-void WindowWriter::WithdrawName(std::string_view key) {
-  const Hash128 name = NameHash(attachment_, key);
+void WindowWriter::WithdrawName(const Hash128& name) {
   const std::scoped_lock lock(names_mutex_);
   NameEntry& entry = NamePlace(name);
   if (Get(entry.name_lo) != name.lo || Get(entry.name_hi) != name.hi) return;
@@ -241,6 +252,19 @@ void WindowWriter::WithdrawName(std::string_view key) {
   Set(entry.sequence, sequence + 1);
   Set(entry.fresh_until_ns, 0);
   Set(entry.sequence, sequence + 2);
+}
+
+void WindowWriter::EndNames() {
+  const std::scoped_lock lock(names_mutex_);
+  names_ended_ = true;
+  for (uint64_t n = 0; n <= table_.name_mask; ++n) {
+    NameEntry& entry = table_.names[n];
+    const uint64_t sequence = Get(entry.sequence);
+    if (sequence == 0) continue;  // never used
+    Set(entry.sequence, sequence + 1);
+    Set(entry.fresh_until_ns, 0);
+    Set(entry.sequence, sequence + 2);
+  }
 }
 
 // -- What clients tell

@@ -38,6 +38,12 @@ struct LocalReads {
   uint64_t bytes = 0;
 };
 
+/// The memory that a slot of the table stands for.
+struct SegmentGrant {
+  uint64_t number = 0;
+  std::shared_ptr<SharedMemory> memory;
+};
+
 /// The page of one client, and what the node knows of it.
 struct ClientPage {
   std::unique_ptr<SharedMemory> memory;
@@ -63,9 +69,16 @@ class WindowWriter final : public FrameWatcher {
   /// The client is gone, and its pins with it.
   void DropPage(const std::shared_ptr<ClientPage>& page);
 
-  void PublishName(std::string_view key, const NameInfo& info);
+  /// `name` as NameHash makes it.
+  void PublishName(const Hash128& name, const NameInfo& info);
   /// When it returns no client finds the name any more.
-  void WithdrawName(std::string_view key);
+  void WithdrawName(const Hash128& name);
+
+  /// The attachment is no more: no name is found, and none published, any more.
+  void EndNames();
+
+  /// kNotFound where nothing is there (any more).
+  Result<SegmentGrant> Segment(uint32_t slot) const;
 
   /// Tells the store what clients read, and frees what they have let go. Call it often.
   LocalReads Drain();
@@ -114,6 +127,7 @@ class WindowWriter final : public FrameWatcher {
 
   std::mutex names_mutex_;  // of writing names
   uint64_t next_victim_ = 0;
+  bool names_ended_ = false;
   std::mutex drain_mutex_;
 };
 

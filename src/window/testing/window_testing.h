@@ -45,22 +45,22 @@ class Client {
   window::WindowSession& session() { return *session_; }
 
   window::Found Pin(const BlockKey& key, window::PinnedBlock* block) {
-    return Resolving([&](uint64_t* segment) { return reader_->Pin(key, block, segment); });
+    return Resolving([&](uint32_t* segment) { return reader_->Pin(key, block, segment); });
   }
   window::Found Read(const BlockKey& key, uint64_t offset, MutableBytes into) {
-    return Resolving([&](uint64_t* segment) { return reader_->Read(key, offset, into, segment); });
+    return Resolving([&](uint32_t* segment) { return reader_->Read(key, offset, into, segment); });
   }
   /// The connection is lost.
   void Disconnect() { session_.reset(); }
 
  private:
   window::Found Resolving(auto look) {
-    uint64_t segment = 0;
+    uint32_t segment = 0;
     window::Found found = look(&segment);
     if (found != window::Found::kUnknownSegment) return found;
     if (auto handed = session_->Segment(segment)) {
-      reader_->AddSegment(segment,
-                          memory_.Map((*handed)->ReadOnlyDescriptor(), MapAccess::kRead).value());
+      const int descriptor = handed->memory->ReadOnlyDescriptor();
+      reader_->AddSegment(handed->number, memory_.Map(descriptor, MapAccess::kRead).value());
     }
     return look(&segment);
   }
