@@ -26,10 +26,12 @@ void Payload::CopyTo(uint64_t from, MutableBytes into) const {
   std::memcpy(into.data(), bytes_.data() + from, into.size());
 }
 
-Connection::Connection(Network& network, Node& from, Node& to)
+Connection::Connection(Network& network, Node& from, Node& to, bool local)
     : network_(network), id_(network.NextConnectionId()) {
   sides_[0].node = &from;
   sides_[1].node = &to;
+  if (!local) return;
+  for (Side& side : sides_) side.identity = side.node->local_identity();
 }
 
 Connection::~Connection() {

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "src/base/bytes.h"
 #include "src/runtime/clock.h"
+#include "src/runtime/net.h"
 
 #include "sim/process.h"
 
@@ -33,11 +35,14 @@ class Payload {
 /// with the last of them.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(Network& network, Node& from, Node& to);
+  /// `local`: by Unix socket, within one node.
+  Connection(Network& network, Node& from, Node& to, bool local);
   ~Connection();
 
   uint64_t id() const { return id_; }
   Node& node(int side) { return *sides_[side].node; }
+  /// Who `side` was when the two met.
+  const std::optional<PeerProcess>& identity(int side) const { return sides_[side].identity; }
 
   // ---- What a side asks its kernel.
 
@@ -79,6 +84,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
   struct Side {
     Node* node = nullptr;
+    std::optional<PeerProcess> identity;
     bool broken = false;  // its own kernel knows that the connection is gone
     bool shut = false;    // it wants no more
     bool dead = false;    // there is no such process any more

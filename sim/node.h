@@ -56,6 +56,10 @@ class Node {
   /// The disk that holds `path`.
   SimDevice& disk(std::string_view path);
 
+  /// Who its processes are to those they reach by Unix socket from now on.
+  void set_local_identity(const PeerProcess& identity) { local_identity_ = identity; }
+  const PeerProcess& local_identity() const { return local_identity_; }
+
   // ---- For the parts of the simulator.
 
   /// When the network card has sent, or received, what it was given.
@@ -78,6 +82,7 @@ class Node {
   const NodeOptions options_;
   Duration wall_skew_{0};
   bool crashed_ = false;
+  PeerProcess local_identity_{.uid = 1000, .gid = 1000, .pid = 1};
   std::vector<std::unique_ptr<Process>> lives_;
   std::vector<Mount> mounts_;
 };

@@ -35,6 +35,9 @@ class SimStream final : public Stream {
     if (!process_.dead()) connection_->Shut(side_);
   }
   const std::string& peer() const override { return peer_; }
+  std::optional<PeerProcess> peer_process() const override {
+    return connection_->identity(1 - side_);
+  }
 
  private:
   Result<void> CheckOpen();
@@ -235,7 +238,8 @@ Task<Result<std::unique_ptr<Stream>>> SimNet::TryConnect(Node& to, std::string p
     co_return Fail(Code::kUnavailable, fmt::format("{}:{}: connection refused", to.name(), port));
   }
   if (point->backlog.size() >= net.options().backlog) co_return nullptr;
-  auto connection = std::make_shared<Connection>(net, process_.node(), to);
+  auto connection =
+      std::make_shared<Connection>(net, process_.node(), to, port.starts_with("unix:"));
   net.Register(connection);
   point->backlog.push_back(connection);
   if (point->acceptor != nullptr) point->acceptor->Wake();

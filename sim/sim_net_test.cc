@@ -316,6 +316,24 @@ TEST(SimNet, EveryRateFires) {
                                                world.faults().fired("net.blackhole"));
 }
 
+Task<void> IdentityChecks(Node& a, Node& b) {
+  const PeerProcess reader{.uid = 7, .gid = 8, .pid = 9}, node = a.local_identity();
+  Pair local = co_await MakePair(a.env(), a.env(), "unix:/run/s");
+  EXPECT_EQ(local.server->peer_process(), node);
+  a.set_local_identity(reader);
+  EXPECT_EQ(local.server->peer_process(), node);  // who it was when it connected
+  EXPECT_EQ((co_await MakePair(a.env(), a.env(), "unix:/run/t")).server->peer_process(), reader);
+  EXPECT_EQ((co_await MakePair(b.env(), a.env(), "a:1")).server->peer_process(), std::nullopt);
+  const int descriptors[] = {0};
+  const Bytes parts[] = {AsBytes("x")};
+  EXPECT_EQ(CodeOf(co_await local.client->SendDescriptors(parts, descriptors, {})),
+            Code::kUnsupported);
+}
+
+TEST_F(SimNetTest, APeerByUnixSocketHasTheIdentityThatTheTestGave) {
+  world.Run(IdentityChecks(a, b));
+}
+
 Task<void> ResetChecks(World& world, Node& a, Node& b) {
   Pair pair = co_await MakePair(a.env(), b.env(), "b:1");
   world.net().ResetAll(a, b);

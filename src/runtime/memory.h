@@ -28,7 +28,22 @@ class SharedMemory {
   /// seals the memory against future writes), or -1 where the platform has none. Owned by this
   /// object.
   virtual int ReadOnlyDescriptor() = 0;
+
+  /// Any thread. A descriptor through which another process can read and write, but not change the
+  /// size, so that a hostile one cannot take pages away under us; or -1 where the platform has
+  /// none, or the memory was handed out for reading before. Owned by this object.
+  virtual int WritableDescriptor() { return -1; }
 };
+
+/// Memory of another process, mapped here until destroyed.
+class MappedMemory {
+ public:
+  virtual ~MappedMemory() = default;
+  /// Of a mapping for reading alone a write ends the process.
+  virtual MutableBytes bytes() = 0;
+};
+
+enum class MapAccess : unsigned char { kRead, kReadWrite };
 
 /// Any thread.
 class Memory {
@@ -37,6 +52,14 @@ class Memory {
 
   /// `size` bytes of address space; `name` is for people who look at the process.
   virtual Result<std::unique_ptr<SharedMemory>> Reserve(std::string_view name, uint64_t size) = 0;
+
+  /// Maps all of the memory behind a descriptor that a process was handed, which may be closed
+  /// then. kInvalidArgument where its size can still change: touching it could end this process.
+  virtual Result<std::unique_ptr<MappedMemory>> Map(int descriptor, MapAccess access);
 };
+
+inline Result<std::unique_ptr<MappedMemory>> Memory::Map(int, MapAccess) {
+  return Fail(Code::kUnsupported, "no memory of another process can be mapped here");
+}
 
 }  // namespace forebay

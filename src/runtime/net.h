@@ -1,9 +1,12 @@
 // Byte streams between processes.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "src/base/bytes.h"
 #include "src/base/result.h"
@@ -11,6 +14,25 @@
 #include "src/runtime/task.h"
 
 namespace forebay {
+
+/// The process at the other end of a Unix socket, as the kernel vouches for it: what it was when it
+/// connected, or began to listen.
+struct PeerProcess {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint32_t pid = 0;
+  friend bool operator==(const PeerProcess&, const PeerProcess&) = default;
+};
+
+/// An open descriptor of this process, closed with its one owner.
+class Descriptor {
+ public:
+  virtual ~Descriptor() = default;
+  virtual int number() const = 0;
+};
+
+/// So many descriptors go with one message at most.
+inline constexpr size_t kMaxDescriptors = 16;
 
 /// A connected, ordered, reliable byte stream. Used from its own loop only; at most one Recv and
 /// one Send may be in progress at a time. It must not be destroyed while either is.
@@ -34,7 +56,33 @@ class Stream {
 
   /// "10.0.0.7:41822" or "unix:/run/forebay.sock".
   virtual const std::string& peer() const = 0;
+
+  /// nullopt where the peer is not a process of this machine that came by Unix socket.
+  virtual std::optional<PeerProcess> peer_process() const { return std::nullopt; }
+
+  // -- Descriptors, by Unix socket. kUnsupported elsewhere, and in the simulator.
+
+  /// As Send. Copies of 1 to kMaxDescriptors descriptors go with the first byte; the caller keeps
+  /// its own.
+  virtual Task<Result<void>> SendDescriptors(std::span<const Bytes> parts,
+                                             std::span<const int> descriptors, Call call);
+
+  /// As Recv. Appends the descriptors that came with these bytes; kCorrupt where there were more
+  /// than kMaxDescriptors. Bytes that Recv takes lose the descriptors that came with them, and Recv
+  /// may have taken bytes ahead: who wants any on a stream receives by this call alone.
+  virtual Task<Result<size_t>> RecvDescriptors(
+      MutableBytes into, std::vector<std::unique_ptr<Descriptor>>* descriptors, Call call);
 };
+
+inline Task<Result<void>> Stream::SendDescriptors(std::span<const Bytes>, std::span<const int>,
+                                                  Call) {
+  co_return Fail(Code::kUnsupported, "descriptors go by Unix sockets only, not to " + peer());
+}
+inline Task<Result<size_t>> Stream::RecvDescriptors(MutableBytes,
+                                                    std::vector<std::unique_ptr<Descriptor>>*,
+                                                    Call) {
+  co_return Fail(Code::kUnsupported, "descriptors come by Unix sockets only, not from " + peer());
+}
 
 /// Used from its own loop only. At most one Accept at a time.
 class Listener {

@@ -117,6 +117,8 @@ ssize_t CallKernel(Op& op) {
   switch (op.code) {
     case OpCode::kRecv:
       return recv(fd, op.data, op.length, 0);
+    case OpCode::kRecvMessage:
+      return recvmsg(fd, static_cast<msghdr*>(op.data), op.flags);
     case OpCode::kSend:
       return send(fd, op.data, op.length, op.flags);
     case OpCode::kSendMessage:

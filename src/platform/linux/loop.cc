@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 
@@ -30,6 +31,13 @@ constexpr int kFileThreadsEpoll = 16;
 
 std::string_view IoBackendName(IoBackend io) {
   return io == IoBackend::kUring ? "uring" : "epoll";
+}
+
+uint64_t RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlimit raised{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+  return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
 /// Everything of one loop, in the order in which the parts need each other.

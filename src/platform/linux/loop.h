@@ -18,6 +18,10 @@ enum class IoBackend : unsigned char { kUring, kEpoll };
 
 std::string_view IoBackendName(IoBackend io);
 
+/// Lets this process open as many files as its hard limit allows; returns how many. For programs of
+/// our own: others may use select(), which breaks past 1,024.
+uint64_t RaiseDescriptorLimit();
+
 struct LoopOptions {
   /// nullopt: io_uring, or epoll where the kernel or the container refuses it.
   std::optional<IoBackend> io;

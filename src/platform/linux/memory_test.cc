@@ -81,6 +81,44 @@ TEST(Memory, SealedMemoryIsNotPunchedAndSaysSo) {
   EXPECT_EQ(memory->Punch(0, 4 * kKiB).error().code(), Code::kUnsupported);
 }
 
+TEST(Memory, WhoHoldsAWritableDescriptorCannotChangeItsSize) {
+  const auto memory = Reserve(8 * kKiB);
+  const int fd = memory->WritableDescriptor();
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(memory->ReadOnlyDescriptor(), -1);  // what one may write the other cannot trust
+  const auto view = LinuxMemory().Map(fd, MapAccess::kReadWrite);
+  ASSERT_TRUE(view.has_value()) << view.error().ToString();
+  ASSERT_EQ((*view)->bytes().size(), 8 * kKiB);
+  (*view)->bytes()[4097] = std::byte{9};
+  EXPECT_EQ(memory->bytes()[4097], std::byte{9});
+  EXPECT_NE(ftruncate(fd, 0), 0);
+  EXPECT_NE(ftruncate(fd, 1 << 20), 0);
+  EXPECT_NE(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+  // Punching leaves zeros, and nothing that could end us.
+  EXPECT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 8192), 0);
+  EXPECT_EQ(memory->bytes()[4097], std::byte{0});
+}
+
+TEST(Memory, MapsWhatAnotherHandedOut) {
+  const auto memory = Reserve(8 * kKiB);
+  memory->bytes()[5] = std::byte{7};
+  const int fd = dup(memory->ReadOnlyDescriptor());
+  EXPECT_EQ(memory->WritableDescriptor(), -1);
+  EXPECT_FALSE(LinuxMemory().Map(fd, MapAccess::kReadWrite).has_value());
+  const auto view = LinuxMemory().Map(fd, MapAccess::kRead);
+  ASSERT_TRUE(view.has_value()) << view.error().ToString();
+  close(fd);
+  EXPECT_EQ((*view)->bytes()[5], std::byte{7});
+}
+
+TEST(Memory, DoesNotMapWhatCouldShrink) {
+  const int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  ASSERT_EQ(ftruncate(fd, 4096), 0);
+  EXPECT_EQ(LinuxMemory().Map(fd, MapAccess::kRead).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(LinuxMemory().Map(-1, MapAccess::kRead).error().code(), Code::kInvalidArgument);
+  close(fd);
+}
+
 TEST(Memory, RefusesOddSizes) {
   EXPECT_EQ(LinuxMemory().Reserve("odd", 5).error().code(), Code::kInvalidArgument);
   EXPECT_EQ(LinuxMemory().Reserve("none", 0).error().code(), Code::kInvalidArgument);

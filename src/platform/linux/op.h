@@ -31,6 +31,7 @@ enum class OpCode : uint8_t {
   kRecv,
   kRecvStanding,  // io_uring only: see uring_inbox.h
   kSend,
+  kRecvMessage,   // data is a msghdr
   kSendMessage,   // data is a msghdr
   kSendZeroCopy,  // io_uring only; done when the kernel has let go of the buffer
   kAccept,

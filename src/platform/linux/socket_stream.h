@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "src/platform/linux/io_parts.h"
 #include "src/platform/linux/reactor.h"
 #include "src/platform/linux/unique_fd.h"
 #include "src/runtime/net.h"
@@ -21,15 +22,21 @@ class SocketStream final : public Stream {
 
   Task<Result<size_t>> Recv(MutableBytes into, Call call) override;
   Task<Result<void>> Send(std::span<const Bytes> parts, Call call) override;
+  Task<Result<void>> SendDescriptors(std::span<const Bytes> parts, std::span<const int> descriptors,
+                                     Call call) override;
+  Task<Result<size_t>> RecvDescriptors(MutableBytes into,
+                                       std::vector<std::unique_ptr<Descriptor>>* descriptors,
+                                       Call call) override;
   void Shutdown() override;
   const std::string& peer() const override { return peer_; }
+  std::optional<PeerProcess> peer_process() const override;
 
  private:
   SocketStream(Reactor& reactor, UniqueFd fd, std::string peer, bool is_tcp,
                uint64_t zero_copy_bytes);
 
   Task<Result<void>> SendOne(Bytes bytes, Call call);
-  Task<Result<void>> SendParts(std::span<const Bytes> parts, Call call);
+  Task<Result<void>> SendParts(PartsCursor cursor, Call call);
   bool WantsZeroCopy(uint64_t size) const {
     return zero_copy_bytes_ != 0 && size >= zero_copy_bytes_;
   }
@@ -39,6 +46,7 @@ class SocketStream final : public Stream {
   const UniqueFd fd_;
   Socket socket_;
   const std::string peer_;
+  const bool is_tcp_;
   uint64_t zero_copy_bytes_;
   Op* zero_copy_send_ = nullptr;  // in progress
   bool shut_ = false;

@@ -180,6 +180,10 @@ void UringBackend::Prepare(io_uring_sqe* sqe, Op& op, bool has_poll_first) {
       io_uring_prep_sendmsg(sqe, op.socket->fd, static_cast<msghdr*>(op.data),
                             static_cast<unsigned>(op.flags));
       break;
+    case OpCode::kRecvMessage:
+      io_uring_prep_recvmsg(sqe, op.socket->fd, static_cast<msghdr*>(op.data),
+                            static_cast<unsigned>(op.flags));
+      break;
     case OpCode::kAccept:
       io_uring_prep_accept(sqe, op.socket->fd, nullptr, nullptr, op.flags);
       break;
