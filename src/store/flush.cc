@@ -16,9 +16,9 @@ namespace forebay {
 namespace {
 
 /// Images that lie side by side on disk go out together, up to this size.
-constexpr uint64_t kMaxWriteBytes = 4 * kMiB;
+constexpr uint64_t kMaxWriteBytes = 1 * kMiB;
 /// How many writes of one batch are under way at a time.
-constexpr size_t kWriteDepth = 8;
+constexpr size_t kWriteDepth = 16;
 
 struct PageRun {
   uint32_t first;

@@ -4,7 +4,7 @@ namespace forebay {
 
 namespace {
 /// While one batch ends with its records, the disk works on the next.
-constexpr size_t kBatchesInFlight = 2;
+constexpr size_t kBatchesInFlight = 4;
 }  // namespace
 
 bool Store::Flusher::Enqueue(const BlockKey& key, uint32_t bytes) {
@@ -13,13 +13,44 @@ bool Store::Flusher::Enqueue(const BlockKey& key, uint32_t bytes) {
     return false;
   }
   pending_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  uint64_t before = 0;
   {
     const std::scoped_lock lock(mutex_);
     queue_.push_back({key, bytes});
-    queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    before = queued_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   }
-  bell_.Ring();
+  const bool full = before + bytes >= options_.flush_batch_bytes;
+  if (before == 0 || (full && before < options_.flush_batch_bytes)) bell_.Ring();
   return true;
+}
+
+void Store::Flusher::Hurry() {
+  hurried_.store(true, std::memory_order_relaxed);
+  bell_.Ring();
+}
+
+Task<void> Store::Flusher::RingLater(CancelToken enough, bool* late) {
+  // An early end of the wait means that a batch came together, or that the process ends: the bell
+  // is rung either way.
+  static_cast<void>(co_await env_.clock.Sleep(options_.flush_delay, enough));
+  *late = true;
+  bell_.Ring();
+}
+
+/// Returns when a batch has come together, or its first block has waited long enough.
+Task<void> Store::Flusher::Gather() {
+  const auto enough = [&] {
+    return queued_bytes() >= options_.flush_batch_bytes || stop_.cancelled() ||
+           hurried_.load(std::memory_order_relaxed);
+  };
+  if (enough()) co_return;
+  bool late = false;
+  CancelSource alarm;
+  TaskGroup alarms(env_.executor);
+  alarms.Spawn(RingLater(alarm.token(), &late));
+  while (!late && !enough()) co_await bell_.Wait();
+  alarm.Cancel();
+  co_await alarms.Join();
 }
 
 Store::Flusher::Batch Store::Flusher::TakeBatch() {
@@ -49,15 +80,12 @@ Task<void> Store::Flusher::Run() {
   Semaphore slots(env_.executor, kBatchesInFlight);
   for (;;) {
     if (queued_bytes() == 0) {
+      hurried_.store(false, std::memory_order_relaxed);
       if (stop_.cancelled()) break;
       co_await bell_.Wait();
       continue;
     }
-    if (queued_bytes() < options_.flush_batch_bytes) {
-      // An early end of the wait is Stop's doing, or the end of the process: go on at once either
-      // way.
-      static_cast<void>(co_await env_.clock.Sleep(options_.flush_delay, stop_.token()));
-    }
+    co_await Gather();
     co_await slots.Acquire();
     Batch batch = TakeBatch();
     if (batch.keys.empty()) {

@@ -25,6 +25,9 @@ class Store::Flusher {
   /// False: the disk is too far behind, the block stays in memory only.
   bool Enqueue(const BlockKey& key, uint32_t bytes);
 
+  /// Any thread. Somebody waits for what is queued now: it does not wait for company any longer.
+  void Hurry();
+
   /// Runs until Stop, then brings down what still waits.
   Task<void> Run();
   void Stop();
@@ -41,6 +44,8 @@ class Store::Flusher {
     std::vector<BlockKey> keys;
     uint64_t bytes = 0;
   };
+  Task<void> Gather();
+  Task<void> RingLater(CancelToken enough, bool* late);
   Batch TakeBatch();
   Task<void> FlushBatch(Batch batch, Semaphore& slots);
   uint64_t queued_bytes() const { return queued_bytes_.load(std::memory_order_relaxed); }
@@ -50,6 +55,7 @@ class Store::Flusher {
   const StoreOptions& options_;
   Doorbell bell_;
   CancelSource stop_;
+  std::atomic<bool> hurried_{false};
   std::mutex mutex_;
   std::deque<Item> queue_;  // guarded by mutex_
   // Being flushed. What came to such a block meanwhile waits for the end, because a block can be

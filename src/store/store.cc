@@ -354,6 +354,7 @@ StoreStats Store::stats() {
 Task<void> Store::AwaitFlush(Env& env, uint64_t pending_bytes_at_most) {
   for (const auto& flusher : flushers_) {
     while (flusher->pending_bytes() > pending_bytes_at_most) {
+      if (pending_bytes_at_most < options_.flush_batch_bytes) flusher->Hurry();
       if (!co_await env.clock.Sleep(kFlushPoll)) co_return;
     }
   }

@@ -136,7 +136,8 @@ class Store {
   /// Every dirty block, for an uploader that starts anew.
   std::vector<BlockKey> DirtyBlocks();
 
-  /// Returns when at most so many bytes wait for a disk.
+  /// Returns when at most so many bytes wait for a disk. Where that is less than a batch, nothing
+  /// is kept waiting for company.
   Task<void> AwaitFlush(Env& env, uint64_t pending_bytes_at_most);
 
   /// The mappings that hold an attachment's blocks in memory, and no other's.

@@ -1,0 +1,339 @@
+// Reading: at once where the bytes are in memory, as a task where they are not.
+#include <fmt/format.h>
+
+#include "src/base/units.h"
+#include "src/front/native/session.h"
+#include "src/wire/pieces.h"
+
+namespace forebay {
+namespace {
+
+using wire::MessageType;
+
+/// Up to so many bytes a copy costs less than one more part of the send.
+constexpr uint64_t kCopyBytes = 8u << 10;
+constexpr size_t kMaxPieces = kMaxReadBytes / kPageBytes + 1;
+/// Items of one GetMany that wait for the origin at the same time.
+constexpr size_t kParallelGets = 16;
+static_assert(wire::kMaxDataBytes == kMaxReadBytes);
+
+/// The checksum of a part of a page, once the page itself was found to be what came in. The rest of
+/// the page lies beside the view: pages are filled whole.
+bool PartialCrc(const ReadResult::Piece& piece, uint32_t at, uint32_t size, uint32_t page_end,
+                uint32_t* crc) {
+  const uint32_t offset = piece.offset + at;  // in the block
+  const uint32_t page = offset / kPageBytes;
+  const std::byte* bytes = piece.view.bytes().data() + at;
+  const Bytes whole(bytes - (offset - page * kPageBytes), page_end - page * kPageBytes);
+  if (PageCrc(piece.key, page, whole) != piece.view.PageChecksum(offset)) return false;
+  *crc = PageCrc(piece.key, page, {bytes, size});
+  return true;
+}
+
+/// One checksum for each page that the result touches: the store's own, but where a page is sent in
+/// part. False: a page in memory is not what came in.
+bool PieceCrcs(const ReadResult& result, uint64_t block_length_at_end, uint32_t block_bytes,
+               uint32_t* crcs) {
+  for (const ReadResult::Piece& piece : result.all()) {
+    const auto size = static_cast<uint32_t>(piece.view.bytes().size());
+    for (uint32_t at = 0; at < size;) {
+      const uint32_t offset = piece.offset + at;
+      const uint32_t page_begin = offset / kPageBytes * kPageBytes;
+      uint32_t page_end = std::min(page_begin + kPageBytes, block_bytes);
+      if (&piece == &result.all().back()) {
+        page_end = std::min<uint64_t>(page_end, block_length_at_end);
+      }
+      const uint32_t length = std::min(size - at, page_end - offset);
+      if (offset == page_begin && offset + length == page_end) {
+        *crcs++ = piece.view.PageChecksum(offset);
+      } else if (!PartialCrc(piece, at, length, page_end, crcs++)) {
+        return false;
+      }
+      at += length;
+    }
+  }
+  return true;
+}
+
+Error NotOpen(uint32_t handle) {
+  return Error(Code::kInvalidArgument,
+               fmt::format("handle {} is not open on this connection", handle));
+}
+
+Result<void> CheckSize(uint32_t size, uint32_t max) {
+  if (size <= max) return {};
+  return Fail(Code::kInvalidArgument,
+              fmt::format("a read of {} bytes; at most {} at a time", size, max));
+}
+
+}  // namespace
+
+wire::Info Session::InfoOf(const ResolvedObject& object) const {
+  uint32_t fresh_for_ms = ~0u;
+  if (object.fresh_until != Instant::Never()) {
+    const int64_t left = (object.fresh_until - door_.env.clock.Now()).count() / 1'000'000;
+    fresh_for_ms = static_cast<uint32_t>(std::clamp<int64_t>(left, 0, ~0u - 1));
+  }
+  return {.version = object.version,
+          .size = object.info.size,
+          .modified_ns = object.info.modified_ns,
+          .attachment_id = object.attachment->config.id,
+          .fresh_for_ms = fresh_for_ms,
+          .block_bytes = door_.options.block_bytes,
+          .etag = object.info.etag};
+}
+
+Result<std::shared_ptr<Handle>> Session::HandleOf(uint32_t number) const {
+  const auto* handle = handles_.Find(number);
+  if (handle == nullptr) return Fail(NotOpen(number));
+  return *handle;
+}
+
+/// What a read may bring into the queue.
+uint64_t Session::BytesToReserve(const wire::FrameHeader& header, Bytes body) const {
+  if (header.type == MessageType::kRead) {
+    const auto read = wire::DecodeMeta<wire::ReadRequest>(header.type, body);
+    return read ? std::min(read->size, kMaxReadBytes) : 0;
+  }
+  if (header.type == MessageType::kGet) {
+    const auto get = wire::DecodeMeta<wire::GetRequest>(header.type, body);
+    return get ? std::min(get->size, kMaxReadBytes) : 0;
+  }
+  return 0;
+}
+
+/// Queues head, checksums and bytes. False where memory does not hold what came in; then the block
+/// is forgotten, and reading it again brings it anew.
+template <class M>
+bool Session::AnswerData(const wire::FrameHeader& request, const ResolvedObject& object,
+                         uint64_t offset, ReadResult& result, M answer, uint8_t flags) {
+  std::array<uint32_t, kMaxPieces> crcs;
+  const uint32_t block_bytes = door_.options.block_bytes;
+  const uint64_t last_block = (offset + std::max<uint64_t>(result.size, 1) - 1) / block_bytes;
+  const uint64_t length_at_end = object.info.size - last_block * block_bytes;
+  if (!PieceCrcs(result, length_at_end, block_bytes, crcs.data())) {
+    for (const ReadResult::Piece& piece : result.all()) door_.node.store().Erase(piece.key);
+    return false;
+  }
+  const size_t pieces = wire::PieceCount(offset, result.size);
+  answer.crcs = std::as_bytes(std::span(crcs).first(pieces));
+  const size_t room = wire::kHeaderBytes + 512 + answer.crcs.size();
+  const size_t size = EncodeAnswer(batch().Room(room), request, door_.queue_depth(), answer,
+                                   static_cast<uint32_t>(result.size), flags);
+  FB_ASSERT(size > 0);
+  Queued(size);
+  const bool copy = result.size <= kCopyBytes;
+  for (size_t i = 0; i < result.count; ++i) {
+    View& view = result.pieces[i].view;
+    const Bytes bytes = view.bytes();
+    if (copy) {
+      batch().Copy(bytes);
+    } else {
+      batch().Refer(std::move(view), bytes);
+    }
+  }
+  queued_bytes_ += result.size;
+  door_.queued_bytes += result.size;
+  return true;
+}
+
+bool Session::TryRead(const wire::FrameHeader& header, Bytes body) {
+  const auto request = wire::DecodeMeta<wire::ReadRequest>(header.type, body);
+  if (!request || request->size > kMaxReadBytes) return false;
+  const auto* handle = handles_.Find(request->handle);
+  if (handle == nullptr) return false;
+  auto result = door_.node.TryRead(*who_, **handle, request->offset, request->size);
+  if (!result) return false;
+  if (!*result) {
+    AnswerError(header, result->error());
+    return true;
+  }
+  return AnswerData(header, ObjectOf(**handle), request->offset, **result, wire::ReadAnswer{});
+}
+
+bool Session::TryGet(const wire::FrameHeader& header, Bytes body) {
+  const auto request = wire::DecodeMeta<wire::GetRequest>(header.type, body);
+  if (!request || request->size > kMaxReadBytes || !request->if_match.empty()) return false;
+  const auto opened = door_.node.TryOpen(*who_, request->path);
+  if (!opened || !*opened) return false;
+  Handle& handle = ***opened;
+  auto result = door_.node.TryRead(*who_, handle, request->offset, request->size);
+  if (!result || !*result) return false;
+  const ResolvedObject& object = ObjectOf(handle);
+  return AnswerData(header, object, request->offset, **result,
+                    wire::GetAnswer{.info = InfoOf(object), .crcs = {}});
+}
+
+Task<Result<void>> Session::Open(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::OpenRequest>());
+  FB_CO_ASSIGN(auto handle, co_await door_.node.Open(*who_, std::string(request.path),
+                                                     {.if_match = std::string(request.if_match)},
+                                                     slow.call, &slow.trace));
+  const ResolvedObject& object = ObjectOf(*handle);
+  const wire::Info info = InfoOf(object);
+  const auto keep = handle;
+  FB_CO_ASSIGN(const uint32_t number, handles_.Add(std::move(handle)));
+  Answer(slow.header, wire::OpenAnswer{.handle = number, .info = info});
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Session::Read(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::ReadRequest>());
+  FB_CO_TRY(CheckSize(request.size, kMaxReadBytes));
+  FB_CO_ASSIGN(const auto handle, HandleOf(request.handle));
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    FB_CO_ASSIGN(ReadResult result, co_await door_.node.Read(*who_, handle, request.offset,
+                                                             request.size, slow.call, &slow.trace));
+    if (AnswerData(slow.header, ObjectOf(*handle), request.offset, result, wire::ReadAnswer{})) {
+      co_return Result<void>{};
+    }
+  }
+  co_return Fail(Code::kCorrupt, "memory of the node changes what is stored in it");
+}
+
+Task<Result<void>> Session::Get(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::GetRequest>());
+  FB_CO_TRY(CheckSize(request.size, kMaxReadBytes));
+  FB_CO_ASSIGN(const auto handle,
+               co_await door_.node.Open(*who_, std::string(request.path),
+                                        {.if_match = std::string(request.if_match)}, slow.call,
+                                        &slow.trace));
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    FB_CO_ASSIGN(ReadResult result, co_await door_.node.Read(*who_, handle, request.offset,
+                                                             request.size, slow.call, &slow.trace));
+    const ResolvedObject& object = ObjectOf(*handle);
+    const wire::GetAnswer answer{.info = InfoOf(object), .crcs = {}};
+    if (AnswerData(slow.header, object, request.offset, result, answer)) {
+      co_return Result<void>{};
+    }
+  }
+  co_return Fail(Code::kCorrupt, "memory of the node changes what is stored in it");
+}
+
+// ---- Many at once.
+
+/// Opens and reads one item and queues its frame. Errors are the item's.
+Task<Result<void>> Session::GetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index) {
+  FB_CO_TRY(CheckSize(item.size, kMaxReadBytes));
+  FB_CO_ASSIGN(const auto handle,
+               co_await door_.node.Open(*who_, std::string(item.path), {}, slow.call, &slow.trace));
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    FB_CO_ASSIGN(ReadResult result, co_await door_.node.Read(*who_, handle, item.offset, item.size,
+                                                             slow.call, &slow.trace));
+    const ResolvedObject& object = ObjectOf(*handle);
+    if (AnswerData(
+            slow.header, object, item.offset, result,
+            wire::GetManyAnswer{.index = index, .message = {}, .info = InfoOf(object), .crcs = {}},
+            wire::kMoreFollow)) {
+      co_return Result<void>{};
+    }
+  }
+  co_return Fail(Code::kCorrupt, "memory of the node changes what is stored in it");
+}
+
+bool Session::TryGetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index) {
+  if (item.size > kMaxReadBytes) return false;
+  const auto opened = door_.node.TryOpen(*who_, item.path);
+  if (!opened || !*opened) return false;
+  Handle& handle = ***opened;
+  auto result = door_.node.TryRead(*who_, handle, item.offset, item.size);
+  if (!result || !*result) return false;
+  const ResolvedObject& object = ObjectOf(handle);
+  return AnswerData(
+      slow.header, object, item.offset, **result,
+      wire::GetManyAnswer{.index = index, .message = {}, .info = InfoOf(object), .crcs = {}},
+      wire::kMoreFollow);
+}
+
+/// Takes items that were not in memory until there is none left.
+Task<void> Session::GetRest(SlowRequest* slow, const std::vector<wire::GetItem>* items,
+                            const std::vector<uint16_t>* rest, size_t* next) {
+  while (*next < rest->size() && !ended_) {
+    const uint16_t index = (*rest)[(*next)++];
+    co_await AwaitRoom();
+    const auto done = co_await GetOne(*slow, (*items)[index], index);
+    if (done || ended_) continue;
+    const wire::GetManyAnswer failed{
+        .index = index,
+        .status = wire::StatusOf(done.error().code()),
+        .message = std::string_view(done.error().message()).substr(0, wire::kMaxErrorBytes),
+        .info = {},
+        .crcs = {}};
+    Queued(EncodeAnswer(batch().Room(wire::kHeaderBytes + wire::kMaxErrorBytes + 256), slow->header,
+                        door_.queue_depth(), failed, 0, wire::kMoreFollow));
+    if (!sending_) co_await Flush();
+  }
+}
+
+Task<Result<void>> Session::GetMany(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::GetManyRequest>());
+  std::vector<uint16_t> rest;
+  for (uint16_t i = 0; i < request.items.size() && !ended_; ++i) {
+    co_await AwaitRoom();
+    if (!TryGetOne(slow, request.items[i], i)) rest.push_back(i);
+  }
+  size_t next = 0;
+  TaskGroup group(door_.env.executor);
+  for (size_t i = 0; i < std::min(rest.size(), kParallelGets); ++i) {
+    group.Spawn(GetRest(&slow, &request.items, &rest, &next));
+  }
+  co_await group.Join();
+  Answer(slow.header, wire::GetManyEnd{});
+  co_return Result<void>{};
+}
+
+// ---- Names.
+
+Task<Result<void>> Session::Stat(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::StatRequest>());
+  FB_CO_ASSIGN(const ResolvedObject object,
+               co_await door_.node.Stat(*who_, std::string(request.path), slow.call, &slow.trace));
+  Answer(slow.header, InfoOf(object));
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Session::List(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::ListRequest>());
+  const uint32_t most = std::min<uint32_t>(door_.options.limits.max_list, wire::kMaxListEntries);
+  ListOptions options{.prefix = {},
+                      .delimiter = std::string(request.delimiter),
+                      .after = std::string(request.after),
+                      .limit = std::clamp<uint32_t>(request.limit, 1, most)};
+  FB_CO_ASSIGN(const ListPage page,
+               co_await door_.node.List(*who_, std::string(request.path), std::move(options),
+                                        slow.call, &slow.trace));
+  wire::ListAnswer answer{.more = page.more, .entries = {}};
+  size_t bytes = 16;
+  for (const ListEntry& entry : page.entries) {
+    bytes += entry.key.size() + entry.info.etag.size() + 21;
+    if (bytes > wire::kMaxMetaBytes) {  // the rest comes with the next page
+      answer.more = true;
+      break;
+    }
+    answer.entries.push_back({.key = entry.key,
+                              .etag = entry.info.etag,
+                              .size = entry.info.size,
+                              .modified_ns = entry.info.modified_ns,
+                              .is_prefix = entry.is_prefix});
+  }
+  Answer(slow.header, answer);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Session::Fetch(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::FetchRequest>());
+  std::shared_ptr<Handle> handle;
+  if (request.path.empty()) {
+    FB_CO_ASSIGN(handle, HandleOf(request.handle));
+  } else {
+    FB_CO_ASSIGN(handle, co_await door_.node.Open(*who_, std::string(request.path), {}, slow.call,
+                                                  &slow.trace));
+  }
+  const uint64_t size = request.size == 0 ? UINT64_MAX : request.size;
+  FB_CO_ASSIGN(const uint64_t bytes, co_await door_.node.Fetch(*who_, handle, request.offset, size,
+                                                               slow.call, &slow.trace));
+  Answer(slow.header, wire::FetchAnswer{.bytes = bytes});
+  co_return Result<void>{};
+}
+
+}  // namespace forebay

@@ -1,0 +1,38 @@
+// What the door asks of whoever publishes nodes' memory to processes (src/window).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "src/node/gate.h"
+#include "src/runtime/clock.h"
+#include "src/runtime/task.h"
+
+namespace forebay {
+
+/// One connection that uses windows: pins that its process holds end with it.
+using WindowSession = uint64_t;
+
+struct WindowGrant {
+  std::string grant;             // the answer's bytes
+  std::vector<int> descriptors;  // sent along; the host goes on owning them, and keeps them open
+};
+
+/// Used from the door's loop.
+class WindowHost {
+ public:
+  virtual ~WindowHost() = default;
+  /// The table of one attachment, for a caller that may read it.
+  virtual Task<Result<WindowGrant>> Open(Authenticated who, WindowSession session,
+                                         uint64_t attachment_id, std::string request,
+                                         Call call) = 0;
+  /// One more segment of its memory.
+  virtual Task<Result<WindowGrant>> Segment(Authenticated who, WindowSession session,
+                                            uint64_t attachment_id, uint32_t segment,
+                                            Call call) = 0;
+  /// The connection is gone, and with it whatever its process held.
+  virtual void Ended(WindowSession session) = 0;
+};
+
+}  // namespace forebay

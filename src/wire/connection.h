@@ -1,0 +1,146 @@
+// The client's side of the protocol as coroutines: one stream, many requests at a time. Data go
+// straight into the caller's memory and are checked there, page by page as they come.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "src/runtime/doorbell.h"
+#include "src/runtime/env.h"
+#include "src/runtime/task_group.h"
+#include "src/wire/exchange.h"
+#include "src/wire/handshake.h"
+#include "src/wire/inbox.h"
+
+namespace forebay::wire {
+
+struct ConnectOptions {
+  std::optional<Token> token;
+  std::string client = "forebay";
+  uint16_t min_version = kMinVersion;
+  uint16_t max_version = kMaxVersion;
+};
+
+/// Whom a connection reached.
+struct ServerInfo {
+  uint16_t version = 0;
+  uint64_t features = 0;
+  Hash128 node_id;
+  std::string node_name;
+  Limits limits;
+};
+
+/// A decoded answer and the bytes that its texts point into.
+template <class A>
+struct Owned {
+  std::vector<std::byte> meta;
+  A value;
+};
+
+/// Used from its own loop only. After an error of the stream every request fails with
+/// kUnavailable: connect anew. Past the server's limit of requests in flight: kOverloaded. What a
+/// request, a path or a slot points to must live until its task is done.
+class Connection {
+ public:
+  static Task<Result<std::unique_ptr<Connection>>> Connect(Env& env, std::string address,
+                                                           ConnectOptions options, Call call);
+  /// Close must have been awaited.
+  ~Connection();
+  /// What is in progress ends with kCancelled.
+  Task<void> Close();
+
+  const ServerInfo& server() const { return server_; }
+  /// Why nothing works any more.
+  const std::optional<Error>& broken() const { return broken_; }
+  /// What the last answer said of the node's queues.
+  uint16_t queue_depth() const { return queue_depth_; }
+
+  /// Any request without data in its answer: Ask<OpenAnswer>(OpenRequest{…}, call).
+  template <class A, class M>
+  Task<Result<Owned<A>>> Ask(M request, Call call, Bytes data = {}) {
+    MetaExchange exchange;
+    FB_CO_TRY(Queue(exchange, request, call, data));
+    FB_CO_TRY(co_await Finish(exchange, call));
+    FB_CO_ASSIGN(A value, DecodeMeta<A>(M::kType, exchange.meta()));
+    co_return Owned<A>{std::move(exchange.meta()), std::move(value)};
+  }
+
+  /// Of an open handle, whose Info says version and block size. The bytes read.
+  Task<Result<uint32_t>> Read(uint32_t handle, VersionId version, uint32_t block_bytes,
+                              uint64_t offset, MutableBytes into, Call call);
+  struct Got {
+    OwnedInfo info;
+    uint32_t size = 0;
+  };
+  Task<Result<Got>> Get(std::string_view path, uint64_t offset, MutableBytes into, Call call);
+  Task<Result<void>> GetMany(std::span<GetSlot> slots, Call call);
+  /// Tells the server; there is no answer.
+  void CloseHandle(uint32_t handle);
+
+ private:
+  Connection(Env& env, std::unique_ptr<Stream> stream);
+  Task<Result<void>> ShakeHands(ConnectOptions options, Call call);
+  Task<Result<void>> ReceiveFrame(Call call);
+  Task<Result<void>> SendNow(size_t size, MutableBytes frame, Call call);
+  Result<void> TakeWelcome(const ConnectOptions& options, Bytes meta, uint8_t* method);
+
+  template <class M>
+  Result<void> Queue(Exchange& exchange, const M& request, const Call& call, Bytes data) {
+    FB_TRY(CheckRoom());
+    const RequestHead head{.deadline_ms = MillisLeft(call), .trace = {}};
+    for (const size_t room : {kSmallRequestBytes, kHeaderBytes + size_t{kMaxMetaBytes}}) {
+      const size_t size = EncodeRequest(out_.Room(room), next_id_, head, request,
+                                        static_cast<uint32_t>(data.size()));
+      if (size == 0) continue;
+      out_.Added(size);
+      out_.Append(data);
+      Register(exchange, call);
+      return {};
+    }
+    return Fail(TooLong(M::kType));
+  }
+  Result<void> CheckRoom() const;
+  uint32_t MillisLeft(const Call& call);
+  static Error TooLong(MessageType type);
+  void Register(Exchange& exchange, const Call& call);
+  Task<Result<void>> Finish(Exchange& exchange, Call call);
+
+  void SendCancel(uint64_t id);
+  void GiveUp(Exchange& exchange, Error error);
+  void End(Exchange& exchange, Result<void> outcome);
+  void Break(Error error);
+
+  Task<void> RunReceiving();
+  Task<void> RunSending();
+  Task<void> RunAlarms();
+  Task<Result<void>> Receive();
+  Task<Result<void>> TakeAnswer();
+  Task<Result<void>> TakeData(Exchange* exchange, MutableBytes into, FrameHeader header);
+  Instant NextDeadline() const;
+
+  Env& env_;
+  std::unique_ptr<Stream> stream_;
+  TaskGroup group_;
+  ServerInfo server_;
+  std::optional<Error> broken_;
+  uint16_t queue_depth_ = 0;
+
+  std::map<uint64_t, Exchange*> pending_;
+  uint64_t next_id_ = 1;
+  Inbox inbox_;
+  size_t receive_size_;
+  std::vector<std::byte> scratch_;  // for data that nobody waits for
+  GrowingBuffer out_;
+  GrowingBuffer sending_;
+  Doorbell out_bell_;
+  Doorbell alarm_bell_;
+  Exchange* receiving_ = nullptr;     // whose data are coming in
+  CancelSource* sleeping_ = nullptr;  // of RunAlarms
+  Instant alarm_ = Instant::Never();
+};
+
+}  // namespace forebay::wire

@@ -1,0 +1,31 @@
+// What both sides of a handshake compute.
+#pragma once
+
+#include <string>
+
+#include "src/base/result.h"
+#include "src/wire/messages.h"
+
+namespace forebay::wire {
+
+/// The line "NAME SECRET-IN-HEX" of a client's token file.
+struct Token {
+  std::string name;
+  std::string secret;  // bytes
+  static Result<Token> Parse(std::string_view line);
+};
+
+/// What a proof is made over: a label that differs by side, then both hellos' metas, each behind
+/// its length (u32).
+std::string ClientTranscript(Bytes hello_meta, Bytes welcome_meta);
+std::string ServerTranscript(Bytes hello_meta, Bytes welcome_meta);
+
+/// HMAC-SHA256.
+Proof Prove(std::string_view secret, std::string_view transcript);
+/// In constant time.
+bool SameProof(const Proof& a, const Proof& b);
+
+/// The highest version of both; kUnsupported names both ranges.
+Result<uint16_t> Negotiate(const Hello& hello);
+
+}  // namespace forebay::wire
