@@ -188,11 +188,6 @@ Result<void> Server::OpenDoors() {
   FB_ASSIGN(options.nonce_secret, Secret());
   options.max_connections = static_cast<uint32_t>(config_.connections);
   options.status_json = [this] { return observe::StatusJson(MakeObserved()); };
-  options.local_peer = [](Stream& stream) -> Result<LocalPeer> {
-    const auto process = stream.peer_process();
-    if (!process) return Fail(Code::kUnauthenticated, "the kernel does not say who this is");
-    return LocalPeer{.uid = process->uid, .gid = process->gid, .pid = process->pid};
-  };
   door_ = std::make_unique<NativeDoor>(env_, *node_, std::move(options));
   FB_TRY(door_->Start());
   doors_open_ = true;
