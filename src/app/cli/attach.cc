@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "src/app/cli/admin.h"
+#include "src/app/cli/session.h"
 #include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
@@ -16,7 +16,7 @@ namespace {
 
 struct AttachArguments {
   NodeArguments node;
-  AttachmentText attachment;
+  client::AttachmentSettings attachment;
   std::string chunk;
 };
 
@@ -34,14 +34,14 @@ std::string OriginUrl(const std::string& origin) {
 }
 
 Result<void> RunAttach(AttachArguments& arguments) {
-  AttachmentText& attachment = arguments.attachment;
+  client::AttachmentSettings& attachment = arguments.attachment;
   attachment.name = WithoutSlash(attachment.name);
   attachment.origin = OriginUrl(attachment.origin);
   if (!arguments.chunk.empty()) {
     FB_ASSIGN(attachment.chunk_bytes, ParseSize(arguments.chunk));
   }
-  FB_ASSIGN(Admin admin, Admin::Connect(arguments.node));
-  FB_TRY(admin.Attach(attachment));
+  FB_ASSIGN(Session session, Session::Connect(arguments.node));
+  FB_TRY(session.client().Attach(attachment));
   fmt::print("/{} is {}\n", attachment.name, Visible(attachment.origin));
   return {};
 }
@@ -52,14 +52,14 @@ struct NameArguments {
 };
 
 Result<void> RunDetach(const NameArguments& arguments) {
-  FB_ASSIGN(Admin admin, Admin::Connect(arguments.node));
-  return admin.Detach(WithoutSlash(arguments.name));
+  FB_ASSIGN(Session session, Session::Connect(arguments.node));
+  return session.client().Detach(WithoutSlash(arguments.name));
 }
 
 Result<void> RunAttachments(const NodeArguments& arguments) {
-  FB_ASSIGN(Admin admin, Admin::Connect(arguments));
-  FB_ASSIGN(const std::vector<AttachmentText> all, admin.Attachments());
-  for (const AttachmentText& one : all) {
+  FB_ASSIGN(Session session, Session::Connect(arguments));
+  FB_ASSIGN(const std::vector<client::AttachmentSettings> all, session.client().Attachments());
+  for (const client::AttachmentSettings& one : all) {
     fmt::print("/{:<20}  {:<10} {}  {}{}\n", one.name, one.freshness, one.read_only ? "ro" : "rw",
                Visible(one.origin), one.allow.empty() ? "" : "  allow " + one.allow);
   }
@@ -71,7 +71,7 @@ Result<void> RunAttachments(const NodeArguments& arguments) {
 void AddAttachCommand(CLI::App& app, int& status) {
   CLI::App* command = app.add_subcommand("attach", "give an origin a name in the cache");
   auto arguments = std::make_shared<AttachArguments>();
-  AttachmentText& attachment = arguments->attachment;
+  client::AttachmentSettings& attachment = arguments->attachment;
   command->add_option("NAME", attachment.name, "/imagenet: by the rules of S3 buckets")->required();
   command->add_option("ORIGIN", attachment.origin, "file:///data/imagenet, or a folder")
       ->required();

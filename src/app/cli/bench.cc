@@ -5,9 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "src/app/cli/admin.h"
 #include "src/app/cli/copy.h"
 #include "src/app/cli/interrupt.h"
+#include "src/app/cli/session.h"
 #include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
@@ -79,12 +79,11 @@ Result<void> Run(const Arguments& arguments) {
     return Fail(Code::kInvalidArgument, "--read-size: 1 byte to 1 GiB");
   }
   FB_ASSIGN(Session session, Session::Connect(arguments.node));
-  FB_ASSIGN(Admin admin, Admin::Connect(arguments.node));
   const std::string in_order = fmt::format("in order, {}", FormatSize(read_size));
   for (const bool cold : {true, false}) {
     const std::string name = cold ? "cold " : "warm ";
     if (cold) {
-      FB_TRY(admin.Evict(arguments.path));
+      FB_TRY(session.client().Evict(arguments.path));
     } else {
       FB_TRY(session.Prefetch(arguments.path, 0, 0));
     }
@@ -92,7 +91,7 @@ Result<void> Run(const Arguments& arguments) {
     FB_ASSIGN(const Measured ordered, ReadInOrder(object, read_size, arguments.seconds));
     PrintLine(name + in_order, ordered);
     if (cold) {
-      FB_TRY(admin.Evict(arguments.path));
+      FB_TRY(session.client().Evict(arguments.path));
     }
     FB_ASSIGN(const Measured random, ReadAtRandom(object, arguments.seconds));
     PrintLine(name + "at random, 4 KiB", random);

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "src/client/abi/client_of.h"
+
 namespace forebay::app {
 namespace {
 
@@ -82,6 +84,10 @@ Result<Session> Session::Connect(const NodeArguments& arguments) {
   const int status = forebay_connect(&options, &client);
   if (status < 0) return LastError(status);
   return Session(client);
+}
+
+client::Client& Session::client() {
+  return client::ClientOf(client_.get());
 }
 
 Result<forebay_info> Session::Stat(const std::string& path) {

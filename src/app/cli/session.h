@@ -10,6 +10,7 @@
 #include "include/forebay/forebay.h"
 #include "src/base/bytes.h"
 #include "src/base/result.h"
+#include "src/client/client.h"
 
 namespace CLI {
 class App;
@@ -92,7 +93,8 @@ class Session {
   /// Bytes that are in the cache now; `size` 0 means all.
   Result<uint64_t> Prefetch(const std::string& path, uint64_t offset, uint64_t size);
 
-  forebay_client* get() { return client_.get(); }
+  /// What the C ABI does not have: administration.
+  client::Client& client();
 
  private:
   explicit Session(forebay_client* client) : client_(client) {}

@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "src/app/cli/admin.h"
+#include "src/app/cli/session.h"
 #include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
@@ -61,8 +61,8 @@ void PrintForPeople(std::string_view json) {
 }
 
 Result<void> Run(const Arguments& arguments) {
-  FB_ASSIGN(Admin admin, Admin::Connect(arguments.node));
-  FB_ASSIGN(const std::string json, admin.StatusJson());
+  FB_ASSIGN(Session session, Session::Connect(arguments.node));
+  FB_ASSIGN(const std::string json, session.client().StatusJson());
   if (arguments.json) {
     fmt::print("{}{}", json, json.ends_with('\n') ? "" : "\n");
   } else {

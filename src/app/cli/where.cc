@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "src/app/cli/admin.h"
+#include "src/app/cli/session.h"
 #include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
@@ -22,18 +22,18 @@ double Percent(uint64_t part, uint64_t whole) {
 }
 
 Result<void> RunWhere(const Arguments& arguments) {
-  FB_ASSIGN(Admin admin, Admin::Connect(arguments.node));
-  FB_ASSIGN(const Whereabouts where, admin.Where(arguments.path));
+  FB_ASSIGN(Session session, Session::Connect(arguments.node));
+  FB_ASSIGN(const client::Whereabouts where, session.client().Where(arguments.path));
   fmt::print("size    {} ({})\nmemory  {} ({:.0f}%)\ndisk    {} ({:.0f}%)\netag    {}\n",
-             where.size, FormatSize(where.size), where.memory_bytes,
-             Percent(where.memory_bytes, where.size), where.disk_bytes,
-             Percent(where.disk_bytes, where.size), Visible(where.etag));
+             where.info.size, FormatSize(where.info.size), where.memory_bytes,
+             Percent(where.memory_bytes, where.info.size), where.disk_bytes,
+             Percent(where.disk_bytes, where.info.size), Visible(where.info.etag));
   return {};
 }
 
 Result<void> RunEvict(const Arguments& arguments) {
-  FB_ASSIGN(Admin admin, Admin::Connect(arguments.node));
-  FB_ASSIGN(const uint64_t bytes, admin.Evict(arguments.path));
+  FB_ASSIGN(Session session, Session::Connect(arguments.node));
+  FB_ASSIGN(const uint64_t bytes, session.client().Evict(arguments.path));
   fmt::print("{} forgotten\n", FormatSize(bytes));
   return {};
 }
