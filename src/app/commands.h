@@ -14,6 +14,7 @@ void AddAttachmentsCommand(CLI::App& app, int& status);
 void AddBenchCommand(CLI::App& app, int& status);
 void AddCatCommand(CLI::App& app, int& status);
 void AddCompletionCommand(CLI::App& app, int& status);
+void AddDemoCommand(CLI::App& app, int& status);
 void AddDetachCommand(CLI::App& app, int& status);
 void AddEvictCommand(CLI::App& app, int& status);
 void AddGetCommand(CLI::App& app, int& status);

@@ -29,6 +29,12 @@ constexpr void (*kCommands[])(CLI::App& app, int& status) = {
     AddWhereCommand,   AddStatusCommand,    AddBenchCommand,  AddPolicyCommand,
     AddVersionCommand, AddCompletionCommand};
 
+/// "cat ", or nothing where the line did not get as far as a command.
+std::string NameOfCommand(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? "" : commands.front()->get_name() + " ";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -40,7 +46,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+    if (error.get_exit_code() == 0) return app.exit(error), kExitOk;  // --help, --version
+    std::cerr << "forebay: " << error.what() << "; see `forebay " << NameOfCommand(app)
+              << "--help`\n";
+    return kExitUsage;
   }
   // Not left to require_subcommand(), which would hide the name of an unknown command.
   if (app.get_subcommands().empty()) {

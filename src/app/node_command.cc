@@ -84,6 +84,23 @@ int Run(const CLI::App& command, const Arguments& arguments) {
   return Serve(resolved->config);
 }
 
+/// What stands behind a flag in the help.
+std::string Placeholder(const Setting& setting) {
+  for (const auto& [type, placeholder] :
+       {std::pair("size", "SIZE"), std::pair("path", "PATH"), std::pair("count", "N"),
+        std::pair("duration", "TIME"), std::pair("HOST:PORT", "HOST:PORT"),
+        std::pair("list", "[DIR=]SIZE,...")}) {
+    if (setting.type.starts_with(type)) return placeholder;
+  }
+  return "WORD";
+}
+
+std::string HelpOf(const Setting& setting) {
+  const bool is_word = Placeholder(setting) == "WORD";
+  return fmt::format("{}{}{} [{}]", setting.help, is_word ? "; " : "", is_word ? setting.type : "",
+                     setting.fallback);
+}
+
 }  // namespace
 
 void AddNodeCommand(CLI::App& app, int& status) {
@@ -93,10 +110,9 @@ void AddNodeCommand(CLI::App& app, int& status) {
       ->type_name("FILE");
   for (const Setting& setting : Settings()) {
     command
-        ->add_option(setting.flag(), arguments->flags[std::string(setting.name)],
-                     fmt::format("{} [{}]", setting.help, setting.fallback))
+        ->add_option(setting.flag(), arguments->flags[std::string(setting.name)], HelpOf(setting))
         ->group(std::string(setting.group))
-        ->type_name(std::string(setting.type.substr(0, setting.type.find(" or "))));
+        ->type_name(Placeholder(setting));
   }
   command->add_flag("--print-config", arguments->print_config,
                     "print every setting and where its value comes from, and end");

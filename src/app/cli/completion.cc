@@ -62,8 +62,7 @@ _forebay() {{
   else
     mapfile -t COMPREPLY < <(compgen -f -- "$word")
   fi
-}
-}
+}}
 complete -F _forebay forebay
 )bash";
 

@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <memory>
-#include <optional>
 
 #include "src/app/cli/session.h"
+#include "src/app/cli/status_figure.h"
 #include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
@@ -19,27 +18,12 @@ struct Arguments {
   bool json = false;
 };
 
-/// A whole number of the node's own JSON, which is flat within a group: no parser is needed to read
-/// what we wrote.
-uint64_t Number(std::string_view json, std::string_view group, std::string_view name) {
-  const size_t at = json.find(fmt::format("\"{}\": {{", group));
-  const size_t end = json.find('}', at);
-  if (at == std::string_view::npos || end == std::string_view::npos) return 0;
-  const std::string_view inside = json.substr(at, end - at);
-  const std::string key = fmt::format("\"{}\": ", name);
-  const size_t value = inside.find(key);
-  if (value == std::string_view::npos) return 0;
-  uint64_t number = 0;
-  std::from_chars(inside.data() + value + key.size(), inside.data() + inside.size(), number);
-  return number;
-}
-
 void PrintForPeople(std::string_view json) {
   const auto number = [&](std::string_view group, std::string_view name) {
-    return Number(json, group, name);
+    return StatusFigure(json, group, name);
   };
   const auto size = [&](std::string_view group, std::string_view name) {
-    return FormatSize(Number(json, group, name));
+    return FormatSize(StatusFigure(json, group, name));
   };
   const uint64_t hits = number("read", "hits");
   const uint64_t all = hits + number("read", "misses");

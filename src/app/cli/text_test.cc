@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "src/app/cli/progress.h"
+#include "src/app/cli/status_figure.h"
 #include "src/base/units.h"
 
 namespace forebay::app {
@@ -29,6 +30,18 @@ TEST(CliText, RatesAndTimesLeft) {
 
 TEST(CliText, ANameCannotSteerATerminal) {
   EXPECT_EQ(Visible("a\x1b[2Jb\nc"), "a\\x1b[2Jb\\x0ac");
+}
+
+TEST(CliText, FiguresOfAStatus) {
+  constexpr std::string_view kJson =
+      "{\n  \"ready\": true,\n  \"origin\": {\"requests\": 3, \"bytes\": 40},\n"
+      "  \"read\": {\"requests\": 7}\n}";
+  EXPECT_EQ(StatusFigure(kJson, "origin", "requests"), 3u);
+  EXPECT_EQ(StatusFigure(kJson, "origin", "bytes"), 40u);
+  EXPECT_EQ(StatusFigure(kJson, "read", "requests"), 7u);
+  EXPECT_EQ(StatusFigure(kJson, "read", "bytes"), 0u);
+  EXPECT_EQ(StatusFigure(kJson, "write", "bytes"), 0u);
+  EXPECT_EQ(StatusFigure("", "a", "b"), 0u);
 }
 
 TEST(CliProgress, TheLineFitsAndNeverGoesPastItsEnd) {

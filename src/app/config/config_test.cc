@@ -88,6 +88,7 @@ TEST(Config, AFlagWinsOverAVariableAndAVariableOverTheFile) {
 
 TEST(Config, ErrorsNameTheLineTheKeyTheValueAndTheFix) {
   EXPECT_EQ(ErrorOf("\n\ndrum = \"1GiB\""), "f.toml:3: unknown key 'drum'; did you mean 'dram'?");
+  EXPECT_THAT(ErrorOf("drma = 1"), HasSubstr("did you mean 'dram'?"));
   EXPECT_EQ(ErrorOf("zzzzzzzz = 1"),
             "f.toml:1: unknown key 'zzzzzzzz'; `forebay node --help` lists the settings");
   EXPECT_THAT(ErrorOf("[node]\ndram = 1"), HasSubstr("unknown table 'node'"));
