@@ -64,8 +64,9 @@ free_port() {
 start_node() {
   local line
   mkfifo "$up_folder/said"
-  # The shell's own Ctrl-C must not reach the node before us: it ends by `up_end`.
-  "$program" node --data "$up_folder/node" --socket "$up_folder/forebay.sock" \
+  # In a session of its own: Ctrl-C would reach it together with us, and `up_end` would be its
+  # second signal, which ends it at once.
+  setsid "$program" node --data "$up_folder/node" --socket "$up_folder/forebay.sock" \
     --listen "127.0.0.1:$(free_port 7400)" --http "127.0.0.1:$(free_port 7490)" \
     --disk 512MiB "$@" >"$up_folder/said" &
   node_pid=$!
