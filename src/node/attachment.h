@@ -1,6 +1,7 @@
 // A name in Forebay's namespace bound to an origin, with the policy that goes with it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -58,6 +59,8 @@ Result<std::pair<std::string_view, std::string_view>> SplitPath(std::string_view
 struct Attachment {
   AttachmentConfig config;
   std::unique_ptr<Origin> origin;
+  /// Its name is somebody else's now, or nobody's: handles of it are at their end.
+  mutable std::atomic<bool> detached{false};
   GuardedAttachment guarded() const { return {config.name, config.allow}; }
 };
 

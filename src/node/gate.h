@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,10 +46,12 @@ class Authenticated {
 
  private:
   friend class Gate;
+  struct Token;
   struct Identity {
-    std::string who;                    // "uid 1000", "token reader": for logs, never a secret
-    std::optional<LocalPeer> local;     // by Unix socket
-    std::shared_ptr<const void> token;  // by token; the gate's own
+    std::string who;                     // "uid 1000", "token reader": for logs, never a secret
+    std::optional<LocalPeer> local;      // by Unix socket
+    std::shared_ptr<const Token> token;  // by token; the gate's own
+    bool self = false;                   // the node itself
   };
   explicit Authenticated(std::shared_ptr<const Identity> identity)
       : identity_(std::move(identity)) {}
@@ -64,13 +68,15 @@ struct GuardedAttachment {
 class Gate {
  public:
   struct Options {
-    /// Lines "NAME SECRET-IN-HEX /ATTACHMENT:RIGHTS[,…]" (rights of "rwla", attachment "*" for
-    /// all); read again when it changes. Empty: no tokens, and TCP is for loopback only.
+    /// Lines "NAME SECRET-IN-HEX /ATTACHMENT:RIGHTS[,…]" (rights of "rwla", "*" in place of
+    /// "/ATTACHMENT" for all); '#' begins a comment. Empty: no tokens, and TCP is for loopback
+    /// only.
     std::string token_file_text;
     uint32_t own_uid = 0;
   };
   static Result<std::unique_ptr<Gate>> Create(Options options);
-  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
 
   /// New contents of the token file: tokens that are gone lose their rights at once, in open
   /// connections too. An error leaves the old ones in force.
@@ -78,7 +84,9 @@ class Gate {
   bool has_tokens() const;
 
   Authenticated AdmitLocal(const LocalPeer& peer) const;
-  /// A caller by TCP from this machine where no tokens are configured. kUnauthenticated otherwise.
+  /// A caller by TCP from this machine where no tokens are configured: who that is nobody can tell,
+  /// so it may touch what is open to everyone here, and administer nothing. kUnauthenticated
+  /// otherwise.
   Result<Authenticated> AdmitLoopback() const;
   /// `proof` is HMAC-SHA256 of `transcript` under the token's secret; compared in constant time.
   /// kUnauthenticated for unknown names and wrong proofs alike, without saying which.
@@ -96,10 +104,16 @@ class Gate {
   Result<void> CheckAdmin(const Authenticated& caller) const;
 
  private:
-  struct Tokens;
-  explicit Gate(Options options);
-  struct State;
-  std::unique_ptr<State> state_;
+  using Tokens = std::map<std::string, std::shared_ptr<Authenticated::Token>, std::less<>>;
+  explicit Gate(uint32_t own_uid) : own_uid_(own_uid) {}
+  static Result<Tokens> ParseTokens(std::string_view text);
+  std::shared_ptr<const Authenticated::Token> Find(std::string_view name) const;
+  bool Privileged(const Authenticated& caller) const;
+  Rights RightsOf(const Authenticated& caller, const GuardedAttachment& attachment) const;
+
+  const uint32_t own_uid_;
+  mutable std::shared_mutex mutex_;  // guards what follows, and what the tokens allow
+  Tokens tokens_;
 };
 
 }  // namespace forebay

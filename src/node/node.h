@@ -38,7 +38,12 @@ struct ResolvedObject {
 /// own.
 class Handle;
 
+/// What the handle was opened as.
+const ResolvedObject& ObjectOf(const Handle& handle);
+
 inline constexpr uint32_t kMaxReadBytes = 4u << 20;
+/// Every object is cached in blocks of this size; the last one ends where the object does.
+inline constexpr uint32_t kBlockBytes = 1u << 20;
 
 /// Bytes of an object where they lie in the store, pinned while this lives: one piece a block.
 struct ReadResult {
@@ -47,7 +52,7 @@ struct ReadResult {
     BlockKey key;         // what the pages' checksums are bound to
     uint32_t offset = 0;  // of the view within its block
   };
-  static constexpr size_t kMaxPieces = kMaxReadBytes / kMaxBlockBytes + 2;
+  static constexpr size_t kMaxPieces = kMaxReadBytes / kBlockBytes + 1;
   std::array<Piece, kMaxPieces> pieces;
   size_t count = 0;
   uint64_t size = 0;  // less than was asked for only where the object ends
@@ -64,12 +69,15 @@ struct NodeOptions {
   uint64_t max_origin_range_bytes = 32ull << 20;
   uint64_t random_fill_bytes = 64ull << 10;         // what a read out of order brings in, at least
   Duration slow_request = std::chrono::seconds(1);  // logged with where its time went
+  Duration origin_timeout = std::chrono::seconds(30);  // without a sign of life from an origin
 };
 
 /// Makes the driver for "file:///dir", "azure://…", "s3://…".
 using OriginFactory =
     std::function<Result<std::unique_ptr<Origin>>(const AttachmentConfig& config)>;
 
+/// Tasks are for the loop that opened the node; what is not a task may be called from any thread. A
+/// door on a loop of its own tries there, and asks here for what that cannot answer.
 class Node {
  public:
   /// All parts outlive the node. Takes up the attachments that the registry knows, and follows it.

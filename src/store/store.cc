@@ -287,6 +287,18 @@ std::optional<Store::Presence> Store::Probe(const BlockKey& key) {
   return presence;
 }
 
+Store::PageRun Store::RunAt(const BlockKey& key, uint32_t page, uint32_t end_page) {
+  const auto guard = index_->Lock(key);
+  const Slot slot = guard.Find(key);
+  if (slot == kNone || index_->entry(slot).frame == kNone) return {false, end_page - page};
+  Frame& frame = dram_->frame(index_->entry(slot).frame);
+  if (frame.complete) return {true, end_page - page};
+  const Trailer trailer = frame.trailer();
+  PageRun run{trailer.filled(page), 1};
+  while (page + run.pages < end_page && trailer.filled(page + run.pages) == run.filled) ++run.pages;
+  return run;
+}
+
 void Store::Erase(const BlockKey& key) {
   DiskTier* disk = nullptr;
   uint32_t frame = kNone;

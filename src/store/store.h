@@ -118,6 +118,14 @@ class Store {
   };
   std::optional<Presence> Probe(const BlockKey& key);
 
+  /// Whether memory has a page, and how many from it on are alike, up to `end_page`. Counts as no
+  /// use of the block.
+  struct PageRun {
+    bool filled = false;
+    uint32_t pages = 0;
+  };
+  PageRun RunAt(const BlockKey& key, uint32_t page, uint32_t end_page);
+
   // -- Filling.
 
   /// kInUse while another Fill of the block lives; kInvalidArgument where the block is there with

@@ -2,7 +2,6 @@
 // straight into the caller's memory and are checked there, page by page as they come.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -92,21 +91,24 @@ class Connection {
   Result<void> Queue(Exchange& exchange, const M& request, const Call& call, Bytes data) {
     FB_TRY(CheckRoom());
     const RequestHead head{.deadline_ms = MillisLeft(call), .trace = {}};
+    const uint64_t id = NextId();
     for (const size_t room : {kSmallRequestBytes, kHeaderBytes + size_t{kMaxMetaBytes}}) {
-      const size_t size = EncodeRequest(out_.Room(room), next_id_, head, request,
-                                        static_cast<uint32_t>(data.size()));
+      const size_t size =
+          EncodeRequest(out_.Room(room), id, head, request, static_cast<uint32_t>(data.size()));
       if (size == 0) continue;
       out_.Added(size);
       out_.Append(data);
-      Register(exchange, call);
+      Register(exchange, id, call);
       return {};
     }
     return Fail(TooLong(M::kType));
   }
   Result<void> CheckRoom() const;
+  uint64_t NextId();
+  Exchange* Find(uint64_t id) const;
   uint32_t MillisLeft(const Call& call);
   static Error TooLong(MessageType type);
-  void Register(Exchange& exchange, const Call& call);
+  void Register(Exchange& exchange, uint64_t id, const Call& call);
   Task<Result<void>> Finish(Exchange& exchange, Call call);
 
   void SendCancel(uint64_t id);
@@ -129,8 +131,11 @@ class Connection {
   std::optional<Error> broken_;
   uint16_t queue_depth_ = 0;
 
-  std::map<uint64_t, Exchange*> pending_;
-  uint64_t next_id_ = 1;
+  // By the lower half of their ids; null where free. Grows to the most that were ever in flight.
+  std::vector<Exchange*> pending_;
+  std::vector<uint16_t> free_slots_;
+  size_t in_flight_ = 0;
+  uint64_t next_id_ = 1;  // its upper part
   Inbox inbox_;
   size_t receive_size_;
   std::vector<std::byte> scratch_;  // for data that nobody waits for

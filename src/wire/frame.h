@@ -13,7 +13,7 @@ namespace forebay::wire {
 
 inline constexpr size_t kHeaderBytes = 32;
 /// What one frame may carry, whoever sends it. The handshake may name less, never more.
-inline constexpr uint32_t kMaxMetaBytes = 256u << 10;
+inline constexpr uint32_t kMaxMetaBytes = 1u << 20;
 inline constexpr uint32_t kMaxDataBytes = 4u << 20;
 
 /// An answer has the type of its request. Numbers are for ever.

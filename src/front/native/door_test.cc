@@ -223,7 +223,8 @@ Task<void> Administrates(DoorWorld& door, Env& client) {
 
 TEST_F(DoorTest, AnswersEveryOtherQuestion) {
   door.options.status_json = [] { return std::string("{\"x\": 1}"); };
-  world.Run(Administrates(door, client()));
+  std::swap(door.options.addresses[0], door.options.addresses[1]);
+  world.Run(Administrates(door, server()));
 }
 
 // ---- Who may come in.
@@ -255,13 +256,14 @@ TEST_F(DoorTest, RefusesOtherVersionsByNamingBothRanges) {
 }
 
 Task<void> Tokens(DoorWorld& door, Env& client) {
-  co_await door.Open("reader 00ff\nwriter 1234\n");
+  co_await door.Open(kTokens);
   EXPECT_EQ((co_await RefusedAs(door, client, {})).code(), Code::kUnauthenticated);
   wire::ConnectOptions wrong{.token = wire::Token{.name = "reader", .secret = "no"}};
   EXPECT_EQ((co_await RefusedAs(door, client, wrong)).code(), Code::kUnauthenticated);
   wrong.token->name = "nobody";
   EXPECT_EQ((co_await RefusedAs(door, client, wrong)).code(), Code::kUnauthenticated);
-  auto good = co_await door.Connect(client, {.token = wire::Token::Parse("writer 1234").value()});
+  auto good = co_await door.Connect(
+      client, {.token = wire::Token::Parse("writer " + std::string(64, 'b')).value()});
   EXPECT_TRUE(good.has_value()) << good.error().ToString();
   if (good) {
     EXPECT_TRUE((co_await GetText(**good, "/data/small", 0, 10)).has_value());
@@ -376,6 +378,10 @@ Task<void> Hostile(DoorWorld& door, Env& client) {
   std::string big = FrameOf(wire::Hello{.client = {}, .later = {}});
   wire::FrameHeader huge{.meta_size = UINT32_MAX, .type = wire::MessageType::kHello};
   wire::EncodeHeader(huge, Span(big).data());
+  // Claims what a list may have, before it said who it is.
+  std::string longest = big;
+  wire::EncodeHeader({.meta_size = wire::kMaxMetaBytes, .type = wire::MessageType::kHello},
+                     Span(longest).data());
   const std::string hello = FrameOf(wire::Hello{.client = {}, .later = {}});
   std::string flipped = hello;
   flipped[40] ^= 1;
@@ -384,6 +390,7 @@ Task<void> Hostile(DoorWorld& door, Env& client) {
                                  big,
                                  flipped,
                                  FrameOf(wire::Hello{.magic = 1, .client = {}, .later = {}}),
+                                 longest,
                                  FrameOf(wire::Ready{}),
                                  hello + PatternBytes(5000, 4),
                                  hello + FrameOf(wire::Auth{.method = 3, .token_name = {}})};

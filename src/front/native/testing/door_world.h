@@ -21,6 +21,13 @@ inline std::string PatternBytes(size_t size, uint64_t seed) {
   return bytes;
 }
 
+/// Whom the simulator's processes belong to; administrators by being the node's own user.
+inline constexpr uint32_t kSimulatedUid = 1000;
+
+/// Of a token file: "reader" reads, "writer" does everything.
+inline const std::string kTokens =
+    "reader " + std::string(64, 'a') + " /data:r\nwriter " + std::string(64, 'b') + " /data:rwla\n";
+
 /// A served node. Open, use, Close: all on one loop.
 struct DoorWorld {
   explicit DoorWorld(Env& e) : env(e) {
@@ -33,7 +40,7 @@ struct DoorWorld {
   }
 
   Task<void> Open(std::string tokens = "") {
-    gate = Gate::Create({.token_file_text = std::move(tokens)}).value();
+    gate = Gate::Create({.token_file_text = std::move(tokens), .own_uid = kSimulatedUid}).value();
     node = (co_await OpenScripted(env, *gate, script)).value();
     door = std::make_unique<NativeDoor>(env, *node, options);
     const auto started = door->Start();

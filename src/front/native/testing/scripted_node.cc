@@ -81,9 +81,10 @@ class Node::Impl {
   bool Lookup(Handle& handle, uint64_t offset, uint32_t size, ReadResult* result) {
     const uint64_t end = std::min(offset + size, handle.object.info.size);
     for (uint64_t at = std::min(offset, end); at < end;) {
-      const auto block = static_cast<uint32_t>(at / script.block_bytes);
-      const uint64_t stop = std::min<uint64_t>(end, (block + uint64_t{1}) * script.block_bytes);
-      const auto within = static_cast<uint32_t>(at % script.block_bytes);
+      const auto block = static_cast<uint32_t>(at / kBlockBytes);
+      const uint64_t stop = std::min<uint64_t>(end, (block + uint64_t{1}) * kBlockBytes);
+      const auto within = static_cast<uint32_t>(at % kBlockBytes);
+      FB_ASSERT(result->count < ReadResult::kMaxPieces);
       ReadResult::Piece& piece = result->pieces[result->count];
       piece.key = BlockKey::Of(handle.object.version, block);
       piece.offset = within;
@@ -98,11 +99,10 @@ class Node::Impl {
 
   Task<Result<void>> FillAll(std::shared_ptr<Handle> handle) {
     const std::string bytes = script.objects.at(handle->path).bytes;
-    for (uint64_t at = 0; at < bytes.size(); at += script.block_bytes) {
-      const auto size =
-          static_cast<uint32_t>(std::min<uint64_t>(script.block_bytes, bytes.size() - at));
+    for (uint64_t at = 0; at < bytes.size(); at += kBlockBytes) {
+      const auto size = static_cast<uint32_t>(std::min<uint64_t>(kBlockBytes, bytes.size() - at));
       const auto key =
-          BlockKey::Of(handle->object.version, static_cast<uint32_t>(at / script.block_bytes));
+          BlockKey::Of(handle->object.version, static_cast<uint32_t>(at / kBlockBytes));
       auto fill = co_await store->BeginFill(env, key, {.attachment = 7, .length = size});
       if (!fill) co_return Fail(fill.error());
       if (fill->Filled(0, size)) continue;
@@ -134,7 +134,7 @@ Task<Result<std::unique_ptr<Node>>> Node::Open(Env& env, NodeOptions, Gate& gate
   auto impl = std::make_unique<Impl>(env, gate, *the_script);
   StoreOptions options;
   options.dram.capacity_bytes = 64 * kMiB;
-  options.max_block_bytes = the_script->block_bytes;
+  options.max_block_bytes = kBlockBytes;
   FB_CO_ASSIGN(impl->store, co_await Store::Open(env, options));
   co_return std::unique_ptr<Node>(new Node(std::move(impl)));
 }

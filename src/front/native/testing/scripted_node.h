@@ -18,7 +18,6 @@ struct NodeScript {
   std::map<std::string, Object> objects;  // by path; "/data/..." is the one attachment
   Duration delay{};                       // of everything that is not at once
   bool always_slow = false;               // TryOpen and TryRead know nothing
-  uint32_t block_bytes = 1u << 20;
   int opens = 0;
   int cancelled = 0;
   int aborted_uploads = 0;

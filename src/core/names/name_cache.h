@@ -1,0 +1,109 @@
+// What names resolved to: (attachment, key) → version, size, etag, and until when that is fresh;
+// also that a name has nothing. Bounded in bytes; what was not looked at since the hand last passed
+// goes first.
+//
+// An answer of the origin may be older than a write that was made here meanwhile. So whoever asks
+// takes a ticket first, and an answer is believed only where no write has touched its name since.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/base/block_key.h"
+
+namespace forebay {
+
+struct KnownName {
+  bool exists = true;
+  VersionId version;
+  uint64_t size = 0;
+  int64_t modified_ns = 0;
+  int64_t fresh_until_ns = 0;
+  std::string etag;
+};
+
+/// Any thread. An entry costs its key, its etag and about 100 bytes.
+class NameCache {
+ public:
+  using Ticket = uint64_t;
+  static constexpr uint32_t kStripes = 64;
+  static constexpr size_t kMaxEtagBytes = 1024;  // a name with a longer one is not kept
+
+  explicit NameCache(uint64_t capacity_bytes);
+  ~NameCache();
+  NameCache(const NameCache&) = delete;
+  NameCache& operator=(const NameCache&) = delete;
+
+  /// False: not known. Reuses the memory of `known`.
+  bool Find(AttachmentId attachment, std::string_view key, KnownName* known);
+
+  /// Before asking the origin.
+  Ticket Ask() const { return clock_.load(std::memory_order_relaxed); }
+  /// A write has touched the name (or one that shares its mark) since `asked`: an answer to what
+  /// was asked then may be old.
+  bool Outdated(AttachmentId attachment, std::string_view key, Ticket asked);
+  /// What the origin answered. False, and nothing changes, where it is outdated or something
+  /// fresher is known.
+  bool Learn(AttachmentId attachment, std::string_view key, const KnownName& known, Ticket asked);
+
+  /// Around a write of a name. Where writes of one name overlap, nobody here knows which the origin
+  /// took last, and the name is forgotten; so it is where `written` is null (the outcome is
+  /// unknown).
+  Ticket BeginWrite(AttachmentId attachment, std::string_view key);
+  void EndWrite(AttachmentId attachment, std::string_view key, Ticket began,
+                const KnownName* written);
+
+  void Forget(AttachmentId attachment, std::string_view key);
+  /// Only if it is still that version.
+  void ForgetVersion(AttachmentId attachment, std::string_view key, const VersionId& version);
+
+  struct Named {
+    std::string key;
+    VersionId version;
+    uint64_t size;
+  };
+  /// Takes out all names of one stripe that begin with `prefix`; those that exist are returned. For
+  /// 0..kStripes-1, so that nobody waits long.
+  std::vector<Named> Take(uint32_t stripe, AttachmentId attachment, std::string_view prefix);
+
+  uint64_t names();
+  uint64_t bytes();
+
+ private:
+  struct Entry;
+  static constexpr uint32_t kWriteMarks = 64;  // a stripe
+
+  struct alignas(64) Stripe {
+    std::mutex mutex;
+    std::vector<Entry*> slots;  // open addressing; the size is a power of two
+    uint64_t entries = 0;
+    uint64_t bytes = 0;  // of the entries
+    size_t hand = 0;
+    std::array<Ticket, kWriteMarks> last_write{};
+  };
+
+  static Hash128 HashOf(AttachmentId attachment, std::string_view key);
+  Stripe& StripeOf(const Hash128& hash) { return stripes_[hash.hi % kStripes]; }
+  static Ticket& MarkOf(Stripe& stripe, const Hash128& hash);
+  static size_t Locate(const Stripe& stripe, const Hash128& hash, AttachmentId attachment,
+                       std::string_view key);
+  static uint64_t Footprint(const Stripe& stripe);
+  static void Remove(Stripe& stripe, size_t at);
+  void Insert(Stripe& stripe, const Hash128& hash, AttachmentId attachment, std::string_view key,
+              const KnownName& known);
+  void MakeRoom(Stripe& stripe, uint64_t bytes);
+  Ticket Tick() { return clock_.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+  const uint64_t stripe_bytes_;
+  std::unique_ptr<Stripe[]> stripes_;
+  std::atomic<Ticket> clock_{1};
+};
+
+}  // namespace forebay

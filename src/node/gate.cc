@@ -1,0 +1,300 @@
+#include "src/node/gate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <mutex>
+
+#include "src/wire/handshake.h"
+
+namespace forebay {
+namespace {
+
+constexpr size_t kMaxTokens = 10'000;
+/// Shorter ones can be guessed.
+constexpr size_t kMinSecretBytes = 16;
+constexpr std::string_view kEverything = "*";
+
+struct NamedRight {
+  char letter;
+  Right right;
+  std::string_view name;
+};
+constexpr NamedRight kNamedRights[] = {
+    {'r', kRead, "read"}, {'w', kWrite, "write"}, {'l', kList, "list"}, {'a', kAdmin, "admin"}};
+
+std::string NamesOf(Rights rights) {
+  std::string names;
+  for (const NamedRight& named : kNamedRights) {
+    if ((rights & named.right) == 0) continue;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", named.name);
+  }
+  return names;
+}
+
+Result<Rights> ParseRights(std::string_view letters) {
+  Rights rights = 0;
+  for (const char letter : letters) {
+    const auto named = std::ranges::find(kNamedRights, letter, &NamedRight::letter);
+    if (named == std::end(kNamedRights)) {
+      return Fail(
+          Code::kInvalidArgument,
+          fmt::format("'{}' is no right: there are r (read), w (write), l (list), a (admin)",
+                      letter));
+    }
+    rights |= named->right;
+  }
+  if (rights == 0) return Fail(Code::kInvalidArgument, "no rights after ':', for example \"rl\"");
+  return rights;
+}
+
+/// The text up to `separator`, which is taken away with it.
+std::string_view Next(std::string_view& text, char separator) {
+  const size_t at = std::min(text.find(separator), text.size());
+  const std::string_view part = text.substr(0, at);
+  text.remove_prefix(std::min(at + 1, text.size()));
+  return part;
+}
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+}  // namespace
+
+// -- Who may come by Unix socket
+
+Result<LocalAllow> LocalAllow::Parse(std::string_view text) {
+  LocalAllow allow;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view part = Trim(Next(rest, ','));
+    const bool group = part.starts_with("gid:");
+    const std::string_view digits = part.substr(std::min<size_t>(part.size(), 4));
+    uint32_t id = 0;
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    const bool whole = parsed.ec == std::errc() && parsed.ptr == digits.data() + digits.size();
+    if ((!group && !part.starts_with("uid:")) || !whole) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("'{}' is neither uid:NUMBER nor gid:NUMBER", part));
+    }
+    (group ? allow.gids : allow.uids).push_back(id);
+  }
+  return allow;
+}
+
+std::string LocalAllow::ToString() const {
+  std::string text;
+  for (const uint32_t id : uids) text += fmt::format("{}uid:{}", text.empty() ? "" : ",", id);
+  for (const uint32_t id : gids) text += fmt::format("{}gid:{}", text.empty() ? "" : ",", id);
+  return text;
+}
+
+bool LocalAllow::Admits(const LocalPeer& peer) const {
+  if (uids.empty() && gids.empty()) return true;
+  return std::ranges::find(uids, peer.uid) != uids.end() ||
+         std::ranges::find(gids, peer.gid) != gids.end();
+}
+
+// -- Tokens
+
+struct Authenticated::Token {
+  struct Grant {
+    std::string attachment;  // or kEverything
+    Rights rights = 0;
+  };
+  std::string secret;
+  std::vector<Grant> grants;  // guarded by the gate's mutex; none: the token is gone
+
+  Rights RightsFor(std::string_view attachment) const {
+    Rights rights = 0;
+    for (const Grant& grant : grants) {
+      if (grant.attachment == attachment || grant.attachment == kEverything) rights |= grant.rights;
+    }
+    return rights;
+  }
+};
+
+namespace {
+
+/// "/imagenet:rl,*:r"
+template <class Grant>
+Result<std::vector<Grant>> ParseGrants(std::string_view text) {
+  std::vector<Grant> grants;
+  while (!text.empty()) {
+    std::string_view grant = Next(text, ',');
+    std::string_view name = Next(grant, ':');
+    if (name != kEverything && (name.size() < 2 || !name.starts_with('/'))) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("'{}' is neither /ATTACHMENT nor * for all", name));
+    }
+    if (name.starts_with('/')) name.remove_prefix(1);
+    FB_ASSIGN(const Rights rights, ParseRights(grant));
+    grants.push_back({std::string(name), rights});
+  }
+  if (grants.empty())
+    return Fail(Code::kInvalidArgument, "no rights, for example \"/imagenet:rl\"");
+  return grants;
+}
+
+}  // namespace
+
+Result<Gate::Tokens> Gate::ParseTokens(std::string_view text) {
+  Tokens tokens;
+  for (int number = 1; !text.empty(); ++number) {
+    std::string_view line = Trim(Next(text, '\n'));
+    if (line.empty() || line.starts_with('#')) continue;
+    const std::string where = fmt::format("token file, line {}", number);
+    const size_t grants_at = line.rfind(' ') + 1;
+    auto named = wire::Token::Parse(Trim(line.substr(0, grants_at)));
+    if (!named) {
+      return Fail(Code::kInvalidArgument,
+                  where + ": expected \"NAME SECRET-IN-HEX /ATTACHMENT:RIGHTS\"");
+    }
+    if (named->secret.size() < kMinSecretBytes) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("{}: a secret has at least {} hex digits, for example from "
+                              "`openssl rand -hex 32`",
+                              where, 2 * kMinSecretBytes));
+    }
+    auto grants = ParseGrants<Authenticated::Token::Grant>(line.substr(grants_at));
+    if (!grants) return Fail(grants.error().Within(where));
+    auto token = std::make_shared<Authenticated::Token>();
+    token->secret = std::move(named->secret);
+    token->grants = std::move(*grants);
+    if (!tokens.emplace(named->name, std::move(token)).second) {
+      return Fail(Code::kInvalidArgument, fmt::format("{}: '{}' again", where, named->name));
+    }
+    if (tokens.size() > kMaxTokens) {
+      return Fail(Code::kInvalidArgument, fmt::format("{}: more than {}", where, kMaxTokens));
+    }
+  }
+  return tokens;
+}
+
+Result<std::unique_ptr<Gate>> Gate::Create(Options options) {
+  std::unique_ptr<Gate> gate(new Gate(options.own_uid));
+  FB_TRY(gate->ReplaceTokens(options.token_file_text));
+  return gate;
+}
+
+Result<void> Gate::ReplaceTokens(std::string_view token_file_text) {
+  FB_ASSIGN(Tokens fresh, ParseTokens(token_file_text));
+  const std::unique_lock lock(mutex_);
+  // Who came with a token holds on to it: those that stay take the new rights over, the others
+  // lose theirs.
+  for (const auto& [name, old] : tokens_) {
+    const auto same = fresh.find(name);
+    if (same != fresh.end() && same->second->secret == old->secret) {
+      old->grants = std::move(same->second->grants);
+      same->second = old;
+    } else {
+      old->grants.clear();
+    }
+  }
+  tokens_ = std::move(fresh);
+  return {};
+}
+
+bool Gate::has_tokens() const {
+  const std::shared_lock lock(mutex_);
+  return !tokens_.empty();
+}
+
+std::shared_ptr<const Authenticated::Token> Gate::Find(std::string_view name) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = tokens_.find(name);
+  return found == tokens_.end() ? nullptr : found->second;
+}
+
+// -- Letting in
+
+Authenticated Gate::AdmitLocal(const LocalPeer& peer) const {
+  return Authenticated(std::make_shared<Authenticated::Identity>(
+      Authenticated::Identity{.who = fmt::format("uid {}", peer.uid), .local = peer}));
+}
+
+Result<Authenticated> Gate::AdmitLoopback() const {
+  if (has_tokens()) {
+    return Fail(Code::kUnauthenticated,
+                "this node asks for a token; name its file with "
+                "FOREBAY_TOKEN_FILE or --token-file");
+  }
+  return Authenticated(std::make_shared<Authenticated::Identity>(
+      Authenticated::Identity{.who = "somebody on this machine"}));
+}
+
+Result<Authenticated> Gate::AdmitToken(std::string_view name, Bytes transcript, Bytes proof) const {
+  const auto token = Find(name);
+  // The work is the same for a name that is not known, so that its time does not tell.
+  static const std::string kNobody(kMinSecretBytes, '\0');
+  const wire::Proof expected =
+      wire::Prove(token == nullptr ? kNobody : token->secret, AsText(transcript));
+  wire::Proof given{};
+  if (proof.size() == given.size()) std::ranges::copy(proof, given.begin());
+  const bool right = wire::SameProof(expected, given) && proof.size() == given.size();
+  if (!right || token == nullptr) {
+    return Fail(Code::kUnauthenticated, "the token's name or its proof is not right");
+  }
+  return Authenticated(std::make_shared<Authenticated::Identity>(
+      Authenticated::Identity{.who = fmt::format("token {}", name), .token = token}));
+}
+
+Result<std::string> Gate::ProveToken(std::string_view name, Bytes transcript) const {
+  const auto token = Find(name);
+  if (token == nullptr) return Fail(Code::kUnauthenticated, "the token is gone");
+  const wire::Proof proof = wire::Prove(token->secret, AsText(transcript));
+  return std::string(AsText(proof));
+}
+
+Authenticated Gate::AdmitSelf() const {
+  return Authenticated(std::make_shared<Authenticated::Identity>(
+      Authenticated::Identity{.who = "this node", .self = true}));
+}
+
+// -- Asking
+
+bool Gate::Privileged(const Authenticated& caller) const {
+  const auto& local = caller.identity_->local;
+  return caller.identity_->self || (local && (local->uid == 0 || local->uid == own_uid_));
+}
+
+Rights Gate::RightsOf(const Authenticated& caller, const GuardedAttachment& attachment) const {
+  constexpr Rights kUse = kRead | kWrite | kList;
+  if (Privileged(caller)) return kAllRights;
+  const Authenticated::Identity& identity = *caller.identity_;
+  if (identity.local) return attachment.allow.Admits(*identity.local) ? kUse : Rights{0};
+  const std::shared_lock lock(mutex_);
+  if (identity.token != nullptr) return identity.token->RightsFor(attachment.name);
+  // Somebody by TCP from this machine: not once there are tokens, and not where only some users of
+  // the machine are let in.
+  const bool open = attachment.allow.uids.empty() && attachment.allow.gids.empty();
+  return tokens_.empty() && open ? kUse : Rights{0};
+}
+
+Result<void> Gate::Check(const Authenticated& caller, Rights needed,
+                         const GuardedAttachment& attachment) const {
+  const Rights rights = RightsOf(caller, attachment);
+  if ((rights & needed) == needed) return {};
+  return Fail(Code::kPermissionDenied,
+              fmt::format("{} has no right to {} /{}", caller.who(),
+                          NamesOf(static_cast<Rights>(needed & ~rights)), attachment.name));
+}
+
+Result<void> Gate::CheckAdmin(const Authenticated& caller) const {
+  if (Privileged(caller)) return {};
+  if (caller.identity_->token != nullptr) {
+    const std::shared_lock lock(mutex_);
+    if ((caller.identity_->token->RightsFor(kEverything) & kAdmin) != 0) return {};
+  }
+  return Fail(Code::kPermissionDenied,
+              fmt::format("{} may not administer this node: come by its Unix socket as root or as "
+                          "its user, or with a token that has *:a",
+                          caller.who()));
+}
+
+}  // namespace forebay
