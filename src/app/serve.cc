@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -170,7 +171,7 @@ Task<Result<void>> Server::OpenNode() {
   auto made = Gate::Create(std::move(gate));
   if (!made) co_return Fail(made.error().Within(tokens_ ? "tokens " + tokens_->path() : "gate"));
   gate_ = *std::move(made);
-  FB_CO_ASSIGN(registry_, co_await OpenEmbeddedRegistry(env_, data_.path + "/registry"));
+  FB_CO_ASSIGN(registry_, co_await EmbeddedRegistry::Open(env_, data_.path + "/registry"));
   FB_CO_ASSIGN(node_, co_await Node::Open(env_, NodeOptionsOf(config_, data_.node_id), *gate_,
                                           *registry_, MakeOrigin));
   co_return Result<void>();
@@ -187,6 +188,8 @@ Result<void> Server::OpenDoors() {
   options.node_name = HostName();
   FB_ASSIGN(options.nonce_secret, Secret());
   options.max_connections = static_cast<uint32_t>(config_.connections);
+  // What answers hold cannot be evicted.
+  options.max_pinned_bytes = std::min(options.max_pinned_bytes, config_.dram_bytes / 2);
   options.status_json = [this] { return observe::StatusJson(MakeObserved()); };
   door_ = std::make_unique<NativeDoor>(env_, *node_, std::move(options));
   FB_TRY(door_->Start());

@@ -1,7 +1,23 @@
 // The only unit that sees toml++, which is large.
-#define TOML_EXCEPTIONS 0
+//
+// Its assertions can fail on what people write ("a = [}]" in 3.3.0), and a configuration must not
+// end the program: they become an exception, as its other errors are, and end at ReadToml.
+namespace forebay::app {
+struct NotToml {};
+[[noreturn]] inline void RefuseToml() {
+  throw NotToml();  // tidy: allow throw: caught in this file, where the library's own are caught
+}
+}  // namespace forebay::app
+
+#define TOML_EXCEPTIONS 1
 #define TOML_HEADER_ONLY 1
+#define TOML_ASSERT(condition) \
+  static_cast<void>((condition) ? static_cast<void>(0) : ::forebay::app::RefuseToml())
 #include <fmt/format.h>
+#include <toml++/impl/preprocessor.h>
+// Letters outside of ASCII reach what 3.3.0 takes for unreachable: no such letter, then.
+#undef TOML_UNREACHABLE
+#define TOML_UNREACHABLE return {}
 #include <toml++/toml.h>
 
 #include "src/app/config/settings.h"
@@ -57,21 +73,9 @@ Error UnknownKey(std::string_view key, const toml::node& node) {
                       node.is_table() ? "table" : "key", key)};
 }
 
-}  // namespace
-
-Result<GivenSettings> ReadToml(std::string_view text, std::string_view file_name) {
-  if (text.size() > kMaxFileBytes) {
-    return Fail(Code::kInvalidArgument, fmt::format("{}: {} bytes; a configuration has at most {}",
-                                                    file_name, text.size(), kMaxFileBytes));
-  }
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    return Fail(Code::kInvalidArgument,
-                fmt::format("{}: {}", Where(file_name, parsed.error().source()),
-                            parsed.error().description()));
-  }
+Result<GivenSettings> SettingsOf(const toml::table& table, std::string_view file_name) {
   GivenSettings given;
-  for (const auto& [key, node] : parsed.table()) {
+  for (const auto& [key, node] : table) {
     const std::string where = Where(file_name, key.source());
     const Setting* setting = FindSetting(key.str());
     if (setting == nullptr) {
@@ -85,6 +89,24 @@ Result<GivenSettings> ReadToml(std::string_view text, std::string_view file_name
     given[std::string(key.str())] = {*std::move(value), where};
   }
   return given;
+}
+
+}  // namespace
+
+Result<GivenSettings> ReadToml(std::string_view text, std::string_view file_name) {
+  if (text.size() > kMaxFileBytes) {
+    return Fail(Code::kInvalidArgument, fmt::format("{}: {} bytes; a configuration has at most {}",
+                                                    file_name, text.size(), kMaxFileBytes));
+  }
+  try {
+    return SettingsOf(toml::parse(text), file_name);
+  } catch (const toml::parse_error& error) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("{}: {}", Where(file_name, error.source()), error.description()));
+  } catch (const NotToml&) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("{}: no TOML: a bracket is closed that is not open", file_name));
+  }
 }
 
 }  // namespace forebay::app

@@ -1,4 +1,8 @@
 // The only unit that sees Boost.Beast, and through it the buffers (no sockets) of Boost.Asio.
+//
+// Its assertions are off: one of 1.74 fails on a body without chunks whose trailer comes slowly,
+// and what a stranger sends must not end the program. The fuzzer looks after its memory.
+#define BOOST_DISABLE_ASSERTS
 #include "src/front/http/codec.h"
 
 #include <boost/beast/core/buffers_to_string.hpp>

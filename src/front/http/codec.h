@@ -12,15 +12,14 @@
 
 namespace forebay::http {
 
-/// Reads one request. What it did not consume belongs to the next one, or is to be given again with
-/// more behind it.
+/// Reads one request. What it did not use in the end belongs to the next one.
 class RequestReader {
  public:
   explicit RequestReader(size_t max_header_bytes);
   ~RequestReader();
 
-  /// How many of `bytes` were used: none before the whole head is there. After a refusal the
-  /// connection is of no more use.
+  /// How many of `bytes` were used; the others are to be given again, with more behind them. After
+  /// a refusal the connection is of no more use.
   std::expected<size_t, Refusal> ReadHead(Bytes bytes);
   bool head_done() const;
   /// Once, when the head is done.

@@ -38,17 +38,20 @@ TEST(HttpCodec, ReadsARequest) {
   EXPECT_TRUE(head->keep_alive);
 }
 
-TEST(HttpCodec, NothingIsUsedBeforeTheWholeHeadIsThere) {
+TEST(HttpCodec, AHeadMayComeByteByByte) {
   RequestReader reader(kMaxHeader);
-  const std::string text = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-  for (size_t size = 1; size < text.size(); ++size) {
-    const auto used = reader.ReadHead(AsBytes(std::string_view(text).substr(0, size)));
-    ASSERT_TRUE(used) << used.error().why;
-    EXPECT_EQ(*used, 0u);
+  const std::string text = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+  size_t used = 0;
+  for (size_t seen = 1; seen <= text.size(); ++seen) {
+    ASSERT_FALSE(reader.head_done());
+    const auto more = reader.ReadHead(AsBytes(std::string_view(text).substr(used, seen - used)));
+    ASSERT_TRUE(more) << more.error().why;
+    used += *more;
   }
-  EXPECT_EQ(*reader.ReadHead(AsBytes(text)), text.size());
-  EXPECT_TRUE(reader.head_done());
+  EXPECT_EQ(used, text.size());
+  ASSERT_TRUE(reader.head_done());
   EXPECT_TRUE(reader.done());
+  EXPECT_EQ(reader.TakeHead().target, "/a");
 }
 
 TEST(HttpCodec, AnAbsoluteTargetIsCutToItsPath) {
@@ -90,6 +93,21 @@ TEST(HttpCodec, BodiesInChunksComeOutWhole) {
   }
   EXPECT_EQ(body, "abc0123456789abcdef");
   EXPECT_EQ(text, "GET");
+}
+
+TEST(HttpCodec, ATrailerMayComeByteByByte) {
+  RequestReader reader(kMaxHeader);
+  std::string text = "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  text.erase(0, *reader.ReadHead(AsBytes(text)));
+  std::byte into[5];
+  for (const char c : std::string_view("0\r\nX: y\r\n\r\n")) {
+    text += c;
+    const auto progress = reader.ReadBody(AsBytes(text), into);
+    ASSERT_TRUE(progress) << progress.error().why;
+    EXPECT_EQ(progress->produced, 0u);
+    text.erase(0, progress->consumed);
+  }
+  EXPECT_TRUE(reader.done());
 }
 
 TEST(HttpCodec, AHeadersValueCannotEndIt) {
