@@ -50,8 +50,7 @@ std::string Shown(std::string_view text) {
   std::string shown;
   for (const char c : text.substr(0, kMost)) {
     const bool plain = c >= ' ' && c != 0x7f;
-    shown += plain ? std::string(1, c)
-                   : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    shown += plain ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   }
   if (text.size() > kMost) shown += "...";
   return shown;
@@ -149,9 +148,10 @@ Result<void> AttachmentConfig::Validate() const {
   };
   const size_t scheme = origin.find("://");
   if (scheme == 0 || scheme == origin.npos) {
-    return refuse(fmt::format("origin \"{}\" is no URL; say file:///DIRECTORY, s3://BUCKET/PREFIX "
-                              "or azure://ACCOUNT/CONTAINER/PREFIX",
-                              Shown(origin)));
+    return refuse(
+        fmt::format("origin \"{}\" is no URL; say file:///DIRECTORY, s3://BUCKET/PREFIX "
+                    "or azure://ACCOUNT/CONTAINER/PREFIX",
+                    Shown(origin)));
   }
   if (freshness.mode == Freshness::Mode::kTtl && freshness.ttl.count() <= 0) {
     return refuse("a freshness of no time; say \"always\" to ask at every open");

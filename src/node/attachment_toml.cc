@@ -1,6 +1,7 @@
 // How attachments stand in the registry. Apart from the rest because toml++ takes long to compile.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <sstream>
 
 #define TOML_EXCEPTIONS 0

@@ -153,8 +153,9 @@ class Node {
   /// Ready to serve: attachments are known and the node is not closing.
   bool ready() const;
 
+  class Impl;  // the node's own files only
+
  private:
-  class Impl;
   explicit Node(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -1,8 +1,10 @@
 // Waiting with a deadline and cancellation for what others on the same loop do.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <list>
+#include <utility>
 
 #include "src/runtime/env.h"
 
@@ -82,6 +84,33 @@ class Budget {
   const uint64_t all_;
   uint64_t free_;
   std::list<One*> queue_;
+};
+
+/// What was taken from a budget, given back when this dies.
+class Units {
+ public:
+  Units() = default;
+  /// `units` were taken before.
+  Units(Budget& budget, uint64_t units) : budget_(&budget), units_(units) {}
+  Units(Units&& other) noexcept : budget_(other.budget_), units_(std::exchange(other.units_, 0)) {}
+  Units& operator=(Units&& other) noexcept {
+    Give(units_);
+    budget_ = other.budget_;
+    units_ = std::exchange(other.units_, 0);
+    return *this;
+  }
+  ~Units() { Give(units_); }
+
+  uint64_t held() const { return units_; }
+  void Give(uint64_t units) {
+    units = std::min(units, units_);
+    units_ -= units;
+    if (units > 0) budget_->Give(units);
+  }
+
+ private:
+  Budget* budget_ = nullptr;
+  uint64_t units_ = 0;
 };
 
 }  // namespace forebay

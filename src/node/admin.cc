@@ -1,0 +1,140 @@
+// Listing, attachments, and what is cached of them.
+#include "src/node/node_impl.h"
+
+namespace forebay {
+namespace {
+
+/// After so many blocks others get their turn.
+constexpr uint64_t kBlocksATurn = 4096;
+
+/// A prefix is the front of a key: it may end with a slash, or anywhere.
+Result<void> CheckPrefix(std::string_view prefix) {
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  if (prefix.empty()) return {};
+  return CheckKey(prefix);
+}
+
+}  // namespace
+
+// -- Listing
+
+Task<Result<ListPage>> Node::List(Authenticated who, std::string path, ListOptions options,
+                                  Call call, Trace* trace) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  NodeContext& context = impl_->context;
+  const Instant began = context.env.clock.Now();
+  FB_CO_ASSIGN(const auto split, SplitPath(path));
+  FB_CO_ASSIGN(const auto attachment, impl_->AdmitTo(who, kList, split.first));
+  options.prefix = std::string(split.second).append(options.prefix);
+  FB_CO_TRY(CheckPrefix(options.prefix));
+  const AttachmentId id = attachment->config.id;
+  FB_CO_ASSIGN(Units request, co_await impl_->TakeRequest(operation.call()));
+  for (int attempt = 0;;) {
+    const auto ticket = context.names.Ask();
+    const Instant asked = context.env.clock.Now();
+    auto page = co_await attachment->origin->List(context.env, options, operation.call());
+    if (trace != nullptr) trace->origin += context.env.clock.Now() - asked;
+    if (page) {
+      for (const ListEntry& entry : page->entries) {
+        if (entry.is_prefix) continue;
+        const KnownName known = Lookups::Describe(*attachment, entry.key, entry.info, asked);
+        context.names.Learn(id, entry.key, known, ticket);
+      }
+      impl_->NoteSlow("list", *attachment, split.second, began, trace);
+      co_return page;
+    }
+    context.counters.origin.errors.Add();
+    FB_CO_TRY(co_await impl_->Again(page.error(), ++attempt, operation.call()));
+  }
+}
+
+// -- Attachments
+
+Task<Result<void>> Node::Attach(Authenticated who, AttachmentConfig config, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_TRY(impl_->context.gate.CheckAdmin(who));
+  co_return co_await impl_->attachments.Attach(std::move(config), operation.call());
+}
+
+Task<Result<void>> Node::Detach(Authenticated who, std::string name, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_TRY(impl_->context.gate.CheckAdmin(who));
+  FB_CO_ASSIGN(const auto attachment,
+               co_await impl_->attachments.Detach(std::move(name), operation.call()));
+  co_await impl_->Drop(*attachment, {});
+  co_return Result<void>();
+}
+
+std::vector<std::shared_ptr<const Attachment>> Node::Attachments(const Authenticated& who) {
+  std::vector<std::shared_ptr<const Attachment>> visible;
+  for (auto& attachment : impl_->attachments.All()) {
+    for (const Right right : {kRead, kList, kWrite, kAdmin}) {
+      if (!impl_->context.gate.Check(who, right, attachment->guarded())) continue;
+      visible.push_back(attachment);
+      break;
+    }
+  }
+  return visible;
+}
+
+// -- What is cached
+
+/// Forgets names and their blocks; returns the blocks' bytes.
+Task<uint64_t> Node::Impl::Drop(const Attachment& attachment, std::string prefix) {
+  Store& store = *context.store;
+  uint64_t bytes = 0, since_turn = 0;
+  for (uint32_t stripe = 0; stripe < NameCache::kStripes; ++stripe) {
+    for (const auto& named : context.names.Take(stripe, attachment.config.id, prefix)) {
+      for (uint64_t block = 0; BlockBegin(block) < named.size; ++block) {
+        const BlockKey key = BlockKey::Of(named.version, static_cast<uint32_t>(block));
+        if (const auto presence = store.Probe(key)) {
+          bytes += presence->length;
+          store.Erase(key);
+        }
+        if (++since_turn % kBlocksATurn == 0) co_await Yield(context.env.executor);
+      }
+    }
+    co_await Yield(context.env.executor);
+  }
+  co_return bytes;
+}
+
+Task<Result<uint64_t>> Node::Evict(Authenticated who, std::string path, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(const auto split, SplitPath(path));
+  FB_CO_ASSIGN(const auto attachment, impl_->AdmitTo(who, kAdmin, split.first));
+  FB_CO_TRY(CheckPrefix(split.second));
+  co_return co_await impl_->Drop(*attachment, std::string(split.second));
+}
+
+Task<Result<Node::Where>> Node::Locate(Authenticated who, std::string path, Call call) {
+  Trace trace;
+  FB_CO_ASSIGN(ResolvedObject object, co_await Stat(who, std::move(path), call, &trace));
+  Operation operation(*impl_, call);
+  Store& store = *impl_->context.store;
+  Where where{.object = std::move(object)};
+  const uint64_t size = where.object.info.size;
+  for (uint64_t block = 0; BlockBegin(block) < size; ++block) {
+    const BlockKey key = KeyOf(where.object, block);
+    const auto presence = store.Probe(key);
+    if ((block + 1) % kBlocksATurn == 0) co_await Yield(impl_->context.env.executor);
+    if (!presence) continue;
+    if (presence->on_disk) where.disk_bytes += presence->length;
+    if (!presence->in_memory) continue;
+    const auto pages = static_cast<uint32_t>(DivideRoundUp(presence->length, kPageBytes));
+    for (uint32_t page = 0; page < pages;) {
+      const auto run = store.RunAt(key, page, pages);
+      const uint64_t end =
+          std::min<uint64_t>(uint64_t{page + run.pages} * kPageBytes, presence->length);
+      if (run.filled) where.memory_bytes += end - uint64_t{page} * kPageBytes;
+      page += run.pages;
+    }
+  }
+  co_return where;
+}
+
+}  // namespace forebay

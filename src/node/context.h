@@ -1,0 +1,77 @@
+// What the parts of one node share. All of it belongs to the node's loop, but for what says "any
+// thread" itself.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "src/base/units.h"
+#include "src/core/budget/retry_budget.h"
+#include "src/core/names/name_cache.h"
+#include "src/node/node.h"
+#include "src/node/waiters.h"
+#include "src/runtime/task_group.h"
+
+namespace forebay {
+
+struct NodeContext {
+  NodeContext(Env& its_env, NodeOptions its_options, Gate& its_gate)
+      : env(its_env),
+        options(std::move(its_options)),
+        gate(its_gate),
+        names(options.metadata_bytes),
+        fill_bytes(FillBudget(options)),
+        origin_requests(std::max(1u, options.max_origin_requests)),
+        tasks(env.executor) {}
+
+  /// What is in flight lies in memory that cannot be evicted: leave most of it to the readers.
+  static uint64_t FillBudget(const NodeOptions& options) {
+    const uint64_t quarter = options.store.dram.capacity_bytes / 4;
+    return std::max<uint64_t>(std::min(options.fill_budget_bytes, quarter), kBlockBytes);
+  }
+  /// The largest range of one origin request: two of them fit into the budget.
+  uint64_t MaxRange() const {
+    const uint64_t half = fill_bytes.all() / 2 / kBlockBytes * kBlockBytes;
+    return std::clamp<uint64_t>(half, kBlockBytes,
+                                std::max<uint64_t>(options.max_origin_range_bytes, kBlockBytes));
+  }
+
+  Env& env;
+  const NodeOptions options;
+  Gate& gate;
+  std::unique_ptr<Store> store;
+  Counters counters;
+  NameCache names;
+  Budget fill_bytes;
+  Budget origin_requests;
+  RetryBudget retries;
+  uint32_t waiting = 0;  // requests that wait for an origin
+
+  TaskGroup tasks;    // flights, lookups, the registry's follower
+  CancelSource stop;  // ends them all
+  std::atomic<bool> closing{false};
+};
+
+/// For messages: "/imagenet/train/0.tar".
+inline std::string PathOf(const Attachment& attachment, std::string_view key) {
+  return fmt::format("/{}/{}", attachment.config.name, key);
+}
+
+/// May be tried again, in a while, by whoever still has time.
+inline bool WorthARetry(const Error& error) {
+  return error.retryable() || error.code() == Code::kIoError;
+}
+
+inline constexpr int kMaxAttempts = 4;  // of one request at an origin, the first included
+/// Before attempt 1, 2, ...: doubled each time, and half of it by chance.
+Task<Result<void>> BackOff(Env& env, int attempt, Call call);
+
+/// A call to an origin that must not take for ever, whatever the caller allows.
+inline Call WithPatience(NodeContext& context, CancelToken cancel) {
+  return {context.env.clock.Now() + context.options.origin_timeout, cancel};
+}
+/// A deadline of WithPatience that passed, in words for whoever waits.
+Error AsSilence(Error error, const Attachment& attachment, const NodeContext& context);
+
+}  // namespace forebay

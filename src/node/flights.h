@@ -1,0 +1,69 @@
+// Every read of an origin is a flight over a range of one version. Readers wait for the pages that
+// they need; no page has two flights at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "src/core/readahead/readahead.h"
+#include "src/node/context.h"
+#include "src/node/fills.h"
+
+namespace forebay {
+
+/// Used from the node's loop. Kept by whoever waits for it.
+struct Flight {
+  ResolvedObject object;
+  ByteRange range;                  // whole pages, or up to the object's end
+  uint64_t reached = 0;             // what lies before it is in the store, or was
+  Units bytes;                      // of the budget: those that are still to come
+  Instant sent = Instant::Never();  // when the origin was asked
+  uint32_t interested = 0;          // readers who wait
+  bool demanded = false;            // somebody waited for it from its beginning
+  bool done = false;
+  std::optional<Error> error;
+  Waiters waiters;
+};
+
+class Flights {
+ public:
+  explicit Flights(NodeContext& context) : context_(context), fills_(context) {}
+
+  /// The flight that has, or will have, the byte at `at`; null where there is none.
+  std::shared_ptr<Flight> Covering(const VersionId& version, uint64_t at) const;
+
+  /// For a reader who waits: starts flights for what of `range` is neither in the store nor on its
+  /// way.
+  void Demand(const ResolvedObject& object, ByteRange range);
+  /// For later: the same, as far as the budget goes. Returns where it stopped.
+  uint64_t Ahead(const ResolvedObject& object, ByteRange range);
+  /// Takes over a body that was opened to learn what its name is; it begins at the object's begin.
+  void Adopt(const ResolvedObject& object, std::unique_ptr<OriginBody> body, Units request);
+
+  /// Waits until the flight has `until`, or has ended; then its error, if that is why.
+  Task<Result<void>> Await(std::shared_ptr<Flight> flight, uint64_t until, Call call, Trace* trace);
+
+ private:
+  using OfVersion = std::map<uint64_t, std::shared_ptr<Flight>>;  // by their begins; disjoint
+
+  ByteRange NextMissing(const ResolvedObject& object, ByteRange range) const;
+  ByteRange MissingInBlock(const ResolvedObject& object, ByteRange range) const;
+  std::shared_ptr<Flight> Register(const ResolvedObject& object, ByteRange range);
+  Task<void> Run(std::shared_ptr<Flight> flight, std::unique_ptr<OriginBody> body, Units request);
+  Task<Result<void>> Fly(Flight& flight, std::unique_ptr<OriginBody> body, Units request);
+  Task<Result<std::unique_ptr<OriginBody>>> OpenBody(Flight& flight);
+  Task<Result<void>> Stream(Flight& flight, OriginBody& body);
+  Task<Result<void>> StreamBlock(Flight& flight, OriginBody& body, uint64_t end);
+  Task<Result<void>> StreamAround(Flight& flight, OriginBody& body, Fill& fill, uint64_t end);
+  Task<Result<size_t>> Receive(Flight& flight, OriginBody& body, MutableBytes into);
+  void Reach(Flight& flight, uint64_t at);
+  void Land(Flight& flight, Result<void> result);
+  void Retract(const Flight& flight);
+
+  NodeContext& context_;
+  Fills fills_;
+  std::map<VersionId, OfVersion> flights_;
+};
+
+}  // namespace forebay

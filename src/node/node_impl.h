@@ -1,0 +1,94 @@
+// The parts of a node together; node.cc, reads.cc, writes.cc and admin.cc are its methods.
+#pragma once
+
+#include "src/node/attachments.h"
+#include "src/node/handle.h"
+#include "src/node/lookups.h"
+
+namespace forebay {
+
+class Node::Impl {
+ public:
+  Impl(Env& env, NodeOptions options, Gate& gate, Registry& registry, OriginFactory origins)
+      : context(env, std::move(options), gate),
+        flights(context),
+        lookups(context, flights),
+        attachments(context, registry, std::move(origins)) {}
+
+  struct Target {
+    std::shared_ptr<const Attachment> attachment;
+    std::string key;
+  };
+  /// Who may do what with which object: the way of every operation on a path.
+  Result<Target> Admit(const Authenticated& who, Rights needed, std::string_view path);
+  Result<std::shared_ptr<const Attachment>> AdmitTo(const Authenticated& who, Rights needed,
+                                                    std::string_view name);
+
+  // -- Reading.
+  ReadaheadLimits Limits() const;
+  Result<void> CheckHandle(const Authenticated& who, const Handle& handle) const;
+  bool Collect(const Handle& handle, ByteRange range, ReadResult* result);
+  bool AllCached(const ResolvedObject& object, ByteRange range);
+  Task<Result<ReadResult>> ReadSlowly(std::shared_ptr<Handle> handle, ByteRange range, Call call,
+                                      Trace* trace);
+  Task<Result<void>> PinPiece(std::shared_ptr<Handle> handle, ByteRange part, ByteRange demand,
+                              ReadResult::Piece* piece, Call call, Trace* trace);
+  Task<Result<void>> BringPiece(const ResolvedObject& object, ByteRange part, ByteRange demand,
+                                Call call, Trace* trace);
+  Task<Result<bool>> BringUp(const ResolvedObject& object, uint64_t number, Call call,
+                             Trace* trace);
+  Task<void> RunBringUp(BlockKey key);
+  Task<Result<void>> FetchPart(std::shared_ptr<Handle> handle, ByteRange part, Call call,
+                               Trace* trace);
+  /// Whether a request that failed should be tried again; waits a while if so.
+  Task<Result<void>> Again(Error error, int attempt, Call call);
+  /// A request that stands alone: within the limit of requests, and counted.
+  Task<Result<Units>> TakeRequest(Call call);
+  Task<uint64_t> Drop(const Attachment& attachment, std::string prefix);
+  void NoteSlow(std::string_view what, const Attachment& attachment, std::string_view key,
+                Instant began, const Trace* trace);
+
+  struct BringingUp {
+    bool done = false;
+    Result<void> result;
+    Waiters waiters;
+  };
+
+  NodeContext context;
+  Flights flights;
+  Lookups lookups;
+  AttachmentTable attachments;
+  HandlePool handles;
+  std::map<BlockKey, std::shared_ptr<BringingUp>> bringing_up;
+
+  uint32_t operations = 0;  // in progress
+  Waiters idle;
+  CancelSource stop_following;
+};
+
+/// An operation in progress: Close waits for it, and may end it.
+class Operation {
+ public:
+  Operation(Node::Impl& node, const Call& call)
+      : node_(node), linked_(call, node.context.stop.token()) {
+    ++node_.operations;
+  }
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+  ~Operation() {
+    if (--node_.operations == 0) node_.idle.WakeAll();
+  }
+
+  /// kUnavailable where the node is stopping.
+  Result<void> Check() const {
+    if (!node_.context.closing) return {};
+    return Fail(Code::kUnavailable, "the node is stopping");
+  }
+  Call call() { return linked_.call(); }
+
+ private:
+  Node::Impl& node_;
+  LinkedCall linked_;
+};
+
+}  // namespace forebay

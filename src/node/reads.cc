@@ -1,0 +1,346 @@
+// Names and reading.
+#include "src/node/node_impl.h"
+
+namespace forebay {
+namespace {
+
+/// How often a read looks again while what it brought in is evicted before it gets there.
+constexpr int kMaxRounds = 64;
+/// Readers in order share this part of the memory for what they have not read yet.
+constexpr uint64_t kReadaheadShare = 4;
+
+}  // namespace
+
+// -- Names
+
+Task<Result<ResolvedObject>> Node::Stat(Authenticated who, std::string path, Call call,
+                                        Trace* trace) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(auto target, impl_->Admit(who, kRead, path));
+  co_return co_await impl_->lookups.Resolve(std::move(target.attachment), std::move(target.key),
+                                            Lookups::Purpose::kStat, operation.call(), trace);
+}
+
+Task<Result<std::shared_ptr<Handle>>> Node::Open(Authenticated who, std::string path,
+                                                 OpenOptions options, Call call, Trace* trace) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  const Instant began = impl_->context.env.clock.Now();
+  FB_CO_ASSIGN(auto target, impl_->Admit(who, kRead, path));
+  auto object = co_await impl_->lookups.Resolve(std::move(target.attachment), std::move(target.key),
+                                                Lookups::Purpose::kRead, operation.call(), trace);
+  if (!object) co_return Fail(object.error());
+  impl_->NoteSlow("open", *object->attachment, object->key, began, trace);
+  if (!options.if_match.empty() && options.if_match != object->info.etag) {
+    // What is known may be old; the caller knows of something else.
+    co_return Fail(Code::kVersionChanged, fmt::format("{} is at version {} now, not {}", path,
+                                                      object->info.etag, options.if_match));
+  }
+  co_return impl_->handles.Make([&](ResolvedObject& to) { to = std::move(*object); });
+}
+
+std::optional<Result<std::shared_ptr<Handle>>> Node::TryOpen(const Authenticated& who,
+                                                             std::string_view path) {
+  NodeContext& context = impl_->context;
+  const auto split = SplitPath(path);
+  if (!split || context.closing) return std::nullopt;
+  const auto [name, key] = *split;
+  auto attachment = impl_->attachments.Find(name);
+  if (attachment == nullptr) return std::nullopt;
+  const auto allowed = context.gate.Check(who, kRead, attachment->guarded());
+  if (!allowed) return Fail(allowed.error());
+  thread_local KnownName known;  // for the memory of its text
+  if (!impl_->lookups.Known(*attachment, key, context.env.clock.Now(), &known)) {
+    return std::nullopt;
+  }
+  if (!known.exists) {
+    context.counters.metadata.negative_hits.Add();
+    return Fail(Lookups::NotThere(*attachment, key));
+  }
+  context.counters.metadata.hits.Add();
+  return impl_->handles.Make([&](ResolvedObject& to) {
+    to.attachment = std::move(attachment);
+    to.key.assign(key);
+    to.version = known.version;
+    to.info.etag.assign(known.etag);
+    to.info.size = known.size;
+    to.info.modified_ns = known.modified_ns;
+    to.fresh_until = {known.fresh_until_ns};
+  });
+}
+
+// -- Reading
+
+ReadaheadLimits Node::Impl::Limits() const {
+  const uint64_t readers = std::max(1u, handles.in_order_readers());
+  const uint64_t share = context.options.store.dram.capacity_bytes / kReadaheadShare / readers / 2;
+  ReadaheadLimits limits{.random_bytes = context.options.random_fill_bytes};
+  limits.max_window =
+      std::clamp(RoundDown(share, kPageBytes), limits.random_bytes, context.MaxRange());
+  limits.first_window = std::min(limits.first_window, limits.max_window);
+  return limits;
+}
+
+Result<void> Node::Impl::CheckHandle(const Authenticated& who, const Handle& handle) const {
+  const ResolvedObject& object = handle.object();
+  FB_TRY(context.gate.Check(who, kRead, object.attachment->guarded()));
+  if (object.attachment->detached) {
+    return Fail(Code::kNotFound,
+                fmt::format("/{} is not attached any more", object.attachment->config.name));
+  }
+  if (handle.ended()) {
+    return Fail(Code::kVersionChanged,
+                fmt::format("{} has changed since it was opened; open it again",
+                            PathOf(*object.attachment, object.key)));
+  }
+  return {};
+}
+
+/// Pins all pieces of a range where they lie in memory. False where one is not there.
+bool Node::Impl::Collect(const Handle& handle, ByteRange range, ReadResult* result) {
+  const ResolvedObject& object = handle.object();
+  result->count = 0;
+  for (uint64_t at = range.begin; at < range.end;) {
+    const uint64_t number = at / kBlockBytes;
+    const uint64_t end = std::min(range.end, BlockEnd(number, object.info.size));
+    ReadResult::Piece& piece = result->pieces[result->count];
+    piece.key = KeyOf(object, number);
+    piece.offset = static_cast<uint32_t>(at - BlockBegin(number));
+    piece.view = context.store->Lookup(piece.key, piece.offset, static_cast<uint32_t>(end - at));
+    if (!piece.view) return false;
+    ++result->count;
+    at = end;
+  }
+  result->size = range.size();
+  return true;
+}
+
+bool Node::Impl::AllCached(const ResolvedObject& object, ByteRange range) {
+  for (uint64_t at = range.begin; at < range.end; at += kBlockBytes) {
+    const auto presence = context.store->Probe(KeyOf(object, at / kBlockBytes));
+    if (!presence || !presence->complete || !presence->in_memory) return false;
+  }
+  return true;
+}
+
+std::optional<Result<ReadResult>> Node::TryRead(const Authenticated& who, Handle& handle,
+                                                uint64_t offset, uint32_t size) {
+  const auto allowed = impl_->CheckHandle(who, handle);
+  if (!allowed) return Fail(allowed.error());
+  if (size > kMaxReadBytes) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("a read of {} bytes; at most {} at a time", size, kMaxReadBytes));
+  }
+  const ResolvedObject& object = handle.object();
+  const uint64_t begin = std::min(offset, object.info.size);
+  const ByteRange range{begin, std::min(begin + size, object.info.size)};
+  std::optional<Result<ReadResult>> result(std::in_place);
+  if (range.empty()) return result;
+  if (!impl_->Collect(handle, range, &**result)) return std::nullopt;
+  const auto decision = handle.Decide(range.begin, range.size(), impl_->Limits());
+  const ByteRange ahead{std::max(decision.ahead.begin, range.end), decision.ahead.end};
+  if (!ahead.empty() && !impl_->AllCached(object, ahead)) return std::nullopt;
+  handle.Follow(decision);
+  Counters& counters = impl_->context.counters;
+  counters.read.requests.Add();
+  counters.read.hits.Add((*result)->count);
+  counters.read.bytes.Add(range.size());
+  return result;
+}
+
+Task<Result<ReadResult>> Node::Read(Authenticated who, std::shared_ptr<Handle> handle,
+                                    uint64_t offset, uint32_t size, Call call, Trace* trace) {
+  auto at_once = TryRead(who, *handle, offset, size);
+  if (at_once) co_return std::move(*at_once);
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  const Instant began = impl_->context.env.clock.Now();
+  const uint64_t end = std::min(offset + size, handle->object().info.size);
+  auto result = co_await impl_->ReadSlowly(handle, {offset, end}, operation.call(), trace);
+  const ResolvedObject& object = handle->object();
+  impl_->NoteSlow("read", *object.attachment, object.key, began, trace);
+  Counters& counters = impl_->context.counters;
+  counters.read.requests.Add();
+  if (result) {
+    counters.read.bytes.Add(result->size);
+  } else {
+    counters.read.errors.Add();
+    if (result.error().code() == Code::kVersionChanged) handle->End();
+  }
+  co_return result;
+}
+
+Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, ByteRange range,
+                                                Call call, Trace* trace) {
+  const ResolvedObject& object = handle->object();
+  const auto decision = handle->Decide(range.begin, range.size(), Limits());
+  handle->Follow(decision);
+  // First what the reader needs, so that it never waits for what it does not.
+  if (decision.ahead.empty()) {
+    flights.Demand(object, decision.demand);
+  } else {
+    flights.Ahead(object, decision.ahead);
+  }
+  ReadResult result;
+  for (uint64_t at = range.begin; at < range.end;) {
+    const uint64_t end = std::min(range.end, BlockEnd(at / kBlockBytes, object.info.size));
+    FB_CO_TRY(co_await PinPiece(handle, {at, end}, decision.demand, &result.pieces[result.count],
+                                call, trace));
+    ++result.count;
+    at = end;
+  }
+  result.size = range.size();
+  co_return result;
+}
+
+/// Looks, brings in what is missing, looks again.
+Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRange part,
+                                        ByteRange demand, ReadResult::Piece* piece, Call call,
+                                        Trace* trace) {
+  const ResolvedObject& object = handle->object();
+  const uint64_t number = part.begin / kBlockBytes;
+  piece->key = KeyOf(object, number);
+  piece->offset = static_cast<uint32_t>(part.begin - BlockBegin(number));
+  const auto size = static_cast<uint32_t>(part.size());
+  int attempt = 0;
+  for (int round = 0; round < kMaxRounds; ++round) {
+    piece->view = context.store->Lookup(piece->key, piece->offset, size);
+    if (piece->view) {
+      (round == 0 ? context.counters.read.hits : context.counters.read.misses).Add();
+      co_return Result<void>();
+    }
+    if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
+    const auto brought = co_await BringPiece(object, part, demand, call, trace);
+    if (!brought) FB_CO_TRY(co_await Again(brought.error(), ++attempt, call));
+  }
+  co_return Fail(Code::kOverloaded,
+                 fmt::format("{} was evicted before it could be read, again and again: memory is "
+                             "too small for so many readers; raise --dram",
+                             PathOf(*object.attachment, object.key)));
+}
+
+/// One step towards having the part in memory.
+Task<Result<void>> Node::Impl::BringPiece(const ResolvedObject& object, ByteRange part,
+                                          ByteRange demand, Call call, Trace* trace) {
+  const uint64_t number = part.begin / kBlockBytes;
+  const auto presence = context.store->Probe(KeyOf(object, number));
+  if (presence && presence->on_disk && !presence->in_memory) {
+    FB_CO_ASSIGN(const bool up, co_await BringUp(object, number, call, trace));
+    if (up) co_return Result<void>();
+  }
+  std::shared_ptr<Flight> flight;
+  const uint64_t begin = RoundDown(part.begin, kPageBytes);
+  for (uint64_t at = begin; at < part.end && flight == nullptr; at += kPageBytes) {
+    flight = flights.Covering(object.version, at);
+    if (flight != nullptr && flight->reached >= std::min(part.end, flight->range.end)) {
+      flight = nullptr;  // has given what it has for us
+    }
+  }
+  if (flight == nullptr) {
+    flights.Demand(object, demand.begin <= begin && part.end <= demand.end ? demand : part);
+    for (uint64_t at = begin; at < part.end && flight == nullptr; at += kPageBytes) {
+      flight = flights.Covering(object.version, at);
+    }
+  } else {
+    context.counters.fill.shared.Add();
+  }
+  if (flight == nullptr) co_return Result<void>();  // it is there now
+  uint64_t until = std::min(part.end, flight->range.end);
+  if (flight->reached >= until) until = UINT64_MAX;  // evicted already: let that flight end first
+  co_return co_await flights.Await(std::move(flight), until, call, trace);
+}
+
+/// Ok: try again now.
+Task<Result<void>> Node::Impl::Again(Error error, int attempt, Call call) {
+  // A flight that ended because nobody waited for it before we came is no failure of ours.
+  const bool dropped = error.code() == Code::kCancelled && !call.cancel.cancelled();
+  if (dropped && !context.closing) co_return Result<void>();
+  if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
+  if (!WorthARetry(error) || attempt >= kMaxAttempts || !context.retries.TryRetry()) {
+    co_return Fail(std::move(error));
+  }
+  context.counters.origin.retries.Add();
+  co_return co_await BackOff(context.env, attempt, call);
+}
+
+/// Takes a block up that only a disk has, once for all who wait. False: there was nothing right.
+Task<Result<bool>> Node::Impl::BringUp(const ResolvedObject& object, uint64_t number, Call call,
+                                       Trace* trace) {
+  const BlockKey key = KeyOf(object, number);
+  const Instant began = context.env.clock.Now();
+  auto& place = bringing_up[key];
+  if (place == nullptr) {
+    place = std::make_shared<BringingUp>();
+    context.tasks.Spawn(RunBringUp(key));
+  }
+  const std::shared_ptr<BringingUp> bringing = place;
+  if (!bringing->done) FB_CO_TRY(co_await bringing->waiters.Wait(context.env, 0, call));
+  if (trace != nullptr) trace->disk += context.env.clock.Now() - began;
+  if (bringing->result) {
+    const auto presence = context.store->Probe(key);
+    co_return presence && presence->in_memory;
+  }
+  const Code code = bringing->result.error().code();
+  if (code == Code::kCancelled || code == Code::kOverloaded || code == Code::kNoSpace) {
+    co_return Fail(bringing->result.error());
+  }
+  co_return false;  // a disk that cannot be read is a miss
+}
+
+Task<void> Node::Impl::RunBringUp(BlockKey key) {
+  const auto bringing = bringing_up[key];
+  const auto view = co_await context.store->Acquire(context.env, key, 0, 0);
+  if (!view) bringing->result = Fail(view.error());
+  bringing->done = true;
+  bringing_up.erase(key);
+  bringing->waiters.WakeAll();
+}
+
+Task<Result<uint64_t>> Node::Fetch(Authenticated who, std::shared_ptr<Handle> handle,
+                                   uint64_t offset, uint64_t size, Call call, Trace* trace) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  const uint64_t all = handle->object().info.size;
+  const uint64_t begin = RoundDown(std::min(offset, all), kPageBytes);
+  const uint64_t end = size < all - begin ? std::min(all, offset + size) : all;
+  const uint64_t step = impl_->context.MaxRange();
+  for (uint64_t at = begin; at < end; at += step) {
+    FB_CO_TRY(impl_->CheckHandle(who, *handle));
+    if (at + step < end) {  // the next one is on its way while we wait for this
+      impl_->flights.Ahead(handle->object(), {at, std::min(end, at + 2 * step)});
+    }
+    const auto fetched =
+        co_await impl_->FetchPart(handle, {at, std::min(end, at + step)}, operation.call(), trace);
+    if (fetched) continue;
+    if (fetched.error().code() == Code::kVersionChanged) handle->End();
+    co_return Fail(fetched.error());
+  }
+  co_return end - begin;
+}
+
+/// Returns when each byte of the part was there.
+Task<Result<void>> Node::Impl::FetchPart(std::shared_ptr<Handle> handle, ByteRange part, Call call,
+                                         Trace* trace) {
+  const ResolvedObject& object = handle->object();
+  int attempt = 0;
+  flights.Demand(object, part);
+  for (uint64_t at = part.begin; at < part.end;) {
+    const auto flight = flights.Covering(object.version, at);
+    if (flight == nullptr) {
+      at = std::min(part.end, RoundDown(at, kPageBytes) + kPageBytes);
+      continue;
+    }
+    const uint64_t until = std::min(part.end, flight->range.end);
+    const auto there = co_await flights.Await(flight, until, call, trace);
+    if (there) {
+      at = until;
+      continue;
+    }
+    FB_CO_TRY(co_await Again(there.error(), ++attempt, call));
+    flights.Demand(object, {at, part.end});
+  }
+  co_return Result<void>();
+}
+
+}  // namespace forebay

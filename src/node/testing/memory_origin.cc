@@ -1,0 +1,195 @@
+#include "src/node/testing/memory_origin.h"
+
+#include <algorithm>
+
+namespace forebay::node_testing {
+
+bool IsContent(uint64_t seed, uint64_t offset, Bytes bytes) {
+  std::vector<std::byte> right(bytes.size());
+  FillContent(seed, offset, right);
+  return std::ranges::equal(bytes, right);
+}
+
+/// What it gives is of the version that it was opened at; it ends when that is replaced.
+class MemoryOrigin::Body final : public OriginBody {
+ public:
+  Body(MemoryOrigin& origin, Env& env, std::string key, Object object, uint64_t offset,
+       uint64_t size)
+      : origin_(origin),
+        env_(env),
+        key_(std::move(key)),
+        object_(object),
+        info_(object.info()),
+        offset_(offset),
+        size_(size) {}
+
+  const ObjectInfo& info() const override { return info_; }
+  uint64_t size() const override { return size_; }
+
+  Task<Result<size_t>> Read(MutableBytes into, Call call) override {
+    const size_t size = std::min({into.size(), size_ - given_, origin_.behaviour.read_bytes});
+    const auto took =
+        Duration(static_cast<int64_t>(size * 1'000'000'000 / origin_.behaviour.bytes_per_second));
+    FB_CO_TRY(co_await env_.clock.Sleep(took, call.cancel));
+    if (origin_.fail_reads > 0) {
+      --origin_.fail_reads;
+      co_return Fail(Code::kUnavailable, "the connection broke");
+    }
+    const auto now = origin_.objects_.find(key_);
+    if (now == origin_.objects_.end() || now->second.version != object_.version) {
+      co_return Fail(Code::kVersionChanged, "replaced while it was read");
+    }
+    FillContent(object_.seed, offset_ + given_, into.first(size));
+    given_ += size;
+    origin_.bytes_given += size;
+    co_return size;
+  }
+
+ private:
+  MemoryOrigin& origin_;
+  Env& env_;
+  const std::string key_;
+  const Object object_;
+  const ObjectInfo info_;
+  const uint64_t offset_;
+  const uint64_t size_;
+  uint64_t given_ = 0;
+};
+
+/// The first eight bytes are taken for the seed of all.
+class MemoryOrigin::Upload final : public OriginUpload {
+ public:
+  Upload(MemoryOrigin& origin, Env& env, std::string key, Condition condition)
+      : origin_(origin), env_(env), key_(std::move(key)), condition_(std::move(condition)) {}
+
+  Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {
+    FB_CO_TRY(co_await env_.clock.Sleep(origin_.behaviour.latency, call.cancel));
+    for (const Bytes& part : parts) {
+      if (size_ == 0 && part.size() >= 8) seed_ = LoadFrom<uint64_t>(part.data());
+      size_ += part.size();
+    }
+    co_return Result<void>();
+  }
+  Task<Result<ObjectInfo>> Commit(Call call) override {
+    FB_CO_TRY(co_await origin_.Arrive(env_, call));
+    FB_CO_TRY(origin_.CheckCondition(key_, condition_));
+    origin_.Set(key_, seed_, size_);
+    const ObjectInfo info = origin_.objects_[key_].info();
+    FB_CO_TRY(co_await env_.clock.Sleep(origin_.behaviour.latency, call.cancel));
+    co_return info;
+  }
+  Task<void> Abort() override { co_return; }
+
+ private:
+  MemoryOrigin& origin_;
+  Env& env_;
+  const std::string key_;
+  const Condition condition_;
+  uint64_t seed_ = 0;
+  uint64_t size_ = 0;
+};
+
+void MemoryOrigin::Set(const std::string& key, uint64_t seed, uint64_t size) {
+  objects_[key] = {seed, size, ++versions_};
+}
+
+Task<Result<void>> MemoryOrigin::Arrive(Env& env, Call call) {
+  if (hang) {
+    FB_CO_TRY(co_await env.clock.SleepUntil(call.deadline, call.cancel));
+    co_return Fail(Code::kDeadlineExceeded, "no answer");
+  }
+  FB_CO_TRY(co_await env.clock.Sleep(behaviour.latency, call.cancel));
+  if (fail_requests > 0) {
+    --fail_requests;
+    co_return Fail(Code::kUnavailable, "the origin is away");
+  }
+  co_return Result<void>();
+}
+
+Result<void> MemoryOrigin::CheckCondition(const std::string& key,
+                                          const Condition& condition) const {
+  const auto known = objects_.find(key);
+  const bool there = known != objects_.end();
+  if (condition.if_absent && there) return Fail(Code::kAlreadyExists, "there is one");
+  if (condition.if_match.empty()) return {};
+  if (there && known->second.info().etag == condition.if_match) return {};
+  return Fail(Code::kVersionChanged, "it is another version");
+}
+
+Task<Result<ObjectInfo>> MemoryOrigin::Head(Env& env, std::string key, Call call) {
+  ++heads;
+  FB_CO_TRY(co_await Arrive(env, call));
+  const auto known = objects_.find(key);
+  if (known == objects_.end()) co_return Fail(Code::kNotFound, "there is none");
+  co_return known->second.info();
+}
+
+Task<Result<std::unique_ptr<OriginBody>>> MemoryOrigin::Get(Env& env, std::string key,
+                                                            GetOptions options, Call call) {
+  gets.push_back({key, options.offset, options.size});
+  FB_CO_TRY(co_await Arrive(env, call));
+  const auto known = objects_.find(key);
+  if (!options.if_match.empty()) {
+    if (known == objects_.end() || known->second.info().etag != options.if_match) {
+      co_return Fail(Code::kVersionChanged, "it is another version");
+    }
+  }
+  if (known == objects_.end()) co_return Fail(Code::kNotFound, "there is none");
+  const uint64_t size = known->second.size;
+  const uint64_t offset = std::min(options.offset, size);
+  co_return std::make_unique<Body>(*this, env, key, known->second, offset,
+                                   std::min(options.size, size - offset));
+}
+
+Task<Result<ListPage>> MemoryOrigin::List(Env& env, ListOptions options, Call call) {
+  ++lists;
+  FB_CO_TRY(co_await Arrive(env, call));
+  ListPage page;
+  for (auto it = objects_.upper_bound(options.after); it != objects_.end(); ++it) {
+    if (!it->first.starts_with(options.prefix)) continue;
+    if (page.entries.size() == options.limit) {
+      page.more = true;
+      break;
+    }
+    page.entries.push_back({it->first, it->second.info(), false});
+  }
+  co_return page;
+}
+
+Task<Result<std::unique_ptr<OriginUpload>>> MemoryOrigin::Put(Env& env, std::string key,
+                                                              Condition condition, Call) {
+  co_return std::make_unique<Upload>(*this, env, std::move(key), std::move(condition));
+}
+
+Task<Result<void>> MemoryOrigin::Delete(Env& env, std::string key, Condition condition, Call call) {
+  FB_CO_TRY(co_await Arrive(env, call));
+  FB_CO_TRY(CheckCondition(key, condition));
+  if (objects_.erase(key) == 0) co_return Fail(Code::kNotFound, "there is none");
+  FB_CO_TRY(co_await env.clock.Sleep(behaviour.latency, call.cancel));
+  co_return Result<void>();
+}
+
+Task<Result<std::string>> MemoryOrigin::CreateMultipart(Env&, std::string, Call) {
+  co_return Fail(Code::kUnsupported, "not in memory");
+}
+Task<Result<std::unique_ptr<OriginUpload>>> MemoryOrigin::PutPart(Env&, std::string, std::string,
+                                                                  uint32_t, Call) {
+  co_return Fail(Code::kUnsupported, "not in memory");
+}
+Task<Result<std::vector<UploadedPart>>> MemoryOrigin::ListParts(Env&, std::string, std::string,
+                                                                Call) {
+  co_return Fail(Code::kUnsupported, "not in memory");
+}
+Task<Result<ObjectInfo>> MemoryOrigin::CompleteMultipart(Env&, std::string, std::string,
+                                                         std::vector<UploadedPart>, Condition,
+                                                         Call) {
+  co_return Fail(Code::kUnsupported, "not in memory");
+}
+Task<Result<void>> MemoryOrigin::AbortMultipart(Env&, std::string, std::string, Call) {
+  co_return Fail(Code::kUnsupported, "not in memory");
+}
+Task<Result<void>> MemoryOrigin::Sweep(Env&) {
+  co_return Result<void>();
+}
+
+}  // namespace forebay::node_testing

@@ -1,0 +1,187 @@
+// Writing, write-through: what the origin acknowledged is what the next read here sees.
+#include "src/node/node_impl.h"
+
+namespace forebay {
+namespace {
+
+/// Tells the names what became of one write: known where it was done, forgotten where it failed,
+/// because then nobody here knows what the origin holds.
+class NamedWrite {
+ public:
+  NamedWrite(NodeContext& context, const Attachment& attachment, const std::string& key)
+      : context_(context),
+        attachment_(attachment),
+        key_(key),
+        asked_(context.env.clock.Now()),
+        ticket_(context.names.BeginWrite(attachment.config.id, key)) {}
+  NamedWrite(const NamedWrite&) = delete;
+  NamedWrite& operator=(const NamedWrite&) = delete;
+  ~NamedWrite() {
+    context_.names.EndWrite(attachment_.config.id, key_, ticket_, known_ ? &*known_ : nullptr);
+  }
+
+  void Wrote(const ObjectInfo& info) {
+    known_ = Lookups::Describe(attachment_, key_, info, asked_);
+  }
+  void Removed() {
+    const Instant until = asked_ + context_.options.negative_ttl;
+    known_ =
+        KnownName{.exists = false,
+                  .fresh_until_ns = std::min(until, Lookups::FreshUntil(attachment_, asked_)).ns};
+  }
+
+ private:
+  NodeContext& context_;
+  const Attachment& attachment_;
+  const std::string& key_;
+  const Instant asked_;
+  const NameCache::Ticket ticket_;
+  std::optional<KnownName> known_;
+};
+
+enum class Commits : uint8_t { kObject, kPart };
+
+/// What a door streams into. Uses the node only while one of its tasks runs.
+class NodeUpload final : public OriginUpload {
+ public:
+  NodeUpload(Node::Impl& node, Node::Impl::Target target, std::unique_ptr<OriginUpload> inner,
+             Commits commits)
+      : node_(node), target_(std::move(target)), inner_(std::move(inner)), commits_(commits) {}
+
+  Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {
+    Operation operation(node_, call);
+    FB_CO_TRY(operation.Check());
+    uint64_t bytes = 0;
+    for (const Bytes& part : parts) bytes += part.size();
+    FB_CO_TRY(Counted(co_await inner_->Write(parts, operation.call())));
+    node_.context.counters.write.bytes.Add(bytes);
+    co_return Result<void>();
+  }
+
+  Task<Result<ObjectInfo>> Commit(Call call) override {
+    Operation operation(node_, call);
+    FB_CO_TRY(operation.Check());
+    const Instant began = node_.context.env.clock.Now();
+    auto info = commits_ == Commits::kPart ? Counted(co_await inner_->Commit(operation.call()))
+                                           : co_await CommitObject(operation.call());
+    node_.NoteSlow("put", *target_.attachment, target_.key, began, nullptr);
+    co_return info;
+  }
+
+  Task<void> Abort() override { return inner_->Abort(); }
+
+ private:
+  Task<Result<ObjectInfo>> CommitObject(Call call) {
+    NamedWrite write(node_.context, *target_.attachment, target_.key);
+    auto info = Counted(co_await inner_->Commit(call));
+    if (info) write.Wrote(*info);
+    co_return info;
+  }
+  template <class T>
+  Result<T> Counted(Result<T> result) {
+    if (!result) node_.context.counters.write.errors.Add();
+    return result;
+  }
+
+  Node::Impl& node_;
+  const Node::Impl::Target target_;
+  const std::unique_ptr<OriginUpload> inner_;
+  const Commits commits_;
+};
+
+template <class T>
+Result<T> Counted(NodeContext& context, Result<T> result) {
+  if (!result) context.counters.write.errors.Add();
+  return result;
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<OriginUpload>>> Node::Put(Authenticated who, std::string path,
+                                                      Condition condition, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(auto target, impl_->Admit(who, kWrite, path));
+  impl_->context.counters.write.requests.Add();
+  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  FB_CO_ASSIGN(auto upload,
+               co_await target.attachment->origin->Put(impl_->context.env, target.key,
+                                                       std::move(condition), operation.call()));
+  co_return std::make_unique<NodeUpload>(*impl_, std::move(target), std::move(upload),
+                                         Commits::kObject);
+}
+
+Task<Result<void>> Node::Delete(Authenticated who, std::string path, Condition condition,
+                                Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
+  impl_->context.counters.write.requests.Add();
+  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  NamedWrite write(impl_->context, *target.attachment, target.key);
+  auto removed = co_await target.attachment->origin->Delete(impl_->context.env, target.key,
+                                                            std::move(condition), operation.call());
+  if (removed) write.Removed();
+  co_return Counted(impl_->context, std::move(removed));
+}
+
+Task<Result<std::string>> Node::CreateMultipart(Authenticated who, std::string path, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
+  impl_->context.counters.write.requests.Add();
+  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  co_return Counted(impl_->context, co_await target.attachment->origin->CreateMultipart(
+                                        impl_->context.env, target.key, operation.call()));
+}
+
+Task<Result<std::unique_ptr<OriginUpload>>> Node::PutPart(Authenticated who, std::string path,
+                                                          std::string upload_id, uint32_t number,
+                                                          Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(auto target, impl_->Admit(who, kWrite, path));
+  const uint64_t most = target.attachment->origin->capabilities().max_parts;
+  if (number == 0 || number > most) {
+    co_return Fail(Code::kInvalidArgument,
+                   fmt::format("part {} of {}; parts are numbered 1 to {}", number, path, most));
+  }
+  impl_->context.counters.write.requests.Add();
+  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  FB_CO_ASSIGN(auto upload,
+               co_await target.attachment->origin->PutPart(
+                   impl_->context.env, target.key, std::move(upload_id), number, operation.call()));
+  co_return std::make_unique<NodeUpload>(*impl_, std::move(target), std::move(upload),
+                                         Commits::kPart);
+}
+
+Task<Result<ObjectInfo>> Node::CompleteMultipart(Authenticated who, std::string path,
+                                                 std::string upload_id,
+                                                 std::vector<UploadedPart> parts,
+                                                 Condition condition, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
+  impl_->context.counters.write.requests.Add();
+  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  NamedWrite write(impl_->context, *target.attachment, target.key);
+  auto info = co_await target.attachment->origin->CompleteMultipart(
+      impl_->context.env, target.key, std::move(upload_id), std::move(parts), std::move(condition),
+      operation.call());
+  if (info) write.Wrote(*info);
+  co_return Counted(impl_->context, std::move(info));
+}
+
+Task<Result<void>> Node::AbortMultipart(Authenticated who, std::string path, std::string upload_id,
+                                        Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
+  impl_->context.counters.write.requests.Add();
+  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  co_return Counted(impl_->context,
+                    co_await target.attachment->origin->AbortMultipart(
+                        impl_->context.env, target.key, std::move(upload_id), operation.call()));
+}
+
+}  // namespace forebay
