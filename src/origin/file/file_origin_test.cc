@@ -220,6 +220,35 @@ Task<void> BigDirectory(SimHarness& h) {
   EXPECT_EQ(seen, kNames);
 }
 
+Task<void> ChangingDirectory(SimHarness& h) {
+  for (int i = 0; i < 2000; ++i) {
+    auto file = co_await h.env().disk.Open("/data/set/" + std::to_string(1000 + i),
+                                           {.write = true, .create = true});
+    EXPECT_TRUE(file.has_value());
+  }
+  (void)co_await h.env().clock.Sleep(std::chrono::seconds(1));
+  const Instant begun = h.env().clock.Now();
+  const auto page = (co_await h.origin().List(h.env(), {.limit = 2}, {})).value();
+  const Duration first = h.env().clock.Now() - begun;
+  EXPECT_EQ(page.entries.back().key, "1001");
+  const Instant again = h.env().clock.Now();
+  EXPECT_EQ((co_await h.origin().List(h.env(), {.after = "1500", .limit = 1}, {}))->entries[0].key,
+            "1501");
+  EXPECT_LT(h.env().clock.Now() - again, first);  // without reading the directory again
+  // What comes and goes shows in the next page.
+  EXPECT_TRUE(co_await PutText(h, "15005", "x"));
+  EXPECT_TRUE(co_await h.origin().Delete(h.env(), "1501", {}, {}));
+  EXPECT_EQ((co_await h.origin().List(h.env(), {.after = "1500", .limit = 1}, {}))->entries[0].key,
+            "15005");
+  EXPECT_TRUE(co_await h.origin().Delete(h.env(), "15005", {}, {}));
+  EXPECT_EQ((co_await h.origin().List(h.env(), {.after = "1500", .limit = 1}, {}))->entries[0].key,
+            "1502");
+}
+
+TEST_F(FileOriginTest, WhatIsKeptOfADirectoryIsNeverOld) {
+  Run(ChangingDirectory);
+}
+
 TEST_F(FileOriginTest, ListsDirectoriesThatAreLargerThanWhatIsKept) {
   Run(BigDirectory);
 }
