@@ -17,6 +17,12 @@ std::unexpected<Error> Changed(const Root& root, std::string_view path) {
   return root.Failed(Code::kVersionChanged, fmt::format("{} has changed", path));
 }
 
+/// Who asks for one version is told that it is no more.
+std::unexpected<Error> Missing(const Root& root, Error error, std::string_view if_match) {
+  if (error.code() != Code::kNotFound || if_match.empty()) return Fail(std::move(error));
+  return root.Failed(Code::kVersionChanged, fmt::format("the version {} is gone", if_match));
+}
+
 class FileBody final : public OriginBody {
  public:
   FileBody(const Root& root, Env& env, Pinned pinned, uint64_t offset, uint64_t size)
@@ -104,12 +110,11 @@ Task<Result<Pinned>> Pin(const Root& root, Env& env, std::string key, std::strin
     auto file = co_await env.disk.Open(root.PathOf(key), {});
     if (!file) {
       Error error = co_await root.ExplainMissing(env, file.error(), key);
-      if (error.code() != Code::kNotFound || if_match.empty()) co_return Fail(std::move(error));
-      co_return root.Failed(Code::kVersionChanged, fmt::format("'{}' is gone", key));
+      co_return Missing(root, std::move(error), if_match);
     }
     FB_CO_ASSIGN(const auto state, co_await Settle(root, env, **file, if_match, call));
     if (!state) continue;
-    if (!state->regular) co_return root.NoObject(key);
+    if (!state->regular) co_return Missing(root, root.NoObject(key).error(), if_match);
     co_return Pinned{std::move(*file), *state};
   }
   co_return root.Failed(Code::kUnavailable,

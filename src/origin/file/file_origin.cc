@@ -115,7 +115,7 @@ Task<Result<std::unique_ptr<OriginBody>>> FileOrigin::Get(Env& env, std::string 
 }
 
 Task<Result<ListPage>> FileOrigin::List(Env& env, ListOptions options, Call call) {
-  return file_origin::ListObjects(root_, env, std::move(options), call);
+  return file_origin::ListObjects(root_, slices_, env, std::move(options), call);
 }
 
 Task<Result<std::unique_ptr<OriginUpload>>> FileOrigin::Put(Env& env, std::string key,

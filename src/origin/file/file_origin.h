@@ -10,6 +10,7 @@
 
 #include "src/origin/file/key_locks.h"
 #include "src/origin/file/root.h"
+#include "src/origin/file/slice_cache.h"
 #include "src/origin/file/staging.h"
 #include "src/origin/origin.h"
 
@@ -76,6 +77,7 @@ class FileOrigin final : public Origin {
   const file_origin::Root root_;
   file_origin::KeyLocks locks_;
   file_origin::Staging staging_;
+  file_origin::SliceCache slices_;
   std::mutex mutex_;
   /// Directories, by key, that are known to be durable. A cache: forgetting costs a few syncs.
   std::set<std::string, std::less<>> durable_;  // guarded by mutex_

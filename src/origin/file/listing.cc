@@ -31,12 +31,6 @@ bool IsHidden(std::string_view prefix, const DirectoryEntry& entry) {
   return entry.name == kStagingName || (entry.directory && entry.name == "lost+found");
 }
 
-/// Names of one directory, in order, from some name on.
-struct Slice {
-  std::vector<std::string> names;  // as OrderOf has them
-  bool more = false;               // there are names after the last one
-};
-
 /// Keeps the `most` smallest of what is added.
 class Smallest {
  public:
@@ -62,25 +56,20 @@ class Smallest {
   bool cut_ = false;
 };
 
-/// The first key of a directory that a page may tell.
-struct From {
-  std::string name;        // as OrderOf has it
-  bool inclusive = false;  // the name itself, too
-  bool nothing = false;    // all of them were told
-  bool Admits(std::string_view order) const {
-    return !nothing && (inclusive ? order >= name : order > name);
+/// What of the directory of `prefix` comes after `after`; nullopt: nothing.
+std::optional<Wanted> WantedIn(std::string prefix, std::string name_prefix, std::string_view after,
+                               bool delimited) {
+  Wanted wanted{.prefix = std::move(prefix), .name_prefix = std::move(name_prefix)};
+  if (!after.starts_with(wanted.prefix)) {
+    if (after > wanted.prefix) return std::nullopt;
+    return wanted;
   }
-};
-
-/// Where to begin in the directory of `prefix`, so that keys after `after` come.
-From StartIn(std::string_view prefix, std::string_view after, bool delimited) {
-  if (!after.starts_with(prefix)) return {.nothing = after > prefix};
-  const std::string_view rest = after.substr(prefix.size());
+  const std::string_view rest = after.substr(wanted.prefix.size());
   const size_t slash = rest.find('/');
   // A directory on the way to `after` has keys before and behind it.
-  const bool on_the_way = !delimited && slash != std::string_view::npos;
-  return {.name = std::string(on_the_way ? rest.substr(0, slash + 1) : rest),
-          .inclusive = on_the_way};
+  wanted.inclusive = !delimited && slash != std::string_view::npos;
+  wanted.from = wanted.inclusive ? rest.substr(0, slash + 1) : rest;
+  return wanted;
 }
 
 class TreeWalk {
@@ -90,8 +79,9 @@ class TreeWalk {
     bool is_prefix = false;
   };
 
-  TreeWalk(const Root& root, Env& env, const ListOptions& options, const Call& call)
-      : root_(root), env_(env), options_(options), call_(call) {}
+  TreeWalk(const Root& root, SliceCache& cache, Env& env, const ListOptions& options,
+           const Call& call)
+      : root_(root), cache_(cache), env_(env), options_(options), call_(call) {}
 
   Task<Result<void>> Begin();
   /// The next key in order; nullopt at the end.
@@ -99,18 +89,21 @@ class TreeWalk {
 
  private:
   struct Level {
-    std::string prefix;       // "" or "a/b/"
-    std::string name_prefix;  // of the names that count
-    Slice slice;
+    Wanted wanted;
+    size_t most = 0;  // names of a slice
+    SliceRef slice;
     size_t next = 0;
   };
 
   Task<Result<void>> Enter(std::string prefix, std::string name_prefix);
-  Task<Result<Slice>> Read(std::string prefix, std::string name_prefix, From from, size_t most);
+  Task<Result<SliceRef>> Read(Wanted wanted, size_t most);
+  Task<Result<Slice>> Scan(Wanted wanted, size_t most);
+  Task<Result<void>> Fill(Level& level);
   Task<Result<std::shared_ptr<Directory>>> Open(std::string prefix);
   Task<Result<bool>> HasAny(std::string prefix);
 
   const Root& root_;
+  SliceCache& cache_;
   Env& env_;
   const ListOptions& options_;
   const Call& call_;
@@ -131,9 +124,8 @@ Task<Result<std::shared_ptr<Directory>>> TreeWalk::Open(std::string prefix) {
   co_return std::shared_ptr<Directory>();
 }
 
-Task<Result<Slice>> TreeWalk::Read(std::string prefix, std::string name_prefix, From from,
-                                   size_t most) {
-  FB_CO_ASSIGN(const auto directory, co_await Open(prefix));
+Task<Result<Slice>> TreeWalk::Scan(Wanted wanted, size_t most) {
+  FB_CO_ASSIGN(const auto directory, co_await Open(wanted.prefix));
   Smallest smallest(most);
   while (directory != nullptr) {
     FB_CO_TRY(root_.CheckCall(env_, call_));
@@ -142,20 +134,49 @@ Task<Result<Slice>> TreeWalk::Read(std::string prefix, std::string name_prefix, 
     if (batch->empty()) break;
     for (const DirectoryEntry& entry : *batch) {
       std::string order = OrderOf(entry);
-      const bool wanted = !IsHidden(prefix, entry) && order.starts_with(name_prefix) &&
-                          from.Admits(order) && prefix.size() + order.size() <= kMaxKeyBytes;
-      if (wanted) smallest.Add(std::move(order));
+      const bool right = !IsHidden(wanted.prefix, entry) && wanted.Admits(order) &&
+                         wanted.prefix.size() + order.size() <= kMaxKeyBytes;
+      if (right) smallest.Add(std::move(order));
     }
   }
   co_return smallest.Take();
 }
 
+Task<Result<SliceRef>> TreeWalk::Read(Wanted wanted, size_t most) {
+  const std::string path = DirectoryPath(root_, wanted.prefix);
+  const auto before = co_await env_.disk.Stat(path);
+  const int64_t now_ns = env_.clock.WallNanos();
+  if (before) {
+    if (SliceRef kept = cache_.Find(wanted, *before)) co_return kept;
+  }
+  FB_CO_ASSIGN(Slice scanned, co_await Scan(wanted, most));
+  auto slice = std::make_shared<const Slice>(std::move(scanned));
+  if (!before || slice->names.size() < kMinSliceNames) co_return slice;
+  // Only of a directory whose next change will show.
+  const auto after = co_await env_.disk.Stat(path);
+  const bool settled = now_ns - before->ctime_ns >= kSettleNanos;
+  if (settled && after && SameState(*before, *after)) cache_.Keep(wanted, *before, slice);
+  co_return slice;
+}
+
+/// Takes up the slice that goes on where the level has come to.
+Task<Result<void>> TreeWalk::Fill(Level& level) {
+  FB_CO_ASSIGN(level.slice, co_await Read(level.wanted, level.most));
+  const auto& names = level.slice->names;
+  const auto first = level.wanted.inclusive ? std::ranges::lower_bound(names, level.wanted.from)
+                                            : std::ranges::upper_bound(names, level.wanted.from);
+  level.next = static_cast<size_t>(first - names.begin());
+  co_return Result<void>();
+}
+
 Task<Result<void>> TreeWalk::Enter(std::string prefix, std::string name_prefix) {
-  From from = StartIn(prefix, options_.after, !options_.delimiter.empty());
-  if (from.nothing) co_return Result<void>();
+  auto wanted = WantedIn(std::move(prefix), std::move(name_prefix), options_.after,
+                         !options_.delimiter.empty());
+  if (!wanted) co_return Result<void>();
   const size_t most = std::max(kMinSliceNames, kSliceNames >> std::min<size_t>(levels_.size(), 63));
-  FB_CO_ASSIGN(Slice slice, co_await Read(prefix, name_prefix, std::move(from), most));
-  levels_.push_back({std::move(prefix), std::move(name_prefix), std::move(slice)});
+  Level level{.wanted = std::move(*wanted), .most = most};
+  FB_CO_TRY(co_await Fill(level));
+  levels_.push_back(std::move(level));
   co_return Result<void>();
 }
 
@@ -171,19 +192,18 @@ Task<Result<void>> TreeWalk::Begin() {
 Task<Result<std::optional<TreeWalk::Candidate>>> TreeWalk::Next() {
   while (!levels_.empty()) {
     Level& level = levels_.back();
-    if (level.next == level.slice.names.size()) {
-      if (!level.slice.more) {
+    const Slice& slice = *level.slice;
+    if (level.next == slice.names.size()) {
+      if (!slice.more) {
         levels_.pop_back();
         continue;
       }
-      const size_t most = level.slice.names.size();
-      FB_CO_ASSIGN(Slice slice, co_await Read(level.prefix, level.name_prefix,
-                                              {.name = level.slice.names.back()}, most));
-      level.slice = std::move(slice);
-      level.next = 0;
+      level.wanted.from = slice.names.back();
+      level.wanted.inclusive = false;
+      FB_CO_TRY(co_await Fill(level));
       continue;
     }
-    std::string key = level.prefix + level.slice.names[level.next++];
+    std::string key = level.wanted.prefix + slice.names[level.next++];
     if (!key.ends_with('/')) co_return Candidate{std::move(key)};
     if (options_.delimiter.empty()) {
       FB_CO_TRY(co_await Enter(std::move(key), ""));
@@ -255,14 +275,15 @@ Task<Result<void>> AddToPage(const Root& root, Env& env,
 
 }  // namespace
 
-Task<Result<ListPage>> ListObjects(const Root& root, Env& env, ListOptions options, Call call) {
+Task<Result<ListPage>> ListObjects(const Root& root, SliceCache& cache, Env& env,
+                                   ListOptions options, Call call) {
   FB_CO_TRY(root.CheckCall(env, call));
   if (!options.delimiter.empty() && options.delimiter != "/") {
     co_return root.Failed(Code::kUnsupported,
                           fmt::format("delimiter '{}': a file system has '/'", options.delimiter));
   }
   const size_t limit = std::clamp<uint32_t>(options.limit, 1, kMaxListLimit);
-  TreeWalk walk(root, env, options, call);
+  TreeWalk walk(root, cache, env, options, call);
   FB_CO_TRY(co_await walk.Begin());
   ListPage page;
   std::optional<TreeWalk::Candidate> next;

@@ -14,6 +14,7 @@ Code CodeOf(int error) {
     case EISDIR:
     case EFBIG:
     case ENOTEMPTY:
+    case ELOOP:
       return Code::kInvalidArgument;
     case ENOENT:
       return Code::kNotFound;
