@@ -98,7 +98,6 @@ void Flights::Demand(const ResolvedObject& object, ByteRange range) {
     const ByteRange missing = NextMissing(object, range);
     if (missing.empty()) return;
     auto flight = Register(object, missing);
-    flight->demanded = true;
     context_.tasks.Spawn(Run(std::move(flight), nullptr, {}));
     range.begin = missing.end;
   }
@@ -146,7 +145,7 @@ Task<Result<void>> Flights::Fly(Flight& flight, std::unique_ptr<OriginBody> body
   if (body == nullptr) {
     FB_CO_TRY(co_await context_.origin_requests.Take(env, 1, call));
     request = Units(context_.origin_requests, 1);
-    if (flight.demanded && flight.interested == 0) {
+    if (flight.awaited && flight.interested == 0) {
       co_return Fail(Code::kCancelled, "nobody waits for it any more");
     }
     FB_CO_ASSIGN(body, co_await OpenBody(flight));
@@ -288,6 +287,7 @@ Task<Result<void>> Flights::Await(std::shared_ptr<Flight> flight, uint64_t until
   const Instant began = context_.env.clock.Now();
   ++context_.waiting;
   ++flight->interested;
+  flight->awaited = true;
   auto waited = Result<void>();
   if (!flight->done && flight->reached < until) {
     waited = co_await flight->waiters.Wait(context_.env, until, call);

@@ -60,6 +60,7 @@ Task<Result<ResolvedObject>> Lookups::Resolve(std::shared_ptr<const Attachment> 
       }
       const bool again = WorthARetry(answer.error()) && ++attempt < kMaxAttempts &&
                          context_.retries.TryRetry() && !context_.closing;
+      if (context_.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
       if (!again) co_return Fail(answer.error().Within(PathOf(*attachment, key)));
       context_.counters.origin.retries.Add();
       FB_CO_TRY(co_await BackOff(context_.env, attempt, call));

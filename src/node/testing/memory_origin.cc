@@ -121,7 +121,9 @@ Task<Result<ObjectInfo>> MemoryOrigin::Head(Env& env, std::string key, Call call
   FB_CO_TRY(co_await Arrive(env, call));
   const auto known = objects_.find(key);
   if (known == objects_.end()) co_return Fail(Code::kNotFound, "there is none");
-  co_return known->second.info();
+  const ObjectInfo info = known->second.info();
+  if (answer_late.count() > 0) FB_CO_TRY(co_await env.clock.Sleep(answer_late, call.cancel));
+  co_return info;
 }
 
 Task<Result<std::unique_ptr<OriginBody>>> MemoryOrigin::Get(Env& env, std::string key,

@@ -49,7 +49,8 @@ class MemoryOrigin final : public Origin {
   /// The next so many requests, or reads of bodies, fail with kUnavailable.
   int fail_requests = 0;
   int fail_reads = 0;
-  bool hang = false;  // requests wait for their deadline
+  Duration answer_late{};  // between what a Head sees and its answer
+  bool hang = false;       // requests wait for their deadline
   std::vector<Request> gets;
   int heads = 0;
   int lists = 0;
