@@ -149,7 +149,7 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
   const bool get =
       purpose == Purpose::kRead && !origin.capabilities().cheap_head && !(seen && before.exists);
   const Instant asked = lookup.sent = env.clock.Now();
-  const Call call = WithPatience(context_, context_.stop.token());
+  const Call call = WithPatience(context_, {.cancel = context_.stop.token()});
   context_.retries.OnRequest();
   context_.counters.origin.requests.Add();
   std::unique_ptr<OriginBody> body;
