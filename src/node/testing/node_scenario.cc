@@ -127,7 +127,17 @@ Result<void> Scenario::StartNode() {
   const auto origins = [this](const AttachmentConfig&) -> Result<std::unique_ptr<Origin>> {
     return std::make_unique<SharedOrigin>(origin_);
   };
-  FB_ASSIGN(node_, world_.Run(Node::Open(env(), Options(), *gate_, *registry_, origins)));
+  NodeOptions options = Options();
+  auto opened = world_.Run(Node::Open(env(), options, *gate_, *registry_, origins));
+  for (int tries = 0; !opened && tries < 20; ++tries) {
+    // A medium that fails may refuse once, or be beyond help.
+    const bool damaged =
+        opened.error().code() == Code::kIoError || opened.error().code() == Code::kCorrupt;
+    if (!damaged) return Fail(Broken("the node does not open: " + opened.error().ToString()));
+    if (tries > 10) options.store.disks.clear();
+    opened = world_.Run(Node::Open(env(), options, *gate_, *registry_, origins));
+  }
+  FB_ASSIGN(node_, std::move(opened));
   const AttachmentConfig config{.name = "data", .origin = "memory://test", .freshness = freshness_};
   const auto attached = world_.Run(node_->Attach(self(), config, {}));
   if (!attached && attached.error().code() != Code::kAlreadyExists) return attached;
@@ -180,7 +190,7 @@ Task<Result<void>> Scenario::ReadOne(std::shared_ptr<Handle> handle, uint64_t of
   const MemoryOrigin::State state = StateOf(object.key, object.info.etag);
   if (object.info.size != state.size) co_return Fail(Broken("the size is not the version's"));
   Call call;
-  if (fault_prng_.OneIn(6))
+  if (faulty_ && fault_prng_.OneIn(6))
     call.deadline = env().clock.Now() + milliseconds(fault_prng_.Below(300));
   auto result = co_await node_->Read(self(), handle, offset, size, call, nullptr);
   if (!result) co_return Fail(result.error());
