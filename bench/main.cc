@@ -21,6 +21,7 @@ struct Group {
 const std::vector<Group>& Groups() {
   static const std::vector<Group> groups = {
       {"store", "one node: policies, runtime and tiers", {PolicyRows, RuntimeRows, StoreRows}},
+      {"node", "one node and its clients: local hits", {WindowRows}},
   };
   return groups;
 }

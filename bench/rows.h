@@ -14,4 +14,6 @@ void StoreDiskRows(Report& report);    // against fio
 void StoreSpaceRows(Report& report);   // what a full tier holds
 void StoreIndexRows(Report& report);   // restarts with millions of blocks, and what they cost
 
+void WindowRows(Report& report);  // local hits through shared memory, against the page cache
+
 }  // namespace forebay::bench

@@ -27,6 +27,7 @@ void TagBytes(uint64_t tag, uint64_t offset, MutableBytes into);
 class SimBody {
  public:
   SimBody() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor): a text is a body
   SimBody(std::string bytes) : bytes_(std::move(bytes)), size_(bytes_.size()) {}
   static SimBody Tagged(uint64_t tag, uint64_t offset, uint64_t size);
 

@@ -161,6 +161,7 @@ FOREBAY_API void forebay_put_abort(forebay_upload* upload);
 typedef struct forebay_part {
   uint32_t number; /* from 1 */
   char etag[136];
+  uint64_t size;
 } forebay_part;
 FOREBAY_API int forebay_multipart_begin(forebay_client* client, const char* path, char* id,
                                         size_t id_capacity);

@@ -176,7 +176,7 @@ Result<Gate::Tokens> Gate::ParseTokens(std::string_view text) {
   return tokens;
 }
 
-Result<std::unique_ptr<Gate>> Gate::Create(Options options) {
+Result<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   std::unique_ptr<Gate> gate(new Gate(options.own_uid));
   FB_TRY(gate->ReplaceTokens(options.token_file_text));
   return gate;

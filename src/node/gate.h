@@ -74,7 +74,7 @@ class Gate {
     std::string token_file_text;
     uint32_t own_uid = 0;
   };
-  static Result<std::unique_ptr<Gate>> Create(Options options);
+  static Result<std::unique_ptr<Gate>> Create(const Options& options);
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 

@@ -1,5 +1,6 @@
 #include "src/node/gate.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -129,10 +130,10 @@ TEST(GateTest, ABadTokenFileNamesTheLineAndNotTheSecretAndChangesNothing) {
   const auto gate = GateWith("t " + kSecretHex + " /a:r");
   const auto kept = Come(*gate, "t", kSecret);
   ASSERT_TRUE(kept);
-  for (const std::string& bad : std::vector<std::string>{
-           "ok " + kSecretHex + " /a:r\nt", "\nt " + kSecretHex, "\nt " + kSecretHex + "zz /a:r",
-           "\nt aabb /a:r", "\nt " + kSecretHex + " a:r", "\nt " + kSecretHex + " /a:x",
-           "\nt " + kSecretHex + " /a:", "t " + kSecretHex + " /a:r\nt " + kSecretHex + " /a:r"}) {
+  for (const char* pattern :
+       {"ok {0} /a:r\nt", "\nt {0}", "\nt {0}zz /a:r", "\nt aabb /a:r", "\nt {0} a:r",
+        "\nt {0} /a:x", "\nt {0} /a:", "t {0} /a:r\nt {0} /a:r"}) {
+    const std::string bad = fmt::format(fmt::runtime(pattern), kSecretHex);
     const auto replaced = gate->ReplaceTokens(bad);
     ASSERT_EQ(CodeOf(replaced), Code::kInvalidArgument) << bad;
     EXPECT_THAT(replaced.error().message(), HasSubstr("line 2"));

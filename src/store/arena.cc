@@ -42,6 +42,10 @@ Result<std::optional<Arena::Run>> Arena::Grow(uint16_t domain, uint32_t pages) {
   }
   auto segment = std::make_unique<Segment>();
   segment->domain = domain;
+  segment->number = next_number_++;
+  if (const auto watched = watchers_.find(domain); watched != watchers_.end()) {
+    segment->watcher.store(watched->second, std::memory_order_release);
+  }
   FB_ASSIGN(segment->memory, memory_.Reserve(fmt::format("forebay:{}:{}", domain, segments_.size()),
                                              uint64_t{segment_pages_} * kPageBytes));
   segment->virgin.Free({0, segment_pages_});
@@ -59,17 +63,54 @@ void Arena::Free(const Run& run) {
 }
 
 void Arena::Destroy(Segment* gone) {
+  FB_ASSERT(gone->first_frame == kNoFrame);
+  if (FrameWatcher* watcher = gone->watcher.load(std::memory_order_relaxed)) {
+    watcher->SegmentGone(gone->number);
+  }
   idle_pages_ -= gone->idle.free_pages();
   resident_pages_ -= gone->idle.free_pages();
   std::erase_if(segments_, [&](const auto& segment) { return segment.get() == gone; });
 }
 
-Arena::Segment* Arena::MostIdle() {
-  const auto most = std::max_element(
-      segments_.begin(), segments_.end(),
-      [](const auto& a, const auto& b) { return a->idle.free_pages() < b->idle.free_pages(); });
-  if (most == segments_.end() || (*most)->idle.free_pages() == 0) return nullptr;
-  return most->get();
+std::vector<Arena::Segment*> Arena::MostIdle(size_t count) {
+  std::vector<Segment*> idle;
+  for (const auto& segment : segments_) {
+    if (segment->idle.free_pages() > 0) idle.push_back(segment.get());
+  }
+  const auto end = idle.begin() + static_cast<ptrdiff_t>(std::min(count, idle.size()));
+  std::partial_sort(idle.begin(), end, idle.end(), [](const Segment* a, const Segment* b) {
+    return a->idle.free_pages() > b->idle.free_pages();
+  });
+  idle.erase(end, idle.end());
+  return idle;
+}
+
+void Arena::SetWatcher(uint16_t domain, FrameWatcher* watcher) {
+  watchers_[domain] = watcher;
+  for (const auto& segment : segments_) {
+    if (segment->domain == domain) segment->watcher.store(watcher, std::memory_order_release);
+  }
+}
+
+void Arena::EndWatcher(uint16_t domain, const FrameWatcher& watcher) {
+  const auto watched = watchers_.find(domain);
+  if (watched == watchers_.end() || watched->second != &watcher) return;
+  SetWatcher(domain, nullptr);
+  watchers_.erase(domain);
+}
+
+std::vector<uint64_t> Arena::SegmentsOf(uint16_t domain) const {
+  std::vector<uint64_t> numbers;
+  for (const auto& segment : segments_) {
+    if (segment->domain == domain) numbers.push_back(segment->number);
+  }
+  return numbers;
+}
+
+Arena::Segment* Arena::Find(uint64_t number) const {
+  const auto found = std::find_if(segments_.begin(), segments_.end(),
+                                  [&](const auto& segment) { return segment->number == number; });
+  return found == segments_.end() ? nullptr : found->get();
 }
 
 bool Arena::GiveBackIdle() {

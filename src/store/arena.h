@@ -6,21 +6,29 @@
 // shared, because the kernel does not punch sealed memory.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "src/core/extents/extent_allocator.h"
 #include "src/runtime/memory.h"
+#include "src/store/frame_watcher.h"
 
 namespace forebay {
 
 /// Not thread-safe: its owner's lock guards it.
 class Arena {
  public:
+  static constexpr uint32_t kNoFrame = ~0u;
   struct Segment {
     uint16_t domain = 0;
+    uint64_t number = 0;  // never given to another segment
+    // Null where nobody watches. Read under the stripe's lock of a block that lies here.
+    std::atomic<FrameWatcher*> watcher{nullptr};
+    uint32_t first_frame = kNoFrame;  // of those that lie here; a list of the tier's
     std::shared_ptr<SharedMemory> memory;
     uint32_t used_pages = 0;
     ExtentAllocator idle;    // freed, its pages still ours
@@ -44,8 +52,17 @@ class Arena {
 
   /// Gives the largest idle piece that can be given back to the machine. False: there is none.
   bool GiveBackIdle();
-  /// The segment with the most idle pages, if it has any; null otherwise.
-  Segment* MostIdle();
+  /// At most `count` segments that have idle pages, those with the most of them first.
+  std::vector<Segment*> MostIdle(size_t count);
+
+  /// From now on `watcher` watches the domain's segments.
+  void SetWatcher(uint16_t domain, FrameWatcher* watcher);
+  /// Nobody does, if it was `watcher`.
+  void EndWatcher(uint16_t domain, const FrameWatcher& watcher);
+  /// The domain's segments, by number.
+  std::vector<uint64_t> SegmentsOf(uint16_t domain) const;
+  /// Null where it is gone.
+  Segment* Find(uint64_t number) const;
 
   uint64_t resident_pages() const { return resident_pages_; }
   uint64_t idle_pages() const { return idle_pages_; }
@@ -60,6 +77,8 @@ class Arena {
   const uint64_t capacity_pages_;
   const uint32_t segment_pages_;
   std::vector<std::unique_ptr<Segment>> segments_;
+  std::map<uint16_t, FrameWatcher*> watchers_;  // by domain
+  uint64_t next_number_ = 1;
   uint64_t resident_pages_ = 0;
   uint64_t idle_pages_ = 0;
 };

@@ -189,7 +189,7 @@ TEST_P(StoreBitFlipIoTest, IsAMissAtMost) {
     ASSERT_NO_FATAL_FAILURE(CheckOne(before, tally, flip));
   }
   CheckAll(tally);
-  tally.Print(IoBackendName(GetParam()).data());
+  tally.Print(std::string(IoBackendName(GetParam())).c_str());
 }
 
 INSTANTIATE_TEST_SUITE_P(Real, StoreBitFlipIoTest, testing::ValuesIn(kBothBackends),

@@ -173,12 +173,13 @@ bool DiskSpace::TryEvict(uint32_t record) {
   if (entry.disk_readers > 0 || entry.has(Entry::kDiskWriting)) return false;
   if (entry.block_class == BlockClass::kDirty && !Planted(PlantedBug::kEvictDirty)) return false;
   ++evictions_;
-  Detach(guard, slot, false);
+  Detach(guard, slot, Leaving::kEvicted, false);
   return true;
 }
 
-/// Takes the disk's part of an entry away. What memory still holds moves to its frame's slot.
-void DiskSpace::Detach(Index::Guard& guard, Slot slot, bool bad_media) {
+/// Takes the disk's part of an entry away. What memory still holds moves to its frame's slot. The
+/// policies remember what was evicted, to know it when it comes back; not what was dropped.
+void DiskSpace::Detach(Index::Guard& guard, Slot slot, Leaving why, bool bad_media) {
   Entry& entry = index_.entry(slot);
   const Extent extent{entry.first_page, ImageLayout(entry.length).total_pages};
   const BlockClass block_class = entry.block_class;
@@ -193,7 +194,10 @@ void DiskSpace::Detach(Index::Guard& guard, Slot slot, bool bad_media) {
   } else {
     guard.Remove(slot);
   }
-  if (Policy* policy = PolicyOf(block_class)) policy->Evicted(slot - first_slot_, key);
+  if (Policy* policy = PolicyOf(block_class)) {
+    const Slot record = slot - first_slot_;
+    why == Leaving::kEvicted ? policy->Evicted(record, key) : policy->Erase(record, key);
+  }
   class_pages_[static_cast<int>(block_class)] -= extent.pages;
   --blocks_;
   FreeRecord(slot - first_slot_);
@@ -297,7 +301,7 @@ void DiskSpace::DropDoomed(Slot slot, const BlockKey& key) {
   const Entry& entry = index_.entry(slot);
   if (!entry.has(Entry::kDoomedOnDisk) || entry.disk_readers > 0 || entry.has(Entry::kDiskWriting))
     return;
-  Detach(guard, slot, entry.has(Entry::kBadMedia));
+  Detach(guard, slot, Leaving::kDropped, entry.has(Entry::kBadMedia));
 }
 
 bool DiskSpace::Drop(const BlockKey& key, bool bad_media) {
@@ -310,7 +314,7 @@ bool DiskSpace::Drop(const BlockKey& key, bool bad_media) {
     entry.set(Entry::kDoomedOnDisk, true);
     if (bad_media) entry.set(Entry::kBadMedia, true);
   } else {
-    Detach(guard, slot, bad_media || entry.has(Entry::kBadMedia));
+    Detach(guard, slot, Leaving::kDropped, bad_media || entry.has(Entry::kBadMedia));
   }
   return true;
 }
@@ -331,7 +335,7 @@ uint64_t DiskSpace::DropAll() {
       if (entry.disk_readers > 0 || entry.has(Entry::kDiskWriting)) {
         ++left;
       } else {
-        Detach(guard, slot, true);
+        Detach(guard, slot, Leaving::kDropped, true);
       }
       slot = next;
     }

@@ -103,7 +103,8 @@ class DiskSpace {
   bool EvictRun(uint32_t pages);
   bool EvictRunFrom(Slot slot, uint32_t pages);
   bool TryEvict(uint32_t record);
-  void Detach(Index::Guard& guard, Slot slot, bool bad_media);
+  enum class Leaving : uint8_t { kEvicted, kDropped };
+  void Detach(Index::Guard& guard, Slot slot, Leaving why, bool bad_media);
   uint32_t BlockStartingAt(uint32_t page);
   void LinkRegion(Slot slot);
   void UnlinkRegion(Slot slot);

@@ -20,6 +20,7 @@ constexpr size_t kVictimBatch = 16;
 constexpr int kMaxVictimRounds =
     8;  // how many batches of busy candidates are spared before giving up
 constexpr size_t kMaxDomains = 60000;
+constexpr size_t kSegmentsToEmpty = 4;  // that are looked at for one that can be emptied
 constexpr uint64_t kSegmentsInACapacity = 32;
 constexpr uint64_t kMaxSegmentBytes = 16 * kGiB;
 
@@ -147,6 +148,7 @@ Result<uint32_t> DramTier::Allocate(const BlockKey& key, uint64_t attachment, ui
   Frame& frame = this->frame(at);
   frame.image = run.At();
   frame.run = run;
+  LinkToSegment(frame);
   frame.key = key;
   frame.attachment = attachment;
   frame.slot = kNone;
@@ -179,18 +181,89 @@ Result<Arena::Run> DramTier::TakePages(uint16_t domain, uint32_t pages) {
   }
 }
 
-/// Evicts everything from the segment with the most idle memory, which cannot be given back
-/// otherwise. False: nothing in it could go.
+/// Evicts everything from one of the segments with the most idle memory, which cannot be given back
+/// otherwise. Not from one that somebody has something pinned in: what is evicted there would be
+/// lost for nothing. False: there is none to empty.
 bool DramTier::EmptySegment() {
-  const Arena::Segment* segment = arena_.MostIdle();
-  if (segment == nullptr) return false;
-  bool any = false;
-  for (uint32_t number = 0; number < used_frames_ && segment->used_pages > 0; ++number) {
-    Frame& frame = this->frame(number);
-    if (frame.run.segment != segment) continue;
-    if (TryEvict(number, true)) any = true;
+  for (Arena::Segment* segment : arena_.MostIdle(kSegmentsToEmpty)) {
+    if (!CanEmpty(*segment)) continue;
+    bool any = false;
+    for (uint32_t at = segment->first_frame; at != Arena::kNoFrame;) {
+      const uint32_t next = frame(at).segment_next;
+      any |= TryEvict(at, true);
+      at = next;
+    }
+    if (any) return true;
   }
-  return any;
+  return false;
+}
+
+bool DramTier::CanEmpty(const Arena::Segment& segment) {
+  for (uint32_t at = segment.first_frame; at != Arena::kNoFrame; at = frame(at).segment_next) {
+    const Frame& frame = this->frame(at);
+    const auto guard = index_.Lock(frame.key);
+    if (!MayEvict(frame, true)) return false;
+    FrameWatcher* watcher = frame.watcher();
+    if (watcher != nullptr && watcher->IsRead(frame)) return false;
+  }
+  return true;
+}
+
+void DramTier::LinkToSegment(Frame& frame) {
+  uint32_t& first = frame.run.segment->first_frame;
+  frame.segment_previous = Arena::kNoFrame;
+  frame.segment_next = std::exchange(first, frame.number);
+  if (frame.segment_next != Arena::kNoFrame) {
+    this->frame(frame.segment_next).segment_previous = frame.number;
+  }
+}
+
+void DramTier::UnlinkFromSegment(Frame& frame) {
+  const uint32_t previous = frame.segment_previous, next = frame.segment_next;
+  (previous != Arena::kNoFrame ? this->frame(previous).segment_next
+                               : frame.run.segment->first_frame) = next;
+  if (next != Arena::kNoFrame) this->frame(next).segment_previous = previous;
+}
+
+Result<void> DramTier::Watch(uint64_t attachment, FrameWatcher& watcher) {
+  std::vector<uint64_t> segments;
+  {
+    const std::scoped_lock lock(mutex_);
+    FB_ASSIGN(const uint16_t domain, DomainLocked(attachment));
+    arena_.SetWatcher(domain, &watcher);
+    segments = arena_.SegmentsOf(domain);
+  }
+  // What becomes readable from here on tells itself.
+  for (const uint64_t number : segments) PublishSegment(number, watcher);
+  return {};
+}
+
+void DramTier::PublishSegment(uint64_t number, FrameWatcher& watcher) {
+  const std::scoped_lock lock(mutex_);
+  const Arena::Segment* segment = arena_.Find(number);
+  if (segment == nullptr) return;
+  for (uint32_t at = segment->first_frame; at != Arena::kNoFrame; at = frame(at).segment_next) {
+    const Frame& frame = this->frame(at);
+    const auto guard = index_.Lock(frame.key);
+    if (frame.slot != kNone && frame.complete) watcher.Readable(frame);
+  }
+}
+
+void DramTier::Unwatch(uint64_t attachment, const FrameWatcher& watcher) {
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto known = domain_numbers_.find(attachment);
+    if (known == domain_numbers_.end()) return;
+    arena_.EndWatcher(known->second, watcher);
+  }
+  for (uint32_t stripe = 0; stripe < Index::kStripes; ++stripe) index_.LockStripe(stripe);
+}
+
+std::shared_ptr<SharedMemory> DramTier::SegmentOf(uint64_t attachment, uint64_t number) {
+  const std::scoped_lock lock(mutex_);
+  const Arena::Segment* segment = arena_.Find(number);
+  if (segment == nullptr || attachments_[segment->domain] != attachment) return nullptr;
+  return segment->memory;
 }
 
 /// False: somebody has erased its block meanwhile, and whoever holds the last pin frees it. The
@@ -251,18 +324,26 @@ bool DramTier::EvictByPolicy(Policy& policy, bool unflushed_too) {
   return false;
 }
 
+/// With the stripe's lock held: nobody in this process needs the frame.
+bool DramTier::MayEvict(const Frame& frame, bool unflushed_too) {
+  if (frame.slot == kNone || frame.filling) return false;
+  const bool pinned = frame.pins.load(std::memory_order_acquire) != 0;
+  if (pinned && !Planted(PlantedBug::kReusePinnedSlot)) return false;
+  if (!frame.flushed && !unflushed_too) return false;
+  const Entry& entry = index_.entry(frame.slot);
+  const bool on_disk = entry.disk != kNoDisk && !entry.has(Entry::kDoomedOnDisk);
+  return entry.block_class != BlockClass::kDirty || on_disk;
+}
+
 /// Takes a frame out of the index and frees it, unless somebody needs it.
 bool DramTier::TryEvict(uint32_t number, bool unflushed_too) {
   Frame& frame = this->frame(number);
   {
     auto guard = index_.Lock(frame.key);
-    if (frame.slot == kNone || frame.filling) return false;
-    const bool pinned = frame.pins.load(std::memory_order_acquire) != 0;
-    if (pinned && !Planted(PlantedBug::kReusePinnedSlot)) return false;
-    if (!frame.flushed && !unflushed_too) return false;
+    if (!MayEvict(frame, unflushed_too)) return false;
+    FrameWatcher* watcher = frame.watcher();
+    if (watcher != nullptr && !watcher->LetGo(frame)) return false;
     Entry& entry = index_.entry(frame.slot);
-    const bool on_disk = entry.disk != kNoDisk && !entry.has(Entry::kDoomedOnDisk);
-    if (entry.block_class == BlockClass::kDirty && !on_disk) return false;
     entry.frame = kNone;
     if (entry.disk == kNoDisk) guard.Remove(frame.slot);
     frame.slot = kNone;
@@ -294,6 +375,7 @@ void DramTier::Unpin(Frame& frame) {
 void DramTier::FreeLocked(uint32_t number) {
   Frame& frame = this->frame(number);
   const uint32_t pages = frame.layout().total_pages;
+  UnlinkFromSegment(frame);
   arena_.Free(std::exchange(frame.run, {}));
   class_pages_[static_cast<int>(frame.block_class)] -= pages;
   ++frame.use;

@@ -39,11 +39,15 @@ struct Frame {
   uint32_t filled_pages = 0;
   bool admitted = false;   // the policy wants to keep it; otherwise it is the first to go
   bool in_policy = false;  // the policy was told of it; guarded by the tier's lock
+  // In the list of its segment; guarded by the tier's lock.
+  uint32_t segment_previous = Arena::kNoFrame;
+  uint32_t segment_next = Arena::kNoFrame;
 
   // The top bit says that the frame left the index while pinned: the last pin frees it.
   std::atomic<uint32_t> pins{0};
   static constexpr uint32_t kOrphan = 1u << 31;
 
+  FrameWatcher* watcher() const { return run.segment->watcher.load(std::memory_order_acquire); }
   ImageLayout layout() const { return ImageLayout(length); }
   Trailer trailer() { return Trailer(image + layout().trailer_offset, layout()); }
 };
@@ -83,6 +87,22 @@ class DramTier {
   /// Any thread, no lock.
   void Unpin(Frame& frame);
 
+  /// From now on `watcher` is told what becomes of the attachment's blocks, and of those that are
+  /// readable already. Costs a look at each of them, under the tier's lock a segment at a time.
+  Result<void> Watch(uint64_t attachment, FrameWatcher& watcher);
+  /// When it returns `watcher` is told nothing any more, nor being told.
+  void Unwatch(uint64_t attachment, const FrameWatcher& watcher);
+  /// With the stripe's lock held, after a frame has become complete and findable.
+  void TellReadable(const Frame& frame) {
+    FrameWatcher* watcher = frame.watcher();
+    if (watcher != nullptr && frame.complete) watcher->Readable(frame);
+  }
+  /// With the stripe's lock held, when the block is dropped for another reason than its room.
+  void TellDropped(Frame& frame) {
+    FrameWatcher* watcher = frame.watcher();
+    if (watcher != nullptr && watcher->Dropped(frame)) Pin(frame);
+  }
+
   /// Applies hits that a stripe has gathered, unless the tier is busy: hits may be lost, never
   /// waited for.
   void Hits(std::span<const Index::PendingHit> hits);
@@ -95,6 +115,8 @@ class DramTier {
   Result<uint16_t> DomainOf(uint64_t attachment);
   uint64_t AttachmentOf(uint16_t domain);
 
+  /// Null where the attachment has no such segment (any more).
+  std::shared_ptr<SharedMemory> SegmentOf(uint64_t attachment, uint64_t number);
   /// The mappings that hold an attachment's blocks now.
   std::vector<std::shared_ptr<SharedMemory>> MemoryOf(uint64_t attachment);
 
@@ -117,6 +139,11 @@ class DramTier {
   bool EvictTransient(bool unflushed_too);
   bool EvictByPolicy(Policy& policy, bool unflushed_too);
   bool TryEvict(uint32_t number, bool unflushed_too);
+  bool MayEvict(const Frame& frame, bool unflushed_too);
+  bool CanEmpty(const Arena::Segment& segment);
+  void PublishSegment(uint64_t number, FrameWatcher& watcher);
+  void LinkToSegment(Frame& frame);
+  void UnlinkFromSegment(Frame& frame);
   bool InIndex(const Frame& frame);
   uint32_t TakeFrameNumber();
   void FreeLocked(uint32_t number);

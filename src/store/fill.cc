@@ -179,6 +179,7 @@ void Fill::Publish(uint32_t first, uint32_t pages) {
     const bool known = frame_->slot != kNone;
     queue = known && !frame_->flush_queued && frame_->block_class != BlockClass::kDirty;
     if (queue) frame_->flush_queued = true;
+    if (known) store_->dram_->TellReadable(*frame_);
   }
   if (queue) store_->QueueFlush(frame_->key, frame_->length);
 }

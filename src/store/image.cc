@@ -26,8 +26,8 @@ ImageLayout::ImageLayout(uint32_t length_bytes) : length(length_bytes) {
   FB_ASSERT(length > 0 && length <= kMaxBlockBytes);
   data_pages = static_cast<uint32_t>(DivideRoundUp(length, kPageBytes));
   bitmap_words = static_cast<uint32_t>(DivideRoundUp(data_pages, 64));
-  trailer_bytes =
-      static_cast<uint32_t>(RoundUp(data_pages * 4, 8)) + bitmap_words * 16 + kFooterBytes;
+  trailer_bytes = static_cast<uint32_t>(RoundUp(uint64_t{data_pages} * 4, 8)) + bitmap_words * 16 +
+                  kFooterBytes;
   total_pages =
       static_cast<uint32_t>(DivideRoundUp(RoundUp(length, 8) + trailer_bytes, kPageBytes));
   trailer_offset = total_pages * kPageBytes - trailer_bytes;
@@ -38,14 +38,14 @@ uint32_t ImageLayout::PageLength(uint32_t page) const {
 }
 
 bool Trailer::Bit(const std::byte* words, uint32_t bit) {
-  return (LoadFrom<uint64_t>(words + bit / 64 * 8) >> (bit % 64) & 1) != 0;
+  return (LoadFrom<uint64_t>(words + size_t{bit} / 64 * 8) >> (bit % 64) & 1) != 0;
 }
 
 void Trailer::SetBits(std::byte* words, uint32_t first, uint32_t count) {
   for (uint32_t bit = first; bit < first + count;) {
     const uint32_t here = std::min(64 - bit % 64, first + count - bit);
     const uint64_t mask = (here == 64 ? ~0ull : (1ull << here) - 1) << (bit % 64);
-    std::byte* word = words + bit / 64 * 8;
+    std::byte* word = words + size_t{bit} / 64 * 8;
     StoreTo(word, LoadFrom<uint64_t>(word) | mask);
     bit += here;
   }
@@ -66,7 +66,7 @@ void Trailer::CopyFilledTo(Trailer& empty) const {
   for (uint32_t page = 0; page < layout_.data_pages; ++page) {
     if (filled(page)) empty.crcs()[page] = crcs()[page];
   }
-  std::memcpy(empty.filled_words(), filled_words(), layout_.bitmap_words * 16);
+  std::memcpy(empty.filled_words(), filled_words(), size_t{layout_.bitmap_words} * 16);
 }
 
 Trailer::Footer Trailer::MakeFooter(const BlockKey& key) const {

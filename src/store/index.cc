@@ -17,7 +17,7 @@ constexpr uint64_t kMinBuckets = 64;
 Index::Index(uint64_t max_slots, uint64_t max_entries)
     : stripes_(new Stripe[kStripes]), max_slots_(RoundUp(max_slots, kChunk)) {
   FB_ASSERT(max_slots_ < kNone);
-  chunks_.reset(new std::atomic<Entry*>[max_slots_ / kChunk]());
+  chunks_ = std::make_unique<std::atomic<Entry*>[]>(max_slots_ / kChunk);
   const uint64_t wanted = max_entries * 3 / kEntriesPerThreeBuckets;
   const auto per_stripe = static_cast<uint32_t>(std::max(kMinBuckets, wanted / kStripes));
   // Zeroed lazily by the kernel: a table costs memory only where it is used.

@@ -112,7 +112,7 @@ TEST_P(PowerCutTest, TheMediumForgetsWhatWasNotSynced) {
   PowerUp();
   std::ifstream synced(front() + "/synced");
   const std::string all((std::istreambuf_iterator<char>(synced)), {});
-  EXPECT_EQ(all, std::string(64 * 4096, 'x'));
+  EXPECT_EQ(all, std::string(size_t{64} * 4096, 'x'));
   EXPECT_FALSE(std::filesystem::exists(front() + "/forgotten"));
   EXPECT_GT(fate_.dropped + fate_.torn, 0u);
 }

@@ -11,7 +11,7 @@
 namespace forebay {
 
 namespace {
-constexpr uint64_t kRecordsPerRead = 64 * 1024;
+constexpr uint64_t kRecordsPerRead = uint64_t{64} * 1024;
 }  // namespace
 
 struct DiskTier::Found {

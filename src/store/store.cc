@@ -153,6 +153,15 @@ View Store::Lookup(const BlockKey& key, uint32_t offset, uint32_t size) {
   return view;
 }
 
+void Store::NoteRead(const BlockKey& key) {
+  auto guard = index_->Lock(key);
+  const Slot slot = guard.Find(key);
+  if (slot == kNone) return;
+  const Entry& entry = index_->entry(slot);
+  const uint32_t pages = ImageLayout(entry.length).total_pages;
+  NoteHit(guard, {.block = {key.Spread(), pages}, .frame = entry.frame, .slot = slot});
+}
+
 bool Store::ReadCached(const BlockKey& key, uint32_t offset, MutableBytes into, bool verify) {
   const View view = Lookup(key, offset, static_cast<uint32_t>(into.size()));
   if (!view) return false;
@@ -270,6 +279,7 @@ bool Store::AttachFrame(Slot slot, Frame& frame) {
   frame.slot = slot;
   frame.filling = false;
   dram_->Pin(frame);
+  dram_->TellReadable(frame);
   return true;
 }
 
@@ -308,7 +318,10 @@ void Store::Erase(const BlockKey& key) {
     if (slot == kNone) return;
     Entry& entry = index_->entry(slot);
     frame = std::exchange(entry.frame, kNone);
-    if (frame != kNone) dram_->frame(frame).slot = kNone;
+    if (frame != kNone) {
+      dram_->TellDropped(dram_->frame(frame));
+      dram_->frame(frame).slot = kNone;
+    }
     if (entry.disk == kNoDisk) {
       guard.Remove(slot);
     } else {

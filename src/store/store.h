@@ -155,6 +155,25 @@ class Store {
     return dram_->MemoryOf(attachment);
   }
 
+  // -- Readers outside of this process (src/window).
+
+  /// `watcher` is told of the attachment's blocks in memory, those that are there already included,
+  /// until Unwatch has returned. One at a time an attachment: the last one that came.
+  Result<void> Watch(uint64_t attachment, FrameWatcher& watcher) {
+    return dram_->Watch(attachment, watcher);
+  }
+  void Unwatch(uint64_t attachment, const FrameWatcher& watcher) {
+    dram_->Unwatch(attachment, watcher);
+  }
+  /// Ends what FrameWatcher::Dropped began. Under no lock of the watcher's.
+  void Unpin(Frame& frame) { dram_->Unpin(frame); }
+  /// A reader outside has read the block: the policies hear of it.
+  void NoteRead(const BlockKey& key);
+  /// One mapping of MemoryOf, by its number; null where the attachment has no such one (any more).
+  std::shared_ptr<SharedMemory> SegmentOf(uint64_t attachment, uint64_t number) {
+    return dram_->SegmentOf(attachment, number);
+  }
+
   StoreStats stats();
 
  private:

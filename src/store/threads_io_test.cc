@@ -197,6 +197,7 @@ TEST_P(StoreThreadsTest, EveryByteIsRightWhateverTheOthersDo) {
   Tally tally;
   std::atomic<int> running = kThreads;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (uint64_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       auto own = Loop::Create({.io = GetParam(), .log = &silent_log_});
@@ -222,8 +223,8 @@ TEST_P(StoreThreadsTest, EveryByteIsRightWhateverTheOthersDo) {
   printf(
       "%s: %lu reads hit, %lu missed, %lu fills, %lu durable writes, %lu evictions from memory, "
       "%lu from disk\n",
-      IoBackendName(GetParam()).data(), tally.hits.load(), tally.misses.load(), tally.fills.load(),
-      tally.durable.load(), stats.memory_evictions, stats.disks[0].evictions);
+      std::string(IoBackendName(GetParam())).c_str(), tally.hits.load(), tally.misses.load(),
+      tally.fills.load(), tally.durable.load(), stats.memory_evictions, stats.disks[0].evictions);
 }
 
 INSTANTIATE_TEST_SUITE_P(Real, StoreThreadsTest, testing::ValuesIn(kBothBackends),

@@ -36,9 +36,10 @@ size_t EncodeHandshake(MutableBytes into, const M& message) {
 
 template <class M>
 size_t EncodeRequest(MutableBytes into, uint64_t id, const RequestHead& head, const M& request,
-                     uint32_t data_size = 0) {
-  return EncodeFrame(into, {.data_size = data_size, .request_id = id, .type = M::kType}, head,
-                     request);
+                     uint32_t data_size = 0, uint8_t flags = 0) {
+  return EncodeFrame(into,
+                     {.data_size = data_size, .request_id = id, .type = M::kType, .flags = flags},
+                     head, request);
 }
 
 /// `request` is the header of the request that is answered.

@@ -11,6 +11,7 @@ constexpr size_t kReceiveMany = 64u << 10;
 constexpr size_t kReceiveHead = 2048;
 /// Data are checked after so many bytes, while they are in the processor's cache.
 constexpr size_t kCheckStride = 256u << 10;
+constexpr size_t kSlotBits = 16;  // of a request id; Limits::max_in_flight fits
 constexpr size_t kScratchBytes = 64u << 10;
 /// A peer that takes or gives nothing for so long in the middle of a frame is gone.
 constexpr Duration kStall = std::chrono::seconds(20);
@@ -26,7 +27,7 @@ Connection::Connection(Env& env, std::unique_ptr<Stream> stream)
       alarm_bell_(env.executor) {}
 
 Connection::~Connection() {
-  FB_ASSERT(group_.running() == 0 && pending_.empty());
+  FB_ASSERT(group_.running() == 0 && in_flight_ == 0);
 }
 
 Task<Result<std::unique_ptr<Connection>>> Connection::Connect(Env& env, std::string address,
@@ -52,8 +53,7 @@ Task<Result<uint32_t>> Connection::Read(uint32_t handle, VersionId version, uint
   ReadExchange exchange(version, block_bytes, offset, into);
   const ReadRequest request{
       .handle = handle, .offset = offset, .size = static_cast<uint32_t>(into.size())};
-  FB_CO_TRY(Queue(exchange, request, call, {}));
-  FB_CO_TRY(co_await Finish(exchange, call));
+  FB_CO_TRY(co_await AskForData(exchange, request, call));
   co_return exchange.size();
 }
 
@@ -62,8 +62,7 @@ Task<Result<Connection::Got>> Connection::Get(std::string_view path, uint64_t of
   GetExchange exchange(offset, into);
   const GetRequest request{
       .offset = offset, .size = static_cast<uint32_t>(into.size()), .path = path, .if_match = {}};
-  FB_CO_TRY(Queue(exchange, request, call, {}));
-  FB_CO_TRY(co_await Finish(exchange, call));
+  FB_CO_TRY(co_await AskForData(exchange, request, call));
   co_return Got{std::move(exchange.info()), exchange.size()};
 }
 
@@ -83,7 +82,7 @@ Task<Result<void>> Connection::GetMany(std::span<GetSlot> slots, Call call) {
 void Connection::CloseHandle(uint32_t handle) {
   if (broken_) return;
   out_.Added(
-      EncodeRequest(out_.Room(kSmallRequestBytes), next_id_++, {}, CloseRequest{.handle = handle}));
+      EncodeRequest(out_.Room(kSmallRequestBytes), NextId(), {}, CloseRequest{.handle = handle}));
   out_bell_.Ring();
 }
 
@@ -91,10 +90,26 @@ void Connection::CloseHandle(uint32_t handle) {
 
 Result<void> Connection::CheckRoom() const {
   if (broken_) return Fail(*broken_);
-  if (pending_.size() < server_.limits.max_in_flight) return {};
+  if (in_flight_ < server_.limits.max_in_flight) return {};
   return Fail(Code::kOverloaded, fmt::format("{}: {} requests are in flight, as many as the node "
                                              "takes of one connection",
-                                             stream_->peer(), pending_.size()));
+                                             stream_->peer(), in_flight_));
+}
+
+/// A place among those in flight, which the answer finds again without a search, and a number that
+/// no other request has had.
+uint64_t Connection::NextId() {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<uint16_t>(pending_.size()));
+    pending_.push_back(nullptr);
+  }
+  return next_id_++ << kSlotBits | free_slots_.back();
+}
+
+Exchange* Connection::Find(uint64_t id) const {
+  const size_t slot = id & ((1u << kSlotBits) - 1);
+  Exchange* exchange = slot < pending_.size() ? pending_[slot] : nullptr;
+  return exchange != nullptr && exchange->id_ == id ? exchange : nullptr;
 }
 
 uint32_t Connection::MillisLeft(const Call& call) {
@@ -110,11 +125,15 @@ Error Connection::TooLong(MessageType type) {
                            NameOf(type), kMaxPathBytes));
 }
 
-void Connection::Register(Exchange& exchange, const Call& call) {
-  exchange.id_ = next_id_++;
+void Connection::Register(Exchange& exchange, uint64_t id, const Call& call) {
+  exchange.id_ = id;
   exchange.deadline_ = call.deadline;
   exchange.connection_ = this;
-  pending_.emplace(exchange.id_, &exchange);
+  exchange.outcome_.reset();
+  exchange.gave_up_.reset();
+  pending_[free_slots_.back()] = &exchange;
+  free_slots_.pop_back();
+  ++in_flight_;
   out_bell_.Ring();
   if (call.deadline >= alarm_) return;
   alarm_bell_.Ring();
@@ -154,7 +173,10 @@ void Connection::GiveUp(Exchange& exchange, Error error) {
 
 void Connection::End(Exchange& exchange, Result<void> outcome) {
   if (exchange.outcome_) return;
-  pending_.erase(exchange.id_);
+  const auto slot = static_cast<uint16_t>(exchange.id_);
+  pending_[slot] = nullptr;
+  free_slots_.push_back(slot);
+  --in_flight_;
   exchange.listener_.Unlink();
   exchange.outcome_ = std::move(outcome);
   if (exchange.waiter_) env_.executor.Post(exchange.waiter_);
@@ -166,9 +188,8 @@ void Connection::Break(Error error) {
   out_bell_.Ring();
   alarm_bell_.Ring();
   if (sleeping_ != nullptr) sleeping_->Cancel();
-  for (auto next = pending_.begin(); next != pending_.end();) {
-    Exchange& exchange = *(next++)->second;
-    if (&exchange != receiving_) End(exchange, Fail(*broken_));
+  for (Exchange* exchange : pending_) {
+    if (exchange != nullptr && exchange != receiving_) End(*exchange, Fail(*broken_));
   }
 }
 
@@ -189,7 +210,9 @@ Task<void> Connection::RunSending() {
 
 Instant Connection::NextDeadline() const {
   Instant next = Instant::Never();
-  for (const auto& [id, exchange] : pending_) next = std::min(next, exchange->deadline_);
+  for (const Exchange* exchange : pending_) {
+    if (exchange != nullptr) next = std::min(next, exchange->deadline_);
+  }
   return next;
 }
 
@@ -205,11 +228,10 @@ Task<void> Connection::RunAlarms() {
     std::ignore = co_await env_.clock.SleepUntil(alarm_, earlier.token());
     sleeping_ = nullptr;
     const Instant now = env_.clock.Now();
-    for (auto next = pending_.begin(); next != pending_.end();) {
-      Exchange& exchange = *(next++)->second;
-      if (exchange.deadline_ > now) continue;
-      exchange.deadline_ = Instant::Never();
-      GiveUp(exchange,
+    for (Exchange* exchange : pending_) {
+      if (exchange == nullptr || exchange->deadline_ > now) continue;
+      exchange->deadline_ = Instant::Never();
+      GiveUp(*exchange,
              Error(Code::kDeadlineExceeded, stream_->peer() + ": no answer before the deadline"));
     }
   }
@@ -246,8 +268,7 @@ Task<Result<void>> Connection::TakeAnswer() {
   }
   queue_depth_ = header.queue_depth;
   receive_size_ = header.data_size >= kReceiveMany ? kReceiveHead : kReceiveMany;
-  const auto found = pending_.find(header.request_id);
-  Exchange* exchange = found == pending_.end() ? nullptr : found->second;
+  Exchange* exchange = Find(header.request_id);
   MutableBytes into;
   if (exchange != nullptr) {
     auto room = exchange->OnAnswer(header, inbox_.meta());

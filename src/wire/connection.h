@@ -2,7 +2,6 @@
 // straight into the caller's memory and are checked there, page by page as they come.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -69,7 +68,8 @@ class Connection {
     co_return Owned<A>{std::move(exchange.meta()), std::move(value)};
   }
 
-  /// Of an open handle, whose Info says version and block size. The bytes read.
+  /// Of an open handle, whose Info says version and block size. The bytes read. What does not match
+  /// its checksums is asked for once more, checked by the node first; so does Get.
   Task<Result<uint32_t>> Read(uint32_t handle, VersionId version, uint32_t block_bytes,
                               uint64_t offset, MutableBytes into, Call call);
   struct Got {
@@ -89,24 +89,36 @@ class Connection {
   Result<void> TakeWelcome(const ConnectOptions& options, Bytes meta, uint8_t* method);
 
   template <class M>
-  Result<void> Queue(Exchange& exchange, const M& request, const Call& call, Bytes data) {
+  Result<void> Queue(Exchange& exchange, const M& request, const Call& call, Bytes data,
+                     uint8_t flags = 0) {
     FB_TRY(CheckRoom());
     const RequestHead head{.deadline_ms = MillisLeft(call), .trace = {}};
+    const uint64_t id = NextId();
     for (const size_t room : {kSmallRequestBytes, kHeaderBytes + size_t{kMaxMetaBytes}}) {
-      const size_t size = EncodeRequest(out_.Room(room), next_id_, head, request,
-                                        static_cast<uint32_t>(data.size()));
+      const size_t size = EncodeRequest(out_.Room(room), id, head, request,
+                                        static_cast<uint32_t>(data.size()), flags);
       if (size == 0) continue;
       out_.Added(size);
       out_.Append(data);
-      Register(exchange, call);
+      Register(exchange, id, call);
       return {};
     }
     return Fail(TooLong(M::kType));
   }
+  template <class M>
+  Task<Result<void>> AskForData(Exchange& exchange, M request, Call call) {
+    FB_CO_TRY(Queue(exchange, request, call, {}));
+    Result<void> done = co_await Finish(exchange, call);
+    if (done || done.error().code() != Code::kCorrupt || broken_) co_return done;
+    FB_CO_TRY(Queue(exchange, request, call, {}, kCheckFirst));
+    co_return co_await Finish(exchange, call);
+  }
   Result<void> CheckRoom() const;
+  uint64_t NextId();
+  Exchange* Find(uint64_t id) const;
   uint32_t MillisLeft(const Call& call);
   static Error TooLong(MessageType type);
-  void Register(Exchange& exchange, const Call& call);
+  void Register(Exchange& exchange, uint64_t id, const Call& call);
   Task<Result<void>> Finish(Exchange& exchange, Call call);
 
   void SendCancel(uint64_t id);
@@ -129,8 +141,11 @@ class Connection {
   std::optional<Error> broken_;
   uint16_t queue_depth_ = 0;
 
-  std::map<uint64_t, Exchange*> pending_;
-  uint64_t next_id_ = 1;
+  // By the lower half of their ids; null where free. Grows to the most that were ever in flight.
+  std::vector<Exchange*> pending_;
+  std::vector<uint16_t> free_slots_;
+  size_t in_flight_ = 0;
+  uint64_t next_id_ = 1;  // its upper part
   Inbox inbox_;
   size_t receive_size_;
   std::vector<std::byte> scratch_;  // for data that nobody waits for

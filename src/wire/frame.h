@@ -13,7 +13,7 @@ namespace forebay::wire {
 
 inline constexpr size_t kHeaderBytes = 32;
 /// What one frame may carry, whoever sends it. The handshake may name less, never more.
-inline constexpr uint32_t kMaxMetaBytes = 256u << 10;
+inline constexpr uint32_t kMaxMetaBytes = 1u << 20;
 inline constexpr uint32_t kMaxDataBytes = 4u << 20;
 
 /// An answer has the type of its request. Numbers are for ever.
@@ -63,8 +63,11 @@ std::string_view NameOf(MessageType type);
 enum FrameFlag : uint8_t {
   kIsAnswer = 1,
   kMoreFollow = 2,  // of an answer: another frame answers the same request
+  /// Of Read and Get: check what is in memory before it is sent, and fetch anew what is not what
+  /// came in. Asked for after an answer that did not match its checksums.
+  kCheckFirst = 4,
 };
-inline constexpr uint8_t kAllFrameFlags = kIsAnswer | kMoreFollow;
+inline constexpr uint8_t kAllFrameFlags = kIsAnswer | kMoreFollow | kCheckFirst;
 
 /// 0 means success. Code's place in its enum may move; these numbers may not.
 inline constexpr uint16_t kStatusOk = 0;

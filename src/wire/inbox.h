@@ -39,6 +39,8 @@ class Inbox {
     const Bytes rest = unread().subspan(kHeaderBytes + header_->meta_size);
     return rest.first(std::min<size_t>(rest.size(), header_->data_size));
   }
+  /// What the frame that is coming in says of its meta; 0 before its header is there.
+  size_t claimed_meta_bytes() const { return header_ ? header_->meta_size : 0; }
   /// Done with the frame and its buffered data; what is still missing of the data is the caller's
   /// to receive, directly to where it belongs.
   void Finish() {

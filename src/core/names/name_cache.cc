@@ -54,6 +54,14 @@ struct NameCache::Entry {
     std::memcpy(entry->text() + key.size(), known.etag.data(), known.etag.size());
     return entry;
   }
+  void CopyTo(KnownName* known) {
+    known->exists = exists;
+    known->version = version;
+    known->size = size;
+    known->modified_ns = modified_ns;
+    known->fresh_until_ns = fresh_until_ns;
+    known->etag.assign(etag());
+  }
   static void Free(Entry* entry) { ::operator delete(entry); }
 };
 
@@ -95,14 +103,8 @@ bool NameCache::Find(AttachmentId attachment, std::string_view key, KnownName* k
   const std::scoped_lock lock(stripe.mutex);
   const size_t at = Locate(stripe, hash, attachment, key);
   if (at == kNowhere) return false;
-  Entry& entry = *stripe.slots[at];
-  entry.used = true;
-  known->exists = entry.exists;
-  known->version = entry.version;
-  known->size = entry.size;
-  known->modified_ns = entry.modified_ns;
-  known->fresh_until_ns = entry.fresh_until_ns;
-  known->etag.assign(entry.etag());
+  stripe.slots[at]->used = true;
+  stripe.slots[at]->CopyTo(known);
   return true;
 }
 
@@ -184,6 +186,9 @@ std::vector<NameCache::Named> NameCache::Take(uint32_t number, AttachmentId atta
 /// Takes an entry out and moves those behind it up, so that every chain stays whole.
 void NameCache::Remove(Stripe& stripe, size_t at) {
   const size_t mask = stripe.slots.size() - 1;
+  if (NameWatcher* watcher = watcher_.load(std::memory_order_acquire)) {
+    watcher->Forgotten(stripe.slots[at]->attachment, stripe.slots[at]->hash);
+  }
   stripe.bytes -= stripe.slots[at]->bytes();
   --stripe.entries;
   Entry::Free(stripe.slots[at]);
@@ -208,6 +213,9 @@ void NameCache::Insert(Stripe& stripe, const Hash128& hash, AttachmentId attachm
   stripe.slots[at] = Entry::Make(hash, attachment, key, known);
   stripe.bytes += bytes;
   ++stripe.entries;
+  if (NameWatcher* watcher = watcher_.load(std::memory_order_acquire)) {
+    watcher->Learned(attachment, hash, known);
+  }
 }
 
 /// A free slot, and bytes. The table doubles while both fit; then the hand goes round.
@@ -236,6 +244,26 @@ void NameCache::MakeRoom(Stripe& stripe, uint64_t bytes) {
       Remove(stripe, stripe.hand);
     } else {
       stripe.hand = (stripe.hand + 1) & (slots - 1);
+    }
+  }
+}
+
+void NameCache::Watch(NameWatcher* watcher) {
+  watcher_.store(watcher, std::memory_order_release);
+  for (uint32_t i = 0; i < kStripes; ++i) {
+    const std::scoped_lock lock(stripes_[i].mutex);
+  }
+}
+
+void NameCache::TellAll(AttachmentId attachment) {
+  for (uint32_t i = 0; i < kStripes; ++i) {
+    const std::scoped_lock lock(stripes_[i].mutex);
+    NameWatcher* watcher = watcher_.load(std::memory_order_acquire);
+    for (Entry* entry : stripes_[i].slots) {
+      if (watcher == nullptr || entry == nullptr || entry->attachment != attachment) continue;
+      KnownName known;
+      entry->CopyTo(&known);
+      watcher->Learned(attachment, entry->hash, known);
     }
   }
 }

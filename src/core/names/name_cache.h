@@ -29,6 +29,16 @@ struct KnownName {
   std::string etag;
 };
 
+/// Hears what the cache knows, as it changes, under the lock of the name's stripe: what it locks
+/// comes after that, and it calls nothing of the cache. Any thread.
+class NameWatcher {
+ public:
+  virtual ~NameWatcher() = default;
+  /// `name` is the hash of the key, seeded by the attachment.
+  virtual void Learned(AttachmentId attachment, const Hash128& name, const KnownName& known) = 0;
+  virtual void Forgotten(AttachmentId attachment, const Hash128& name) = 0;
+};
+
 /// Any thread. An entry costs its key, its etag and about 100 bytes.
 class NameCache {
  public:
@@ -73,6 +83,11 @@ class NameCache {
   /// 0..kStripes-1, so that nobody waits long.
   std::vector<Named> Take(uint32_t stripe, AttachmentId attachment, std::string_view prefix);
 
+  /// From now on `watcher` hears of everything; null: nobody does, nor is being told.
+  void Watch(NameWatcher* watcher);
+  /// Tells the watcher all that is known of an attachment.
+  void TellAll(AttachmentId attachment);
+
   uint64_t names();
   uint64_t bytes();
 
@@ -95,7 +110,7 @@ class NameCache {
   static size_t Locate(const Stripe& stripe, const Hash128& hash, AttachmentId attachment,
                        std::string_view key);
   static uint64_t Footprint(const Stripe& stripe);
-  static void Remove(Stripe& stripe, size_t at);
+  void Remove(Stripe& stripe, size_t at);
   void Insert(Stripe& stripe, const Hash128& hash, AttachmentId attachment, std::string_view key,
               const KnownName& known);
   void MakeRoom(Stripe& stripe, uint64_t bytes);
@@ -104,6 +119,7 @@ class NameCache {
   const uint64_t stripe_bytes_;
   std::unique_ptr<Stripe[]> stripes_;
   std::atomic<Ticket> clock_{1};
+  std::atomic<NameWatcher*> watcher_{nullptr};
 };
 
 }  // namespace forebay

@@ -142,6 +142,56 @@ TEST(NameCache, TakesOutWhatIsUnderAPrefix) {
   EXPECT_EQ(cache.names(), 1500u);
 }
 
+/// What a watcher believes that the cache knows.
+class Believer final : public NameWatcher {
+ public:
+  void Learned(AttachmentId attachment, const Hash128& name, const KnownName& known) override {
+    believed_[{attachment, name}] = known.size;
+  }
+  void Forgotten(AttachmentId attachment, const Hash128& name) override {
+    believed_.erase({attachment, name});
+  }
+  size_t size() const { return believed_.size(); }
+  std::optional<uint64_t> Of(AttachmentId attachment, std::string_view key) const {
+    const auto found = believed_.find({attachment, HashBytes(AsBytes(key), attachment)});
+    return found == believed_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  std::map<std::pair<AttachmentId, Hash128>, uint64_t> believed_;
+};
+
+TEST(NameCache, AWatcherKnowsWhatTheCacheKnows) {
+  NameCache cache(1 << 16);  // so small that names push each other out
+  Believer believer;
+  cache.Learn(1, "before", Name(7), cache.Ask());
+  cache.Learn(2, "other", Name(8), cache.Ask());
+  cache.Watch(&believer);
+  cache.TellAll(1);
+  EXPECT_EQ(believer.Of(1, "before"), Name(7).size);
+  EXPECT_EQ(believer.size(), 1u);
+  cache.TellAll(2);
+  Prng prng(3);
+  KnownName known;
+  for (int i = 0; i < 5000; ++i) {
+    const uint64_t n = prng.Below(800);
+    const std::string key = std::to_string(n);
+    if (prng.OneIn(10)) {
+      cache.Forget(1, key);
+    } else if (prng.OneIn(10)) {
+      const KnownName written = Name(n + 1000);
+      cache.EndWrite(1, key, cache.BeginWrite(1, key), prng.OneIn(2) ? &written : nullptr);
+    } else {
+      cache.Learn(1, key, Name(n), cache.Ask());
+    }
+    const bool knows = cache.Find(1, key, &known);
+    ASSERT_EQ(believer.Of(1, key), knows ? std::optional(known.size) : std::nullopt);
+  }
+  EXPECT_EQ(believer.size(), cache.names());
+  cache.Watch(nullptr);
+  cache.Forget(2, "other");
+}
+
 TEST(NameCache, ManyThreads) {
   NameCache cache(1 << 18);
   std::vector<std::thread> threads;

@@ -34,7 +34,6 @@ struct NativeDoorOptions {
   uint64_t max_pinned_bytes = 1ull << 30;
   /// Data of puts on their way to an origin, of all connections; past it kOverloaded.
   uint64_t max_upload_bytes = 256ull << 20;
-  uint32_t block_bytes = 1u << 20;  // as the node cuts objects
 
   /// What Status answers with; null: kUnsupported.
   std::function<std::string()> status_json;

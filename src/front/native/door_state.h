@@ -10,8 +10,6 @@
 
 namespace forebay {
 
-const ResolvedObject& ObjectOf(const Handle& handle);
-
 /// Tells everyone who waits right now that something changed; they look for themselves. One loop.
 class Signal {
  public:
@@ -42,6 +40,12 @@ class Signal {
 
 struct DoorState {
   DoorState(Env& e, Node& n, NativeDoorOptions o) : env(e), node(n), options(std::move(o)) {}
+  DoorState(const DoorState&) = delete;
+  DoorState& operator=(const DoorState&) = delete;
+  /// Every session has given back what it took.
+  ~DoorState() {
+    FB_ASSERT(queued_bytes == 0 && upload_bytes == 0 && waiting == 0 && large_metas == 0);
+  }
 
   Env& env;
   Node& node;
@@ -52,6 +56,7 @@ struct DoorState {
   uint32_t waiting = 0;       // requests in progress that are not answered at once
   uint64_t last_session = 0;
   uint64_t last_nonce = 0;
+  uint32_t large_metas = 0;  // long lists that are coming in, of all sessions
   bool stopping = false;
   std::array<std::byte, 64u << 10> scratch;  // for bytes that nobody wants
 

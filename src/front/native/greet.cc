@@ -22,7 +22,7 @@ std::vector<std::byte> Copy(Bytes bytes) {
 Task<Result<void>> Session::ReceiveFrame(MessageType type) {
   for (;;) {
     FB_CO_ASSIGN(const bool whole, inbox_.Parse());
-    if (whole) break;
+    if (whole || inbox_.claimed_meta_bytes() > kMaxHandshakeMeta) break;
     FB_CO_ASSIGN(const size_t received, co_await stream_->Recv(inbox_.Room(kHandshakeBytes), {}));
     if (received == 0) co_return Fail(Code::kUnavailable, "ended within the handshake");
     inbox_.Received(received);

@@ -17,9 +17,9 @@ constexpr size_t kMaxPieces = kMaxReadBytes / kPageBytes + 1;
 constexpr size_t kParallelGets = 16;
 static_assert(wire::kMaxDataBytes == kMaxReadBytes);
 
-/// The checksum of a part of a page, once the page itself was found to be what came in. The rest of
-/// the page lies beside the view: pages are filled whole.
-bool PartialCrc(const ReadResult::Piece& piece, uint32_t at, uint32_t size, uint32_t page_end,
+/// The checksum of a page, or a part of it, once the page itself was found to be what came in. The
+/// rest of the page lies beside the view: pages are filled whole.
+bool CheckedCrc(const ReadResult::Piece& piece, uint32_t at, uint32_t size, uint32_t page_end,
                 uint32_t* crc) {
   const uint32_t offset = piece.offset + at;  // in the block
   const uint32_t page = offset / kPageBytes;
@@ -30,23 +30,26 @@ bool PartialCrc(const ReadResult::Piece& piece, uint32_t at, uint32_t size, uint
   return true;
 }
 
-/// One checksum for each page that the result touches: the store's own, but where a page is sent in
-/// part. False: a page in memory is not what came in.
-bool PieceCrcs(const ReadResult& result, uint64_t block_length_at_end, uint32_t block_bytes,
+/// One checksum for each page that the result, which begins at `offset` of the object, touches: the
+/// store's own, but where a page is sent in part or is to be checked. False: a page in memory is
+/// not what came in.
+bool PieceCrcs(const ReadResult& result, uint64_t offset, uint64_t object_size, bool check_all,
                uint32_t* crcs) {
-  for (const ReadResult::Piece& piece : result.all()) {
+  const uint64_t block_begin = offset / kBlockBytes * kBlockBytes;
+  for (size_t i = 0; i < result.count; ++i) {
+    const ReadResult::Piece& piece = result.pieces[i];
     const auto size = static_cast<uint32_t>(piece.view.bytes().size());
+    const uint64_t block_length =
+        std::min<uint64_t>(kBlockBytes, object_size - (block_begin + i * kBlockBytes));
     for (uint32_t at = 0; at < size;) {
-      const uint32_t offset = piece.offset + at;
-      const uint32_t page_begin = offset / kPageBytes * kPageBytes;
-      uint32_t page_end = std::min(page_begin + kPageBytes, block_bytes);
-      if (&piece == &result.all().back()) {
-        page_end = std::min<uint64_t>(page_end, block_length_at_end);
-      }
-      const uint32_t length = std::min(size - at, page_end - offset);
-      if (offset == page_begin && offset + length == page_end) {
-        *crcs++ = piece.view.PageChecksum(offset);
-      } else if (!PartialCrc(piece, at, length, page_end, crcs++)) {
+      const uint32_t begin = piece.offset + at;  // in the block
+      const uint32_t page_begin = begin / kPageBytes * kPageBytes;
+      const auto page_end =
+          static_cast<uint32_t>(std::min<uint64_t>(page_begin + kPageBytes, block_length));
+      const uint32_t length = std::min(size - at, page_end - begin);
+      if (!check_all && begin == page_begin && length == page_end - page_begin) {
+        *crcs++ = piece.view.PageChecksum(begin);
+      } else if (!CheckedCrc(piece, at, length, page_end, crcs++)) {
         return false;
       }
       at += length;
@@ -79,7 +82,7 @@ wire::Info Session::InfoOf(const ResolvedObject& object) const {
           .modified_ns = object.info.modified_ns,
           .attachment_id = object.attachment->config.id,
           .fresh_for_ms = fresh_for_ms,
-          .block_bytes = door_.options.block_bytes,
+          .block_bytes = kBlockBytes,
           .etag = object.info.etag};
 }
 
@@ -108,10 +111,8 @@ template <class M>
 bool Session::AnswerData(const wire::FrameHeader& request, const ResolvedObject& object,
                          uint64_t offset, ReadResult& result, M answer, uint8_t flags) {
   std::array<uint32_t, kMaxPieces> crcs;
-  const uint32_t block_bytes = door_.options.block_bytes;
-  const uint64_t last_block = (offset + std::max<uint64_t>(result.size, 1) - 1) / block_bytes;
-  const uint64_t length_at_end = object.info.size - last_block * block_bytes;
-  if (!PieceCrcs(result, length_at_end, block_bytes, crcs.data())) {
+  if (!PieceCrcs(result, offset, object.info.size, (request.flags & wire::kCheckFirst) != 0,
+                 crcs.data())) {
     for (const ReadResult::Piece& piece : result.all()) door_.node.store().Erase(piece.key);
     return false;
   }

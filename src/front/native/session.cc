@@ -17,11 +17,18 @@ constexpr size_t kMaxReceiveBytes = 64u << 10;
 constexpr size_t kDataStep = 64u << 10;
 /// The slowest pace at which a batch may be taken.
 constexpr uint64_t kMinBytesPerSecond = 256u << 10;
+/// Metas above this, which only long lists need, come in for so many connections at a time: what
+/// all of them together could make us keep must not be the number of connections times the most.
+constexpr size_t kLargeMeta = 64u << 10;
+constexpr uint32_t kMaxLargeMetas = 256;
 /// A peer that stops in the middle of a frame is gone.
 constexpr Duration kFrameTimeout = std::chrono::seconds(30);
 
 Result<void> CheckRequest(const wire::FrameHeader& header) {
-  if (wire::IsKnown(header.type) && header.type >= MessageType::kPing && header.flags == 0) {
+  const bool reads = header.type == MessageType::kRead || header.type == MessageType::kGet;
+  const uint8_t allowed = reads ? wire::kCheckFirst : 0;
+  if (wire::IsKnown(header.type) && header.type >= MessageType::kPing &&
+      (header.flags & ~allowed) == 0) {
     return {};
   }
   return Fail(Code::kUnsupported, fmt::format("message of type {} and flags {}: no request of "
@@ -70,6 +77,7 @@ Task<void> Session::EndAll() {
     if (!upload->ended) co_await upload->to->Abort();
   }
   uploads_.clear();
+  EndLargeMeta();
   door_.queued_bytes -= queued_bytes_;
   queued_bytes_ = 0;
   if (batch_) door_.batches.Give(std::move(batch_));
@@ -109,8 +117,10 @@ Task<Result<void>> Session::Serve() {
         Dispatch();
         inbox_.Finish();
       }
+      EndLargeMeta();
       continue;
     }
+    FB_CO_TRY(CheckLargeMeta());
     if (batch_ && !sending_) co_await Flush();
     inbox_.Shrink(kMaxReceiveBytes);
     const MutableBytes room = inbox_.Room(receive_bytes_);
@@ -120,6 +130,21 @@ Task<Result<void>> Session::Serve() {
     if (received == room.size()) receive_bytes_ = std::min(receive_bytes_ * 2, kMaxReceiveBytes);
   }
   co_return Result<void>{};
+}
+
+Result<void> Session::CheckLargeMeta() {
+  if (large_meta_ || inbox_.claimed_meta_bytes() <= kLargeMeta) return {};
+  if (door_.large_metas >= kMaxLargeMetas) {
+    return Fail(Code::kOverloaded, "too many long lists are coming in; try again later");
+  }
+  large_meta_ = true;
+  ++door_.large_metas;
+  return {};
+}
+
+void Session::EndLargeMeta() {
+  if (large_meta_) --door_.large_metas;
+  large_meta_ = false;
 }
 
 Task<Result<size_t>> Session::Receive(MutableBytes into) {

@@ -66,6 +66,8 @@ class Session {
  private:
   // session.cc
   Task<Result<void>> Serve();
+  Result<void> CheckLargeMeta();
+  void EndLargeMeta();
   Task<Result<size_t>> Receive(MutableBytes into);
   Task<void> Flush();
   Task<void> AwaitRoom();
@@ -167,6 +169,7 @@ class Session {
   uint32_t last_upload_ = 0;
   uint32_t uploads_opening_ = 0;
   bool uses_window_ = false;
+  bool large_meta_ = false;  // is coming in
 
   std::unique_ptr<OutBatch> batch_;  // null: nothing to send
   bool sending_ = false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,9 @@ using WindowSession = uint64_t;
 
 struct WindowGrant {
   std::string grant;             // the answer's bytes
-  std::vector<int> descriptors;  // sent along; the host goes on owning them, and keeps them open
+  std::vector<int> descriptors;  // sent along
+  /// Keeps them open until they are sent, where the session does not.
+  std::shared_ptr<const void> owner;
 };
 
 /// Used from the door's loop.
@@ -27,7 +30,7 @@ class WindowHost {
   virtual Task<Result<WindowGrant>> Open(Authenticated who, WindowSession session,
                                          uint64_t attachment_id, std::string request,
                                          Call call) = 0;
-  /// One more segment of its memory.
+  /// The memory that a slot of the table stands for.
   virtual Task<Result<WindowGrant>> Segment(Authenticated who, WindowSession session,
                                             uint64_t attachment_id, uint32_t segment,
                                             Call call) = 0;

@@ -20,11 +20,11 @@ void Reactor::Post(std::coroutine_handle<> handle) {
     ready_.push_back(handle);
     return;
   }
-  {
-    const std::lock_guard lock(posted_mutex_);
-    posted_.push_back(handle);
-    has_posted_.store(true);
-  }
+  // To the end under the lock: what is posted may be the last that the loop runs before it is gone,
+  // and it is taken under the same lock.
+  const std::lock_guard lock(posted_mutex_);
+  posted_.push_back(handle);
+  has_posted_.store(true);
   // Only one of many posters pays for the wake-up, and none while the loop is busy.
   if (asleep_.exchange(false)) backend_->Wake();
 }

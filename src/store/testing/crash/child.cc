@@ -36,6 +36,7 @@ Child::Child(const std::string& role, const std::vector<std::string>& arguments)
   std::vector<std::string> words = {"/proc/self/exe", std::string(kRoleFlag) + role};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   pid_ = fork();

@@ -1,0 +1,72 @@
+// An open object: which version it is, and the handle that stands for it on a connection.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "src/client/core.h"
+
+namespace forebay::client {
+
+class Queue;
+
+/// A client's own parts, shared with what it opened. Any thread.
+struct Client::Impl {
+  Impl(Outside out, ClientOptions given) : outside(out), options(std::move(given)) {}
+  ~Impl();
+
+  Core& core() {
+    return core_of_process.Get(outside.dialer.Generation(),
+                               [this] { return std::make_unique<Core>(outside, options); });
+  }
+
+  Queue& queue();
+
+  const Outside outside;
+  const ClientOptions options;
+  PerProcess<Core> core_of_process;
+  PerProcess<Queue> queue_of_process;
+};
+
+/// Handles are of one connection: after a new one the file is opened again, at its version.
+struct File::Impl {
+  Impl(Client::Impl& of, std::string named, ObjectInfo known)
+      : client(of), path(std::move(named)), info(std::move(known)) {}
+  ~Impl();
+
+  /// What one process has of it.
+  struct Opened {
+    explicit Opened(const Core& core, uint32_t of) : generation(core.generation), slot(of) {}
+    const uint64_t generation;
+    void* forgotten = nullptr;
+    const uint32_t slot;  // the connection that it is read over
+    std::mutex mutex;
+    std::weak_ptr<Link> link;
+    uint64_t serial = 0;  // of the connection that the handle is of; 0: none
+    uint32_t handle = 0;
+  };
+  Opened& opened(Core& core) {
+    return opened_of_process.Get(
+        core.generation, [&core] { return std::make_unique<Opened>(core, core.NextSlot()); });
+  }
+  void Keep(Opened& opened, const std::shared_ptr<Link>& link, uint32_t handle);
+  /// kVersionChanged where the path stands for another version by now.
+  Result<uint32_t> HandleOn(Opened& opened, const std::shared_ptr<Link>& link, Instant until);
+
+  uint64_t SizeFrom(uint64_t offset, uint64_t wanted) const {
+    return offset >= info.size ? 0 : std::min(wanted, info.size - offset);
+  }
+  /// Exactly `into`, through a connection. It lies within the object.
+  Result<void> ReadRemote(Core& core, uint64_t offset, MutableBytes into, Instant until);
+
+  Client::Impl& client;
+  const std::string path;
+  const ObjectInfo info;
+  PerProcess<Opened> opened_of_process;
+};
+
+/// Where a read of a File must be of the version's bytes, and all of them.
+Result<void> CheckWhole(uint32_t got, size_t expected);
+
+}  // namespace forebay::client

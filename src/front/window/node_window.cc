@@ -1,0 +1,76 @@
+#include "src/front/window/node_window.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace forebay {
+namespace {
+
+constexpr Duration kCollectEvery = std::chrono::milliseconds(50);
+/// Each costs pages and descriptors; a process that reads more attachments reads them by message.
+constexpr ptrdiff_t kMaxWindowsAConnection = 64;
+
+}  // namespace
+
+NodeWindow::NodeWindow(Memory& memory, Store& store, window::WindowOptions options,
+                       MayRead may_read)
+    : may_read_(std::move(may_read)), windows_(memory, store, options) {}
+
+Task<Result<WindowGrant>> NodeWindow::Open(Authenticated who, WindowSession session,
+                                           uint64_t attachment_id, std::string request, Call) {
+  FB_CO_TRY(may_read_(who, attachment_id));
+  uint64_t pin_bytes = std::numeric_limits<uint64_t>::max();
+  if (request.size() == sizeof pin_bytes) {
+    pin_bytes = LoadFrom<uint64_t>(request.data());
+  } else if (!request.empty()) {
+    co_return Fail(Code::kInvalidArgument,
+                   fmt::format("a window is asked for with 0 or 8 bytes, not {}", request.size()));
+  }
+  const auto first = sessions_.lower_bound({session, 0});
+  const auto last = sessions_.upper_bound({session, std::numeric_limits<AttachmentId>::max()});
+  if (sessions_.contains({session, attachment_id})) {
+    co_return Fail(Code::kAlreadyExists,
+                   fmt::format("this connection has a window of attachment {}", attachment_id));
+  }
+  if (std::distance(first, last) >= kMaxWindowsAConnection) {
+    co_return Fail(Code::kOverloaded, fmt::format("this connection has {} windows already; read "
+                                                  "other attachments by message",
+                                                  kMaxWindowsAConnection));
+  }
+  FB_CO_ASSIGN(auto opened, windows_.Open(attachment_id, pin_bytes));
+  WindowGrant grant{.descriptors = {opened->table_descriptor(), opened->page_descriptor()}};
+  sessions_.emplace(Key{session, attachment_id}, std::move(opened));
+  co_return std::move(grant);
+}
+
+Task<Result<WindowGrant>> NodeWindow::Segment(Authenticated who, WindowSession session,
+                                              uint64_t attachment_id, uint32_t segment, Call) {
+  FB_CO_TRY(may_read_(who, attachment_id));
+  const auto open = sessions_.find({session, attachment_id});
+  if (open == sessions_.end()) {
+    co_return Fail(Code::kInvalidArgument,
+                   fmt::format("this connection has no window of attachment {}", attachment_id));
+  }
+  FB_CO_ASSIGN(auto found, open->second->Segment(segment));
+  WindowGrant grant{.grant = std::string(AsText(std::as_bytes(std::span(&found.number, 1)))),
+                    .descriptors = {found.memory->ReadOnlyDescriptor()},
+                    .owner = std::move(found.memory)};
+  co_return std::move(grant);
+}
+
+void NodeWindow::Ended(WindowSession session) {
+  const auto first = sessions_.lower_bound({session, 0});
+  const auto last = sessions_.upper_bound({session, std::numeric_limits<AttachmentId>::max()});
+  sessions_.erase(first, last);
+}
+
+Task<void> NodeWindow::Collect(Env& env, Counters& counters, CancelToken cancel) {
+  while (co_await env.clock.Sleep(kCollectEvery, cancel)) {
+    const window::LocalReads reads = windows_.Drain();
+    counters.read.local_hits.Add(reads.hits);
+    counters.read.local_bytes.Add(reads.bytes);
+  }
+}
+
+}  // namespace forebay

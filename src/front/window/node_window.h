@@ -1,0 +1,52 @@
+// The native door's windows: who may have one, and which connection it belongs to.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "src/front/native/window_host.h"
+#include "src/node/counters.h"
+#include "src/runtime/env.h"
+#include "src/window/window_host.h"
+
+namespace forebay {
+
+/// Used from the door's loop; `windows()` from any thread. What a client asks with (WindowRequest's
+/// bytes) is nothing, or 8 bytes, little-endian: what it wants to pin at most. It is answered with
+/// nothing and the descriptors of table and page; for a slot, with the segment's number (8 bytes)
+/// and its descriptor.
+class NodeWindow final : public WindowHost {
+ public:
+  /// Whether the caller may read the attachment now; kNotFound where there is none of that id.
+  using MayRead = std::function<Result<void>(const Authenticated& who, AttachmentId attachment)>;
+
+  /// The store outlives it. `options` as window::WindowOptions::For makes them.
+  NodeWindow(Memory& memory, Store& store, window::WindowOptions options, MayRead may_read);
+
+  Task<Result<WindowGrant>> Open(Authenticated who, WindowSession session, uint64_t attachment_id,
+                                 std::string request, Call call) override;
+  Task<Result<WindowGrant>> Segment(Authenticated who, WindowSession session,
+                                    uint64_t attachment_id, uint32_t segment, Call call) override;
+  void Ended(WindowSession session) override;
+
+  /// For whoever knows names: the node publishes what it resolved, withdraws what changed before
+  /// the writer gets its answer, and forgets attachments that are detached.
+  window::WindowHost& windows() { return windows_; }
+
+  /// Collects what clients have read and let go, until `cancel`. Run it beside the door.
+  Task<void> Collect(Env& env, Counters& counters, CancelToken cancel);
+
+  size_t open_windows() const { return sessions_.size(); }
+
+ private:
+  using Key = std::pair<WindowSession, AttachmentId>;
+
+  const MayRead may_read_;
+  window::WindowHost windows_;
+  std::map<Key, std::unique_ptr<window::WindowSession>> sessions_;
+};
+
+}  // namespace forebay
