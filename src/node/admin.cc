@@ -33,7 +33,8 @@ Task<Result<ListPage>> Node::List(Authenticated who, std::string path, ListOptio
   for (int attempt = 0;;) {
     const auto ticket = context.names.Ask();
     const Instant asked = context.env.clock.Now();
-    auto page = co_await attachment->origin->List(context.env, options, operation.call());
+    auto page = co_await attachment->origin->List(context.env, options,
+                                                  WithPatience(context, operation.call()));
     if (trace != nullptr) trace->origin += context.env.clock.Now() - asked;
     if (page) {
       for (const ListEntry& entry : page->entries) {
@@ -45,7 +46,8 @@ Task<Result<ListPage>> Node::List(Authenticated who, std::string path, ListOptio
       co_return page;
     }
     context.counters.origin.errors.Add();
-    FB_CO_TRY(co_await impl_->Again(page.error(), ++attempt, operation.call()));
+    FB_CO_TRY(co_await impl_->Again(AsSilence(page.error(), *attachment, context), ++attempt,
+                                    operation.call()));
   }
 }
 

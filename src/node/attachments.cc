@@ -175,7 +175,8 @@ Task<Result<void>> AttachmentTable::Attach(AttachmentConfig config, Call call) {
   co_return Result<void>();
 }
 
-Task<Result<std::shared_ptr<const Attachment>>> AttachmentTable::Detach(std::string name, Call call) {
+Task<Result<std::shared_ptr<const Attachment>>> AttachmentTable::Detach(std::string name,
+                                                                        Call call) {
   call.deadline = std::min(call.deadline, context_.env.clock.Now() + kRegistryPatience);
   auto attachment = Find(name);
   if (attachment == nullptr) {

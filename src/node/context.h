@@ -68,9 +68,12 @@ inline constexpr int kMaxAttempts = 4;  // of one request at an origin, the firs
 Task<Result<void>> BackOff(Env& env, int attempt, Call call);
 
 /// A call to an origin that must not take for ever, whatever the caller allows.
-inline Call WithPatience(NodeContext& context, CancelToken cancel) {
-  return {context.env.clock.Now() + context.options.origin_timeout, cancel};
+inline Call WithPatience(NodeContext& context, Call call, int times = 1) {
+  const Instant until = context.env.clock.Now() + context.options.origin_timeout * times;
+  return {std::min(call.deadline, until), call.cancel};
 }
+/// To make large things durable takes longer.
+inline constexpr int kCommitPatience = 10;
 /// A deadline of WithPatience that passed, in words for whoever waits.
 Error AsSilence(Error error, const Attachment& attachment, const NodeContext& context);
 

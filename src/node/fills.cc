@@ -33,24 +33,36 @@ Task<Result<std::shared_ptr<Fill>>> Fills::Begin(const ResolvedObject& object, u
   for (;;) {
     const auto known = slots_.find(key);
     if (known == slots_.end()) break;
-    if (auto fill = known->second.fill.lock()) co_return fill;
     const auto beginning = known->second.beginning;
+    if (beginning == nullptr) {
+      auto fill = known->second.fill.lock();
+      if (fill != nullptr && !fill->Forgotten()) co_return fill;
+      break;
+    }
     FB_CO_TRY(co_await beginning->Wait(context_.env, 0, call));
   }
   const auto waiters = slots_[key].beginning = std::make_shared<Waiters>();
   auto begun = co_await BeginInStore(object, number, call);
   if (!begun) {
-    slots_.erase(key);
+    slots_[key].beginning = nullptr;
+    DropIfUnused(key);
     waiters->WakeAll();
     co_return Fail(begun.error());
   }
   std::shared_ptr<Fill> fill(new Fill(std::move(*begun)), [this, key](Fill* last) {
     delete last;
-    slots_.erase(key);
+    DropIfUnused(key);
   });
-  slots_[key].fill = fill;
+  slots_[key] = {.fill = fill, .beginning = nullptr};
   waiters->WakeAll();
   co_return fill;
+}
+
+/// A fill that was forgotten may end after the one that took its place.
+void Fills::DropIfUnused(const BlockKey& key) {
+  const auto known = slots_.find(key);
+  if (known == slots_.end() || known->second.beginning != nullptr) return;
+  if (known->second.fill.expired()) slots_.erase(known);
 }
 
 }  // namespace forebay

@@ -36,6 +36,8 @@ class Fills {
   };
   Task<Result<Fill>> BeginInStore(const ResolvedObject& object, uint64_t number, Call call);
 
+  void DropIfUnused(const BlockKey& key);
+
   NodeContext& context_;
   std::map<BlockKey, Slot> slots_;
 };

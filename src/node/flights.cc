@@ -98,7 +98,6 @@ void Flights::Demand(const ResolvedObject& object, ByteRange range) {
     const ByteRange missing = NextMissing(object, range);
     if (missing.empty()) return;
     auto flight = Register(object, missing);
-    flight->demanded = true;
     context_.tasks.Spawn(Run(std::move(flight), nullptr, {}));
     range.begin = missing.end;
   }
@@ -146,7 +145,7 @@ Task<Result<void>> Flights::Fly(Flight& flight, std::unique_ptr<OriginBody> body
   if (body == nullptr) {
     FB_CO_TRY(co_await context_.origin_requests.Take(env, 1, call));
     request = Units(context_.origin_requests, 1);
-    if (flight.demanded && flight.interested == 0) {
+    if (flight.awaited && flight.interested == 0) {
       co_return Fail(Code::kCancelled, "nobody waits for it any more");
     }
     FB_CO_ASSIGN(body, co_await OpenBody(flight));
@@ -163,7 +162,7 @@ Task<Result<std::unique_ptr<OriginBody>>> Flights::OpenBody(Flight& flight) {
   auto body = co_await attachment.origin->Get(
       context_.env, object.key,
       {.offset = flight.range.begin, .size = flight.range.size(), .if_match = object.info.etag},
-      WithPatience(context_, context_.stop.token()));
+      WithPatience(context_, {.cancel = context_.stop.token()}));
   if (!body) co_return Fail(AsSilence(body.error(), attachment, context_));
   const ObjectInfo& info = (*body)->info();
   if (info.etag != object.info.etag) co_return Fail(Changed(object));
@@ -190,10 +189,9 @@ Task<Result<void>> Flights::StreamBlock(Flight& flight, OriginBody& body, uint64
   const uint64_t base = BlockBegin(number);
   FB_CO_ASSIGN(const std::shared_ptr<Fill> fill,
                co_await fills_.Begin(flight.object, number, {.cancel = context_.stop.token()}));
-  const auto first = static_cast<uint32_t>((flight.reached - base) / kPageBytes);
-  const auto last = static_cast<uint32_t>(DivideRoundUp(end - base, kPageBytes));
-  const auto run = context_.store->RunAt(KeyOf(flight.object, number), first, last);
-  if (run.filled || run.pages < last - first) {
+  for (uint64_t at = flight.reached; at < end; at += kPageBytes) {
+    const auto size = static_cast<uint32_t>(std::min<uint64_t>(kPageBytes, end - at));
+    if (!fill->Filled(static_cast<uint32_t>(at - base), size)) continue;
     co_return co_await StreamAround(flight, body, *fill, end);
   }
   for (uint64_t at = flight.reached; at < end;) {
@@ -232,7 +230,8 @@ Task<Result<void>> Flights::StreamAround(Flight& flight, OriginBody& body, Fill&
 
 Task<Result<size_t>> Flights::Receive(Flight& flight, OriginBody& body, MutableBytes into) {
   const Attachment& attachment = *flight.object.attachment;
-  const auto came = co_await body.Read(into, WithPatience(context_, context_.stop.token()));
+  const auto came =
+      co_await body.Read(into, WithPatience(context_, {.cancel = context_.stop.token()}));
   if (!came) co_return Fail(AsSilence(came.error(), attachment, context_));
   if (*came == 0) {
     co_return Fail(Code::kUnavailable, fmt::format("origin {} ended {} early",
@@ -288,6 +287,7 @@ Task<Result<void>> Flights::Await(std::shared_ptr<Flight> flight, uint64_t until
   const Instant began = context_.env.clock.Now();
   ++context_.waiting;
   ++flight->interested;
+  flight->awaited = true;
   auto waited = Result<void>();
   if (!flight->done && flight->reached < until) {
     waited = co_await flight->waiters.Wait(context_.env, until, call);

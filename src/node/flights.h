@@ -20,7 +20,7 @@ struct Flight {
   Units bytes;                      // of the budget: those that are still to come
   Instant sent = Instant::Never();  // when the origin was asked
   uint32_t interested = 0;          // readers who wait
-  bool demanded = false;            // somebody waited for it from its beginning
+  bool awaited = false;             // there was one
   bool done = false;
   std::optional<Error> error;
   Waiters waiters;

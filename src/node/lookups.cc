@@ -60,6 +60,7 @@ Task<Result<ResolvedObject>> Lookups::Resolve(std::shared_ptr<const Attachment> 
       }
       const bool again = WorthARetry(answer.error()) && ++attempt < kMaxAttempts &&
                          context_.retries.TryRetry() && !context_.closing;
+      if (context_.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
       if (!again) co_return Fail(answer.error().Within(PathOf(*attachment, key)));
       context_.counters.origin.retries.Add();
       FB_CO_TRY(co_await BackOff(context_.env, attempt, call));
@@ -148,7 +149,7 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
   const bool get =
       purpose == Purpose::kRead && !origin.capabilities().cheap_head && !(seen && before.exists);
   const Instant asked = lookup.sent = env.clock.Now();
-  const Call call = WithPatience(context_, context_.stop.token());
+  const Call call = WithPatience(context_, {.cancel = context_.stop.token()});
   context_.retries.OnRequest();
   context_.counters.origin.requests.Add();
   std::unique_ptr<OriginBody> body;

@@ -49,8 +49,11 @@ Task<void> Node::Close(Duration grace) {
     static_cast<void>(co_await impl.idle.Wait(env, 0, {.deadline = env.clock.Now() + grace}));
   }
   impl.context.stop.Cancel();
+  while (impl.operations > 0) {
+    // In a simulated process that has died there is no waiting, only letting the others unwind.
+    if (!co_await impl.idle.Wait(env, 0, {})) co_await Yield(env.executor);
+  }
   co_await impl.context.tasks.Join();
-  while (impl.operations > 0) co_await Yield(env.executor);
   co_await impl.context.store->Close();
 }
 

@@ -35,6 +35,13 @@ class Node::Impl {
                               ReadResult::Piece* piece, Call call, Trace* trace);
   Task<Result<void>> BringPiece(const ResolvedObject& object, ByteRange part, ByteRange demand,
                                 Call call, Trace* trace);
+  struct BringingUp {
+    bool done = false;
+    Result<void> result;
+    Waiters waiters;
+  };
+  std::shared_ptr<BringingUp> StartBringUp(const BlockKey& key);
+  void BringUpAhead(const ResolvedObject& object, ByteRange range);
   Task<Result<bool>> BringUp(const ResolvedObject& object, uint64_t number, Call call,
                              Trace* trace);
   Task<void> RunBringUp(BlockKey key);
@@ -47,12 +54,6 @@ class Node::Impl {
   Task<uint64_t> Drop(const Attachment& attachment, std::string prefix);
   void NoteSlow(std::string_view what, const Attachment& attachment, std::string_view key,
                 Instant began, const Trace* trace);
-
-  struct BringingUp {
-    bool done = false;
-    Result<void> result;
-    Waiters waiters;
-  };
 
   NodeContext context;
   Flights flights;

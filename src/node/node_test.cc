@@ -85,7 +85,7 @@ Task<void> ManyReaders(Env* env, Node* node, Gate* gate, int readers, uint64_t s
 }
 
 TEST_F(NodeReads, ManyReadersOfOneColdObjectFetchEveryPageOnce) {
-  constexpr uint64_t kSize = 40 * kMiB + 1000;
+  constexpr uint64_t kSize = 10 * kMiB + 1000;
   origin_.Set("cold", kSeed, kSize);
   int right = 0;
   world_.Run(ManyReaders(&env(), node_.get(), gate_.get(), 64, kSize, &right));

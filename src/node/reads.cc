@@ -6,6 +6,8 @@ namespace {
 
 /// How often a read looks again while what it brought in is evicted before it gets there.
 constexpr int kMaxRounds = 64;
+/// Blocks that readers in order have coming up from disks.
+constexpr size_t kMaxBringUpsAhead = 16;
 /// Readers in order share this part of the memory for what they have not read yet.
 constexpr uint64_t kReadaheadShare = 4;
 
@@ -28,12 +30,18 @@ Task<Result<std::shared_ptr<Handle>>> Node::Open(Authenticated who, std::string 
   FB_CO_TRY(operation.Check());
   const Instant began = impl_->context.env.clock.Now();
   FB_CO_ASSIGN(auto target, impl_->Admit(who, kRead, path));
-  auto object = co_await impl_->lookups.Resolve(std::move(target.attachment), std::move(target.key),
+  auto object = co_await impl_->lookups.Resolve(target.attachment, target.key,
                                                 Lookups::Purpose::kRead, operation.call(), trace);
+  const bool other = object && !options.if_match.empty() && options.if_match != object->info.etag;
+  if (other && began < object->fresh_until) {
+    // The caller may know of something newer than what is fresh enough for others.
+    impl_->context.names.ForgetVersion(target.attachment->config.id, target.key, object->version);
+    object = co_await impl_->lookups.Resolve(target.attachment, target.key,
+                                             Lookups::Purpose::kRead, operation.call(), trace);
+  }
   if (!object) co_return Fail(object.error());
   impl_->NoteSlow("open", *object->attachment, object->key, began, trace);
   if (!options.if_match.empty() && options.if_match != object->info.etag) {
-    // What is known may be old; the caller knows of something else.
     co_return Fail(Code::kVersionChanged, fmt::format("{} is at version {} now, not {}", path,
                                                       object->info.etag, options.if_match));
   }
@@ -181,6 +189,7 @@ Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, 
     flights.Demand(object, decision.demand);
   } else {
     flights.Ahead(object, decision.ahead);
+    BringUpAhead(object, decision.ahead);
   }
   ReadResult result;
   for (uint64_t at = range.begin; at < range.end;) {
@@ -255,7 +264,7 @@ Task<Result<void>> Node::Impl::BringPiece(const ResolvedObject& object, ByteRang
 Task<Result<void>> Node::Impl::Again(Error error, int attempt, Call call) {
   // A flight that ended because nobody waited for it before we came is no failure of ours.
   const bool dropped = error.code() == Code::kCancelled && !call.cancel.cancelled();
-  if (dropped && !context.closing) co_return Result<void>();
+  if (dropped && !context.closing && attempt < kMaxRounds) co_return Result<void>();
   if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
   if (!WorthARetry(error) || attempt >= kMaxAttempts || !context.retries.TryRetry()) {
     co_return Fail(std::move(error));
@@ -264,17 +273,31 @@ Task<Result<void>> Node::Impl::Again(Error error, int attempt, Call call) {
   co_return co_await BackOff(context.env, attempt, call);
 }
 
-/// Takes a block up that only a disk has, once for all who wait. False: there was nothing right.
-Task<Result<bool>> Node::Impl::BringUp(const ResolvedObject& object, uint64_t number, Call call,
-                                       Trace* trace) {
-  const BlockKey key = KeyOf(object, number);
-  const Instant began = context.env.clock.Now();
+std::shared_ptr<Node::Impl::BringingUp> Node::Impl::StartBringUp(const BlockKey& key) {
   auto& place = bringing_up[key];
   if (place == nullptr) {
     place = std::make_shared<BringingUp>();
     context.tasks.Spawn(RunBringUp(key));
   }
-  const std::shared_ptr<BringingUp> bringing = place;
+  return place;
+}
+
+/// What a reader in order will want of what only a disk has: a few blocks at a time.
+void Node::Impl::BringUpAhead(const ResolvedObject& object, ByteRange range) {
+  for (uint64_t at = range.begin; at < range.end; at += kBlockBytes) {
+    if (context.closing || bringing_up.size() >= kMaxBringUpsAhead) return;
+    const BlockKey key = KeyOf(object, at / kBlockBytes);
+    const auto presence = context.store->Probe(key);
+    if (presence && presence->on_disk && !presence->in_memory) StartBringUp(key);
+  }
+}
+
+/// Takes a block up that only a disk has, once for all who wait. False: there was nothing right.
+Task<Result<bool>> Node::Impl::BringUp(const ResolvedObject& object, uint64_t number, Call call,
+                                       Trace* trace) {
+  const BlockKey key = KeyOf(object, number);
+  const Instant began = context.env.clock.Now();
+  const std::shared_ptr<BringingUp> bringing = StartBringUp(key);
   if (!bringing->done) FB_CO_TRY(co_await bringing->waiters.Wait(context.env, 0, call));
   if (trace != nullptr) trace->disk += context.env.clock.Now() - began;
   if (bringing->result) {

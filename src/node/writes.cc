@@ -39,6 +39,14 @@ class NamedWrite {
   std::optional<KnownName> known_;
 };
 
+/// Counts an error; one that is the origin's silence says so.
+template <class T>
+Result<T> CountedFor(NodeContext& context, const Attachment& attachment, Result<T> result) {
+  if (result) return result;
+  context.counters.write.errors.Add();
+  return Fail(AsSilence(result.error(), attachment, context));
+}
+
 enum class Commits : uint8_t { kObject, kPart };
 
 /// What a door streams into. Uses the node only while one of its tasks runs.
@@ -53,7 +61,7 @@ class NodeUpload final : public OriginUpload {
     FB_CO_TRY(operation.Check());
     uint64_t bytes = 0;
     for (const Bytes& part : parts) bytes += part.size();
-    FB_CO_TRY(Counted(co_await inner_->Write(parts, operation.call())));
+    FB_CO_TRY(Counted(co_await inner_->Write(parts, Patient(operation.call()))));
     node_.context.counters.write.bytes.Add(bytes);
     co_return Result<void>();
   }
@@ -62,8 +70,9 @@ class NodeUpload final : public OriginUpload {
     Operation operation(node_, call);
     FB_CO_TRY(operation.Check());
     const Instant began = node_.context.env.clock.Now();
-    auto info = commits_ == Commits::kPart ? Counted(co_await inner_->Commit(operation.call()))
-                                           : co_await CommitObject(operation.call());
+    auto info = commits_ == Commits::kPart
+                    ? Counted(co_await inner_->Commit(Patient(operation.call(), kCommitPatience)))
+                    : co_await CommitObject(operation.call());
     node_.NoteSlow("put", *target_.attachment, target_.key, began, nullptr);
     co_return info;
   }
@@ -73,27 +82,21 @@ class NodeUpload final : public OriginUpload {
  private:
   Task<Result<ObjectInfo>> CommitObject(Call call) {
     NamedWrite write(node_.context, *target_.attachment, target_.key);
-    auto info = Counted(co_await inner_->Commit(call));
+    auto info = Counted(co_await inner_->Commit(Patient(call, kCommitPatience)));
     if (info) write.Wrote(*info);
     co_return info;
   }
   template <class T>
   Result<T> Counted(Result<T> result) {
-    if (!result) node_.context.counters.write.errors.Add();
-    return result;
+    return CountedFor(node_.context, *target_.attachment, std::move(result));
   }
+  Call Patient(const Call& call, int times = 1) { return WithPatience(node_.context, call, times); }
 
   Node::Impl& node_;
   const Node::Impl::Target target_;
   const std::unique_ptr<OriginUpload> inner_;
   const Commits commits_;
 };
-
-template <class T>
-Result<T> Counted(NodeContext& context, Result<T> result) {
-  if (!result) context.counters.write.errors.Add();
-  return result;
-}
 
 }  // namespace
 
@@ -104,9 +107,9 @@ Task<Result<std::unique_ptr<OriginUpload>>> Node::Put(Authenticated who, std::st
   FB_CO_ASSIGN(auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
-  FB_CO_ASSIGN(auto upload,
-               co_await target.attachment->origin->Put(impl_->context.env, target.key,
-                                                       std::move(condition), operation.call()));
+  FB_CO_ASSIGN(auto upload, co_await target.attachment->origin->Put(
+                                impl_->context.env, target.key, std::move(condition),
+                                WithPatience(impl_->context, operation.call())));
   co_return std::make_unique<NodeUpload>(*impl_, std::move(target), std::move(upload),
                                          Commits::kObject);
 }
@@ -119,10 +122,11 @@ Task<Result<void>> Node::Delete(Authenticated who, std::string path, Condition c
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
   NamedWrite write(impl_->context, *target.attachment, target.key);
-  auto removed = co_await target.attachment->origin->Delete(impl_->context.env, target.key,
-                                                            std::move(condition), operation.call());
+  auto removed = co_await target.attachment->origin->Delete(
+      impl_->context.env, target.key, std::move(condition),
+      WithPatience(impl_->context, operation.call()));
   if (removed) write.Removed();
-  co_return Counted(impl_->context, std::move(removed));
+  co_return CountedFor(impl_->context, *target.attachment, std::move(removed));
 }
 
 Task<Result<std::string>> Node::CreateMultipart(Authenticated who, std::string path, Call call) {
@@ -131,8 +135,10 @@ Task<Result<std::string>> Node::CreateMultipart(Authenticated who, std::string p
   FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
-  co_return Counted(impl_->context, co_await target.attachment->origin->CreateMultipart(
-                                        impl_->context.env, target.key, operation.call()));
+  co_return CountedFor(
+      impl_->context, *target.attachment,
+      co_await target.attachment->origin->CreateMultipart(
+          impl_->context.env, target.key, WithPatience(impl_->context, operation.call())));
 }
 
 Task<Result<std::unique_ptr<OriginUpload>>> Node::PutPart(Authenticated who, std::string path,
@@ -148,9 +154,9 @@ Task<Result<std::unique_ptr<OriginUpload>>> Node::PutPart(Authenticated who, std
   }
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
-  FB_CO_ASSIGN(auto upload,
-               co_await target.attachment->origin->PutPart(
-                   impl_->context.env, target.key, std::move(upload_id), number, operation.call()));
+  FB_CO_ASSIGN(auto upload, co_await target.attachment->origin->PutPart(
+                                impl_->context.env, target.key, std::move(upload_id), number,
+                                WithPatience(impl_->context, operation.call())));
   co_return std::make_unique<NodeUpload>(*impl_, std::move(target), std::move(upload),
                                          Commits::kPart);
 }
@@ -167,9 +173,9 @@ Task<Result<ObjectInfo>> Node::CompleteMultipart(Authenticated who, std::string 
   NamedWrite write(impl_->context, *target.attachment, target.key);
   auto info = co_await target.attachment->origin->CompleteMultipart(
       impl_->context.env, target.key, std::move(upload_id), std::move(parts), std::move(condition),
-      operation.call());
+      WithPatience(impl_->context, operation.call(), kCommitPatience));
   if (info) write.Wrote(*info);
-  co_return Counted(impl_->context, std::move(info));
+  co_return CountedFor(impl_->context, *target.attachment, std::move(info));
 }
 
 Task<Result<void>> Node::AbortMultipart(Authenticated who, std::string path, std::string upload_id,
@@ -179,9 +185,10 @@ Task<Result<void>> Node::AbortMultipart(Authenticated who, std::string path, std
   FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
-  co_return Counted(impl_->context,
-                    co_await target.attachment->origin->AbortMultipart(
-                        impl_->context.env, target.key, std::move(upload_id), operation.call()));
+  co_return CountedFor(impl_->context, *target.attachment,
+                       co_await target.attachment->origin->AbortMultipart(
+                           impl_->context.env, target.key, std::move(upload_id),
+                           WithPatience(impl_->context, operation.call())));
 }
 
 }  // namespace forebay

@@ -135,6 +135,11 @@ bool Fill::Filled(uint32_t offset, uint32_t size) const {
   return frame_->trailer().AllFilled(offset / kPageBytes, end - offset / kPageBytes);
 }
 
+bool Fill::Forgotten() const {
+  const auto guard = store_->index_->Lock(frame_->key);
+  return frame_->slot == kNone;
+}
+
 void Fill::Commit(uint32_t offset, uint32_t size) {
   const uint32_t first = offset / kPageBytes;
   FB_ASSERT(offset % kPageBytes == 0 && uint64_t{offset} + size <= frame_->length);

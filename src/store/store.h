@@ -66,6 +66,8 @@ class Fill {
   /// Where the block's bytes belong. Only pages that are not committed yet may be written.
   MutableBytes buffer() const { return {frame_->image, frame_->length}; }
   bool Filled(uint32_t offset, uint32_t size) const;
+  /// The block was erased meanwhile: nobody will find what is added. Whoever needs it begins anew.
+  bool Forgotten() const;
 
   /// [offset, offset+size) is there and right: whole pages, or up to the block's end. Computes the
   /// checksums and makes the pages readable.

@@ -31,12 +31,18 @@ class MemoryOrigin::Body final : public OriginBody {
     const auto took =
         Duration(static_cast<int64_t>(size * 1'000'000'000 / origin_.behaviour.bytes_per_second));
     FB_CO_TRY(co_await env_.clock.Sleep(took, call.cancel));
+    if (origin_.strikes("origin.stalled_body")) {
+      FB_CO_TRY(co_await env_.clock.SleepUntil(call.deadline, call.cancel));
+      co_return Fail(Code::kDeadlineExceeded, "no more bytes");
+    }
+    if (origin_.strikes("origin.broken_body")) co_return Fail(Code::kUnavailable, "it broke");
+    if (origin_.strikes("origin.short_body")) co_return size_t{0};
     if (origin_.fail_reads > 0) {
       --origin_.fail_reads;
       co_return Fail(Code::kUnavailable, "the connection broke");
     }
-    const auto now = origin_.objects_.find(key_);
-    if (now == origin_.objects_.end() || now->second.version != object_.version) {
+    const auto present = origin_.objects_.find(key_);
+    if (present == origin_.objects_.end() || present->second.version != object_.version) {
       co_return Fail(Code::kVersionChanged, "replaced while it was read");
     }
     FillContent(object_.seed, offset_ + given_, into.first(size));
@@ -76,6 +82,7 @@ class MemoryOrigin::Upload final : public OriginUpload {
     origin_.Set(key_, seed_, size_);
     const ObjectInfo info = origin_.objects_[key_].info();
     FB_CO_TRY(co_await env_.clock.Sleep(origin_.behaviour.latency, call.cancel));
+    if (origin_.strikes("origin.lost_reply")) co_return Fail(Code::kUnavailable, "no answer");
     co_return info;
   }
   Task<void> Abort() override { co_return; }
@@ -91,14 +98,26 @@ class MemoryOrigin::Upload final : public OriginUpload {
 
 void MemoryOrigin::Set(const std::string& key, uint64_t seed, uint64_t size) {
   objects_[key] = {seed, size, ++versions_};
+  history[key].push_back({now(), true, versions_, seed, size});
+}
+
+bool MemoryOrigin::Remove(const std::string& key) {
+  if (objects_.erase(key) == 0) return false;
+  history[key].push_back({.from = now(), .exists = false, .version = ++versions_});
+  return true;
 }
 
 Task<Result<void>> MemoryOrigin::Arrive(Env& env, Call call) {
-  if (hang) {
+  if (hang || strikes("origin.hang")) {
     FB_CO_TRY(co_await env.clock.SleepUntil(call.deadline, call.cancel));
     co_return Fail(Code::kDeadlineExceeded, "no answer");
   }
   FB_CO_TRY(co_await env.clock.Sleep(behaviour.latency, call.cancel));
+  if (strikes("origin.slow")) {
+    FB_CO_TRY(co_await env.clock.Sleep(std::chrono::seconds(3), call.cancel));
+  }
+  if (strikes("origin.overloaded")) co_return Fail(Code::kOverloaded, "asked to slow down");
+  if (strikes("origin.unavailable")) co_return Fail(Code::kUnavailable, "the origin is away");
   if (fail_requests > 0) {
     --fail_requests;
     co_return Fail(Code::kUnavailable, "the origin is away");
@@ -121,7 +140,9 @@ Task<Result<ObjectInfo>> MemoryOrigin::Head(Env& env, std::string key, Call call
   FB_CO_TRY(co_await Arrive(env, call));
   const auto known = objects_.find(key);
   if (known == objects_.end()) co_return Fail(Code::kNotFound, "there is none");
-  co_return known->second.info();
+  const ObjectInfo info = known->second.info();
+  if (answer_late.count() > 0) FB_CO_TRY(co_await env.clock.Sleep(answer_late, call.cancel));
+  co_return info;
 }
 
 Task<Result<std::unique_ptr<OriginBody>>> MemoryOrigin::Get(Env& env, std::string key,
@@ -164,7 +185,7 @@ Task<Result<std::unique_ptr<OriginUpload>>> MemoryOrigin::Put(Env& env, std::str
 Task<Result<void>> MemoryOrigin::Delete(Env& env, std::string key, Condition condition, Call call) {
   FB_CO_TRY(co_await Arrive(env, call));
   FB_CO_TRY(CheckCondition(key, condition));
-  if (objects_.erase(key) == 0) co_return Fail(Code::kNotFound, "there is none");
+  if (!Remove(key)) co_return Fail(Code::kNotFound, "there is none");
   FB_CO_TRY(co_await env.clock.Sleep(behaviour.latency, call.cancel));
   co_return Result<void>();
 }

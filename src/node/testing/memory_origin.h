@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,15 +43,32 @@ class MemoryOrigin final : public Origin {
 
   /// Content that is made, not kept: of any size.
   void Set(const std::string& key, uint64_t seed, uint64_t size);
-  void Remove(const std::string& key) { objects_.erase(key); }
+  bool Remove(const std::string& key);
   uint64_t SeedOf(const std::string& key) const { return objects_.at(key).seed; }
   bool Has(const std::string& key) const { return objects_.contains(key); }
 
   Behaviour behaviour;
+  /// What a key was from a moment on.
+  struct State {
+    Instant from;
+    bool exists = false;
+    uint64_t version = 0;
+    uint64_t seed = 0;
+    uint64_t size = 0;
+  };
+  std::map<std::string, std::vector<State>> history;
+  std::function<Instant()> now = [] { return Instant(); };
+  /// Whether a fault of this kind strikes here.
+  std::function<bool(std::string_view kind)> strikes = [](std::string_view) { return false; };
+  static uint64_t VersionOf(std::string_view etag) {
+    return std::stoull(std::string(etag.substr(1)));
+  }
+
   /// The next so many requests, or reads of bodies, fail with kUnavailable.
   int fail_requests = 0;
   int fail_reads = 0;
-  bool hang = false;  // requests wait for their deadline
+  Duration answer_late{};  // between what a Head sees and its answer
+  bool hang = false;       // requests wait for their deadline
   std::vector<Request> gets;
   int heads = 0;
   int lists = 0;

@@ -4,7 +4,7 @@ namespace forebay::node_testing {
 namespace {
 
 constexpr Duration kLatency = std::chrono::milliseconds(1);
-constexpr Duration kPoll = std::chrono::milliseconds(50);
+constexpr Duration kPoll = std::chrono::milliseconds(500);
 
 }  // namespace
 

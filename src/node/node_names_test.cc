@@ -1,0 +1,261 @@
+// What names mean: freshness, negatives, writes, listings, attachments.
+#include "src/node/node.h"
+#include "src/node/testing/node_fixture.h"
+
+namespace forebay::node_testing {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class NodeNames : public NodeTest {
+ protected:
+  void SetUp() override { Open(); }
+  uint64_t Asked() const { return origin_.gets.size() + static_cast<uint64_t>(origin_.heads); }
+  /// An object that the content made from `seed` becomes.
+  Result<ObjectInfo> Write(std::string path, uint64_t seed, size_t size, Condition condition = {}) {
+    return world_.Run(WriteTask(node_.get(), self(), std::move(path), seed, size, condition));
+  }
+  static Task<Result<ObjectInfo>> WriteTask(Node* node, Authenticated who, std::string path,
+                                            uint64_t seed, size_t size, Condition condition) {
+    FB_CO_ASSIGN(auto upload, co_await node->Put(who, std::move(path), condition, {}));
+    std::vector<std::byte> bytes(size);
+    StoreTo(bytes.data(), seed);
+    const Bytes part(bytes);
+    FB_CO_TRY(co_await upload->Write({&part, 1}, {}));
+    co_return co_await upload->Commit({});
+  }
+  Result<void> Remove(std::string path) {
+    return world_.Run(node_->Delete(self(), std::move(path), {}, {}));
+  }
+  Code CodeOf(std::string path) {
+    const auto opened = OpenObject(std::move(path));
+    return opened ? Code::kInternal : opened.error().code();
+  }
+};
+
+TEST_F(NodeNames, AreAskedForAgainAfterTheirTime) {
+  Attach({Freshness::Mode::kTtl, seconds(10)});
+  origin_.Set("a", 1, 100'000);
+  const auto before = MustOpen("/data/a");
+  ExpectReads(before, 1, 0, 100'000);
+  const uint64_t asked = Asked();
+  world_.RunFor(seconds(9));
+  MustOpen("/data/a");
+  EXPECT_EQ(Asked(), asked);
+  world_.RunFor(seconds(2));
+  // The same etag: one question, and the same blocks serve.
+  ExpectReads(MustOpen("/data/a"), 1, 0, 100'000);
+  EXPECT_EQ(Asked(), asked + 1);
+  EXPECT_EQ(node_->counters().metadata.revalidations.value(), 1u);
+  origin_.Set("a", 2, 100'000);
+  world_.RunFor(seconds(11));
+  ExpectReads(MustOpen("/data/a"), 2, 0, 100'000);
+  ExpectReads(before, 1, 0, 100'000);  // what is cached of the old version stays good
+}
+
+TEST_F(NodeNames, ImmutableOnesAreAskedForOnce) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  origin_.Set("a", 1, 1000);
+  MustOpen("/data/a");
+  world_.RunFor(std::chrono::hours(10));
+  MustOpen("/data/a");
+  EXPECT_EQ(Asked(), 1u);
+}
+
+TEST_F(NodeNames, AreAskedForAtEveryOpenWhereThePolicySaysSo) {
+  Attach({Freshness::Mode::kAlways, {}});
+  for (uint64_t i = 1; i <= 5; ++i) {
+    origin_.Set("a", i, 1000);
+    EXPECT_FALSE(node_->TryOpen(self(), "/data/a"));
+    ExpectReads(MustOpen("/data/a"), i, 0, 1000);
+  }
+}
+
+TEST_F(NodeNames, ThatMeanNothingAreRememberedForAWhile) {
+  Attach();
+  EXPECT_EQ(CodeOf("/data/a"), Code::kNotFound);
+  EXPECT_EQ(CodeOf("/data/a"), Code::kNotFound);
+  EXPECT_EQ(Asked(), 1u);
+  const auto tried = node_->TryOpen(self(), "/data/a");
+  ASSERT_TRUE(tried);
+  EXPECT_EQ(tried->error().code(), Code::kNotFound);
+  origin_.Set("a", 1, 10);
+  world_.RunFor(seconds(6));
+  MustOpen("/data/a");
+}
+
+TEST_F(NodeNames, AWriteIsSeenAtOnce) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  EXPECT_EQ(CodeOf("/data/a"), Code::kNotFound);
+  for (uint64_t seed = 5; seed < 8; ++seed) {
+    const auto info = Write("/data/a", seed, 5000);
+    ASSERT_TRUE(info) << info.error().ToString();
+    const auto handle = MustOpen("/data/a");
+    EXPECT_EQ(ObjectOf(*handle).info.etag, info->etag);
+    ExpectReads(handle, seed, 0, 5000);
+  }
+  ASSERT_TRUE(Remove("/data/a"));
+  EXPECT_EQ(CodeOf("/data/a"), Code::kNotFound);
+}
+
+Task<void> OpenInto(Node* node, Authenticated who, Result<std::shared_ptr<Handle>>* into) {
+  *into = co_await node->Open(who, "/data/a", {}, {}, nullptr);
+}
+
+TEST_F(NodeNames, AQuestionThatBeganBeforeAWriteDoesNotHideIt) {
+  Attach();
+  origin_.Set("a", 1, 5000);
+  MemoryOrigin& origin = origin_;
+  origin.behaviour.capabilities.cheap_head = true;
+  Result<std::shared_ptr<Handle>> early = Fail(Code::kInternal, "");
+  TaskGroup group(env().executor);
+  // The answer to this one is on its way when the write begins, and comes after it has ended.
+  origin.answer_late = milliseconds(500);
+  group.Spawn(OpenInto(node_.get(), self(), &early));
+  world_.RunFor(milliseconds(20));
+  origin.answer_late = {};
+  ASSERT_TRUE(Write("/data/a", 2, 6000));
+  ExpectReads(MustOpen("/data/a"), 2, 0, 6000);
+  world_.RunFor(seconds(1));
+  ASSERT_TRUE(early) << early.error().ToString();
+  ExpectReads(MustOpen("/data/a"), 2, 0, 6000);
+}
+
+TEST_F(NodeNames, WritesObeyTheirConditions) {
+  Attach();
+  ASSERT_TRUE(Write("/data/a", 1, 5000, {.if_absent = true}));
+  EXPECT_EQ(Write("/data/a", 2, 5000, {.if_absent = true}).error().code(), Code::kAlreadyExists);
+  EXPECT_EQ(Write("/data/a", 2, 5000, {.if_match = "else"}).error().code(), Code::kVersionChanged);
+  ExpectReads(MustOpen("/data/a"), 1, 0, 5000);
+  EXPECT_EQ(Remove("/data/b").error().code(), Code::kNotFound);
+}
+
+TEST_F(NodeNames, AreLearntFromListings) {
+  Attach();
+  for (int i = 0; i < 25; ++i) origin_.Set("dir/" + std::to_string(i), 1, 1000);
+  origin_.Set("else", 1, 1000);
+  size_t seen = 0;
+  ListOptions options{.limit = 10};
+  for (bool more = true; more;) {
+    const auto page = world_.Run(node_->List(self(), "/data/dir/", options, {}, nullptr));
+    ASSERT_TRUE(page) << page.error().ToString();
+    seen += page->entries.size();
+    options.after = page->entries.back().key;
+    more = page->more;
+  }
+  EXPECT_EQ(seen, 25u);
+  const auto opened = node_->TryOpen(self(), "/data/dir/7");
+  ASSERT_TRUE(opened && *opened);
+  EXPECT_EQ(ObjectOf(***opened).info.size, 1000u);
+  EXPECT_EQ(Asked(), 0u);
+}
+
+TEST_F(NodeNames, ThatAreNoneAreRefused) {
+  Attach();
+  for (const std::string& bad :
+       {std::string("data/a"), std::string("/data/../a"), std::string("/data/a\0b", 9),
+        std::string("/data/"), "/data/" + std::string(5000, 'x'), std::string("/data/\xff")}) {
+    EXPECT_EQ(CodeOf(bad), Code::kInvalidArgument) << bad;
+  }
+  EXPECT_EQ(CodeOf("/nothing/a"), Code::kNotFound);
+  EXPECT_EQ(Asked(), 0u);
+}
+
+TEST_F(NodeNames, AnOpenMayAskForAVersion) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  origin_.Set("a", 1, 1000);
+  const std::string first = ObjectOf(*MustOpen("/data/a")).info.etag;
+  EXPECT_TRUE(OpenObject("/data/a", {.if_match = first}));
+  origin_.Set("a", 2, 1000);
+  EXPECT_TRUE(OpenObject("/data/a", {.if_match = "v2"}));  // newer than what was known here
+  EXPECT_EQ(OpenObject("/data/a", {.if_match = first}).error().code(), Code::kVersionChanged);
+}
+
+TEST_F(NodeNames, AttachingANameAgainNeverServesOldBytes) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  origin_.Set("a", 1, 10'000);
+  const auto old = MustOpen("/data/a");
+  ExpectReads(old, 1, 0, 10'000);
+  const AttachmentId first = ObjectOf(*old).attachment->config.id;
+  AttachmentConfig again{.name = "data", .origin = "memory://test"};
+  EXPECT_EQ(world_.Run(node_->Attach(self(), again, {})).error().code(), Code::kAlreadyExists);
+  ASSERT_TRUE(world_.Run(node_->Detach(self(), "data", {})));
+  EXPECT_EQ(CodeOf("/data/a"), Code::kNotFound);
+  EXPECT_EQ(Read(old, 0, 100).error().code(), Code::kNotFound);
+  EXPECT_EQ(node_->store().stats().blocks, 0u);
+  Attach();
+  const auto handle = MustOpen("/data/a");
+  EXPECT_GT(ObjectOf(*handle).attachment->config.id, first);
+  EXPECT_EQ(Read(old, 0, 100).error().code(), Code::kNotFound);
+  ExpectReads(handle, 1, 0, 10'000);
+}
+
+TEST_F(NodeNames, AttachmentsMadeElsewhereAppear) {
+  AttachmentConfig config{.id = 41, .name = "other", .origin = "memory://test"};
+  MemoryRegistry elsewhere(world_.env(), registry_state_);
+  ASSERT_TRUE(
+      world_.Run(elsewhere.Put("attachments/other", config.Serialize(), Expect::Absent(), 0, {})));
+  config.origin = "strange://x";
+  config.name = "strange";
+  ASSERT_TRUE(world_.Run(
+      elsewhere.Put("attachments/strange", config.Serialize(), Expect::Absent(), 0, {})));
+  world_.RunFor(seconds(1));
+  origin_.Set("a", 1, 10);
+  MustOpen("/other/a");
+  EXPECT_EQ(node_->Attachments(self()).size(), 1u);  // the strange one is said and left out
+  ASSERT_TRUE(world_.Run(elsewhere.Delete("attachments/other", {}, {})));
+  world_.RunFor(seconds(1));
+  EXPECT_EQ(CodeOf("/other/a"), Code::kNotFound);
+}
+
+TEST_F(NodeNames, ARegistryThatIsAwayStopsNoRead) {
+  Attach();
+  origin_.Set("a", 1, 10);
+  registry_state_.away = true;
+  world_.RunFor(std::chrono::minutes(10));
+  MustOpen("/data/a");
+  EXPECT_TRUE(node_->ready());
+  registry_state_.away = false;
+  world_.RunFor(std::chrono::minutes(1));
+  Attach({}, "more");
+  MustOpen("/more/a");
+}
+
+TEST_F(NodeNames, ANodeBeginsBeforeItsRegistry) {
+  Attach();
+  Close();
+  registry_state_.away = true;
+  Open();
+  EXPECT_FALSE(node_->ready());
+  registry_state_.away = false;
+  world_.RunFor(std::chrono::minutes(1));
+  EXPECT_TRUE(node_->ready());
+  origin_.Set("a", 1, 10);
+  MustOpen("/data/a");
+}
+
+TEST_F(NodeNames, OnlyWhoMayIsServed) {
+  AttachmentConfig config{.name = "mine", .origin = "memory://test"};
+  config.allow = *LocalAllow::Parse("uid:1000");
+  ASSERT_TRUE(world_.Run(node_->Attach(self(), config, {})));
+  origin_.Set("a", 1, 10);
+  const auto owner = gate_->AdmitLocal({.uid = 1000, .gid = 1});
+  const auto other = gate_->AdmitLocal({.uid = 1001, .gid = 1});
+  auto handle = world_.Run(node_->Open(owner, "/mine/a", {}, {}, nullptr));
+  ASSERT_TRUE(handle) << handle.error().ToString();
+  EXPECT_EQ(world_.Run(node_->Open(other, "/mine/a", {}, {}, nullptr)).error().code(),
+            Code::kPermissionDenied);
+  EXPECT_EQ(node_->TryOpen(other, "/mine/a")->error().code(), Code::kPermissionDenied);
+  EXPECT_EQ(world_.Run(node_->Read(other, *handle, 0, 10, {}, nullptr)).error().code(),
+            Code::kPermissionDenied);
+  EXPECT_EQ(world_.Run(node_->List(other, "/mine", {}, {}, nullptr)).error().code(),
+            Code::kPermissionDenied);
+  EXPECT_EQ(world_.Run(node_->Delete(other, "/mine/a", {}, {})).error().code(),
+            Code::kPermissionDenied);
+  EXPECT_TRUE(node_->Attachments(other).empty());
+  EXPECT_EQ(world_.Run(node_->Attach(owner, config, {})).error().code(), Code::kPermissionDenied);
+}
+
+}  // namespace
+}  // namespace forebay::node_testing
