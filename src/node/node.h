@@ -24,6 +24,8 @@
 
 namespace forebay {
 
+class NameCache;
+
 /// An object at one version, as its name resolved to it.
 struct ResolvedObject {
   std::shared_ptr<const Attachment> attachment;
@@ -148,6 +150,7 @@ class Node {
   Task<Result<Where>> Locate(Authenticated who, std::string path, Call call);
 
   Store& store();
+  NameCache& names();
   Gate& gate();
   Counters& counters();
   /// Ready to serve: attachments are known and the node is not closing.

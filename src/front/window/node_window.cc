@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace forebay {
@@ -13,13 +14,38 @@ constexpr ptrdiff_t kMaxWindowsAConnection = 64;
 
 }  // namespace
 
-NodeWindow::NodeWindow(Memory& memory, Store& store, window::WindowOptions options,
-                       MayRead may_read)
-    : may_read_(std::move(may_read)), windows_(memory, store, options) {}
+NodeWindow::Parts NodeWindow::PartsOf(Node& node) {
+  const auto find = [&node](const Authenticated& who, AttachmentId id) {
+    const auto all = node.Attachments(who);
+    const auto found = std::ranges::find(all, id, [](const auto& one) { return one->config.id; });
+    return found == all.end() ? nullptr : *found;
+  };
+  return {
+      .store = node.store(),
+      .names = node.names(),
+      .may_read = [&node, find](const Authenticated& who, AttachmentId id) -> Result<void> {
+        const auto attachment = find(who, id);
+        if (attachment == nullptr) {
+          return Fail(Code::kNotFound, fmt::format("there is no attachment {}", id));
+        }
+        return node.gate().Check(who, kRead, attachment->guarded());
+      },
+      .attached = [&node,
+                   find](AttachmentId id) { return find(node.gate().AdmitSelf(), id) != nullptr; }};
+}
+
+NodeWindow::NodeWindow(Memory& memory, Parts parts, window::WindowOptions options)
+    : parts_(std::move(parts)), windows_(memory, parts_.store, options) {
+  parts_.names.Watch(&windows_);
+}
+
+NodeWindow::~NodeWindow() {
+  parts_.names.Watch(nullptr);
+}
 
 Task<Result<WindowGrant>> NodeWindow::Open(Authenticated who, WindowSession session,
                                            uint64_t attachment_id, std::string request, Call) {
-  FB_CO_TRY(may_read_(who, attachment_id));
+  FB_CO_TRY(parts_.may_read(who, attachment_id));
   uint64_t pin_bytes = std::numeric_limits<uint64_t>::max();
   if (request.size() == sizeof pin_bytes) {
     pin_bytes = LoadFrom<uint64_t>(request.data());
@@ -41,12 +67,13 @@ Task<Result<WindowGrant>> NodeWindow::Open(Authenticated who, WindowSession sess
   FB_CO_ASSIGN(auto opened, windows_.Open(attachment_id, pin_bytes));
   WindowGrant grant{.descriptors = {opened->table_descriptor(), opened->page_descriptor()}};
   sessions_.emplace(Key{session, attachment_id}, std::move(opened));
+  if (told_.insert(attachment_id).second) parts_.names.TellAll(attachment_id);
   co_return std::move(grant);
 }
 
 Task<Result<WindowGrant>> NodeWindow::Segment(Authenticated who, WindowSession session,
                                               uint64_t attachment_id, uint32_t segment, Call) {
-  FB_CO_TRY(may_read_(who, attachment_id));
+  FB_CO_TRY(parts_.may_read(who, attachment_id));
   const auto open = sessions_.find({session, attachment_id});
   if (open == sessions_.end()) {
     co_return Fail(Code::kInvalidArgument,
@@ -70,6 +97,11 @@ Task<void> NodeWindow::Collect(Env& env, Counters& counters, CancelToken cancel)
     const window::LocalReads reads = windows_.Drain();
     counters.read.local_hits.Add(reads.hits);
     counters.read.local_bytes.Add(reads.bytes);
+    std::erase_if(told_, [this](AttachmentId attachment) {
+      if (parts_.attached(attachment)) return false;
+      windows_.Forget(attachment);
+      return true;
+    });
   }
 }
 

@@ -5,10 +5,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
+#include "src/core/names/name_cache.h"
 #include "src/front/native/window_host.h"
 #include "src/node/counters.h"
+#include "src/node/node.h"
 #include "src/runtime/env.h"
 #include "src/window/window_host.h"
 
@@ -23,8 +26,17 @@ class NodeWindow final : public WindowHost {
   /// Whether the caller may read the attachment now; kNotFound where there is none of that id.
   using MayRead = std::function<Result<void>(const Authenticated& who, AttachmentId attachment)>;
 
-  /// The store outlives it. `options` as window::WindowOptions::For makes them.
-  NodeWindow(Memory& memory, Store& store, window::WindowOptions options, MayRead may_read);
+  struct Parts {
+    Store& store;
+    NameCache& names;
+    MayRead may_read;
+    std::function<bool(AttachmentId)> attached;  // still
+  };
+  static Parts PartsOf(Node& node);
+
+  /// All parts outlive it. `options` as window::WindowOptions::For makes them.
+  NodeWindow(Memory& memory, Parts parts, window::WindowOptions options);
+  ~NodeWindow() override;
 
   Task<Result<WindowGrant>> Open(Authenticated who, WindowSession session, uint64_t attachment_id,
                                  std::string request, Call call) override;
@@ -32,11 +44,10 @@ class NodeWindow final : public WindowHost {
                                     uint64_t attachment_id, uint32_t segment, Call call) override;
   void Ended(WindowSession session) override;
 
-  /// For whoever knows names: the node publishes what it resolved, withdraws what changed before
-  /// the writer gets its answer, and forgets attachments that are detached.
   window::WindowHost& windows() { return windows_; }
 
-  /// Collects what clients have read and let go, until `cancel`. Run it beside the door.
+  /// Collects what clients have read and let go, and ends the windows of what was detached, until
+  /// `cancel`. Run it beside the door.
   Task<void> Collect(Env& env, Counters& counters, CancelToken cancel);
 
   size_t open_windows() const { return sessions_.size(); }
@@ -44,9 +55,10 @@ class NodeWindow final : public WindowHost {
  private:
   using Key = std::pair<WindowSession, AttachmentId>;
 
-  const MayRead may_read_;
+  const Parts parts_;
   window::WindowHost windows_;
   std::map<Key, std::unique_ptr<window::WindowSession>> sessions_;
+  std::set<AttachmentId> told_;  // whose names are in their windows
 };
 
 }  // namespace forebay

@@ -25,13 +25,18 @@ class NodeWindowTest : public testing::Test {
     window::WindowOptions options;
     options.table = {.block_bytes = 64 * kKiB, .max_block_bytes = 64 * kKiB, .block_lines = 256};
     options.client_pin_bytes = 512 * kKiB;
+    const auto may_read = [this](const Authenticated& who, AttachmentId id) -> Result<void> {
+      if (id != kClosed && id != kOpen) return Fail(Code::kNotFound, "none");
+      const LocalAllow allow = LocalAllow::Parse(id == kClosed ? "uid:5" : "").value();
+      return gate_->Check(who, kRead, {"name", allow});
+    };
     window_ = std::make_unique<NodeWindow>(
-        on_->env().memory, on_->store(), options,
-        [this](const Authenticated& who, AttachmentId attachment) -> Result<void> {
-          if (attachment != kClosed && attachment != kOpen) return Fail(Code::kNotFound, "none");
-          const LocalAllow allow = LocalAllow::Parse(attachment == kClosed ? "uid:5" : "").value();
-          return gate_->Check(who, kRead, {"name", allow});
-        });
+        on_->env().memory,
+        NodeWindow::Parts{.store = on_->store(),
+                          .names = names_,
+                          .may_read = may_read,
+                          .attached = [this](AttachmentId) { return attached_; }},
+        options);
   }
   Authenticated Caller(uint32_t uid = 1000) { return gate_->AdmitLocal({.uid = uid, .gid = uid}); }
   Result<WindowGrant> Open(WindowSession session, uint64_t attachment, std::string request = "") {
@@ -47,6 +52,8 @@ class NodeWindowTest : public testing::Test {
   store_testing::SilentLog silent_log_;
   std::unique_ptr<StoreOnLoop> on_;
   std::unique_ptr<Gate> gate_;
+  NameCache names_{kMiB};
+  bool attached_ = true;
   std::unique_ptr<NodeWindow> window_;
 };
 
@@ -114,6 +121,27 @@ TEST_F(NodeWindowTest, CountsWhatClientsRead) {
   on_->loop().Run(CollectFor(on_->env(), *window_, counters, std::chrono::milliseconds(120)));
   EXPECT_EQ(counters.read.local_hits.value(), 5u);
   EXPECT_EQ(counters.read.local_bytes.value(), 5000u);
+}
+
+TEST_F(NodeWindowTest, NamesAreThereUntilTheAttachmentIsNot) {
+  const KnownName known{.size = 7, .fresh_until_ns = 10};
+  names_.Learn(kOpen, "early", known, names_.Ask());
+  const auto grant = Open(1, kOpen);
+  ASSERT_TRUE(grant);
+  const auto reader =
+      window::WindowReader::Create(Map(grant->descriptors[0], MapAccess::kRead),
+                                   Map(grant->descriptors[1], MapAccess::kReadWrite))
+          .value();
+  names_.Learn(kOpen, "late", known, names_.Ask());
+  EXPECT_TRUE(reader->FindName("early", 0));
+  EXPECT_TRUE(reader->FindName("late", 0));
+  Counters counters;
+  on_->loop().Run(CollectFor(on_->env(), *window_, counters, std::chrono::milliseconds(120)));
+  EXPECT_TRUE(reader->FindName("late", 0));
+  attached_ = false;
+  on_->loop().Run(CollectFor(on_->env(), *window_, counters, std::chrono::milliseconds(120)));
+  EXPECT_FALSE(reader->FindName("early", 0));
+  EXPECT_FALSE(reader->FindName("late", 0));
 }
 
 }  // namespace
