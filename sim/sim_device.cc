@@ -18,6 +18,9 @@ uint64_t TotalSize(std::span<const Bytes> parts) {
   return total;
 }
 
+/// Of the clock that file systems stamp their files with.
+constexpr int64_t kFileTimeTickNanos = 4'000'000;
+
 int64_t TransferNanos(uint64_t bytes, uint64_t bytes_per_second) {
   return static_cast<int64_t>(static_cast<unsigned __int128>(bytes) * 1'000'000'000 /
                               bytes_per_second);
@@ -49,6 +52,7 @@ SimDevice::SimDevice(Node& node, std::string mount, const DiskOptions& options)
       prng_(node.world().SeedFor(mount_, node.id())),
       counts_(node.world().disk_counts()),
       used_(std::make_shared<uint64_t>(0)),
+      numbers_(std::make_shared<InodeNumbers>()),
       names_(mount_, NewInode(true)) {}
 
 Instant SimDevice::now() const {
@@ -56,10 +60,21 @@ Instant SimDevice::now() const {
 }
 
 InodeRef SimDevice::NewInode(bool directory) {
-  auto inode = std::make_shared<Inode>();
+  auto inode = std::make_shared<Inode>(numbers_);
   inode->directory = directory;
   inode->used_bytes = used_;
+  TouchContents(*inode);
   return inode;
+}
+
+void SimDevice::TouchContents(Inode& inode) {
+  TouchName(inode);
+  inode.mtime_ns = inode.ctime_ns;
+}
+
+void SimDevice::TouchName(Inode& inode) {
+  const int64_t wall = node_.world().options().wall_start_ns + now().ns + node_.wall_skew().count();
+  inode.ctime_ns = wall - wall % kFileTimeTickNanos;
 }
 
 Instant SimDevice::Admit(DiskOp op, uint64_t bytes) {
@@ -131,6 +146,7 @@ bool SimDevice::Write(Inode& inode, uint64_t offset, std::span<const Bytes> part
   ++full.possible;
   *used_ += growth;
   inode.image.Write(offset, parts);
+  TouchContents(inode);
   RotSome(inode, offset, size);
   return true;
 }
@@ -166,6 +182,7 @@ bool SimDevice::Resize(Inode& inode, uint64_t size, bool preallocate) {
   }
   ++full.possible;
   inode.image.Resize(size, preallocate);
+  TouchContents(inode);
   *used_ += inode.image.allocated_bytes() - before;
   return true;
 }
@@ -186,7 +203,9 @@ void SimDevice::Crash(bool power) {
   }
   // Only names hold files now; the dead still have theirs open, but in the old count.
   used_ = std::make_shared<uint64_t>(0);
+  for (const auto& [path, inode] : names_.all()) inode->links = 0;
   for (const auto& [path, inode] : names_.all()) {
+    ++inode->links;
     inode->locked_by = nullptr;
     if (power) AddToReport(inode->image.Crash(prng_, options_.crash));
     if (inode->used_bytes != used_) {

@@ -61,6 +61,9 @@ class SimDevice {
 
   SimNames& names() { return names_; }
   InodeRef NewInode(bool directory);
+  /// The contents changed just now; or only a name or a time of it did.
+  void TouchContents(Inode& inode);
+  void TouchName(Inode& inode);
   /// When an operation begun now is done.
   Instant Admit(DiskOp op, uint64_t bytes);
   /// A moment between now and `done`, by chance.
@@ -92,6 +95,7 @@ class SimDevice {
   Prng prng_;
   DiskCounts& counts_;
   std::shared_ptr<uint64_t> used_;
+  std::shared_ptr<InodeNumbers> numbers_;
   SimNames names_;
   std::vector<int64_t> channels_;  // busy until
   int64_t pipe_until_ = 0;

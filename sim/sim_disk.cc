@@ -61,6 +61,31 @@ Result<void> CheckAligned(const SimFile& file, uint64_t offset, Bytes part) {
                   address % kDiskAlignment == 0 ? "aligned" : "not aligned", kDiskAlignment));
 }
 
+class SimDirectory final : public Directory {
+ public:
+  SimDirectory(SimDevice& on, std::string at, std::vector<std::string> found)
+      : device(on), path(std::move(at)), names(std::move(found)) {
+    // In an order that is nobody's friend, as on a real disk.
+    std::ranges::sort(names, {},
+                      [](const std::string& name) { return HashBytes(AsBytes(name), 7); });
+  }
+  SimDevice& device;
+  const std::string path;
+  std::vector<std::string> names;
+  size_t next = 0;
+};
+
+FileInfo InfoOf(const Inode& inode) {
+  return FileInfo{.size_bytes = inode.image.size_bytes(),
+                  .allocated_bytes = inode.image.allocated_bytes(),
+                  .directory = inode.directory,
+                  .regular = !inode.directory,
+                  .inode = inode.number,
+                  .links = inode.links,
+                  .mtime_ns = inode.mtime_ns,
+                  .ctime_ns = inode.ctime_ns};
+}
+
 uint64_t HashOf(std::span<const Bytes> parts) {
   uint64_t hash = 0;
   for (const Bytes part : parts) hash = HashBytes(part, hash).lo;
@@ -96,6 +121,7 @@ Result<InodeRef> SimDisk::FindOrMake(SimDevice& device, const std::string& path,
     FB_TRY(FindDirectory(device, ParentPath(path)));
     inode = device.NewInode(false);
     device.names().Link(path, inode);
+    device.TouchContents(*device.Find(ParentPath(path)));
     return inode;
   }
   if (options.create && options.exclusive) {
@@ -200,9 +226,25 @@ Task<Result<FileInfo>> SimDisk::Stat(std::string path) {
   FB_CO_TRY(co_await NameOperation(device, path));
   const InodeRef inode = device.Find(path);
   if (inode == nullptr) co_return Fail(Code::kNotFound, path + ": no such file or directory");
-  co_return FileInfo{.size_bytes = inode->image.size_bytes(),
-                     .allocated_bytes = inode->image.allocated_bytes(),
-                     .directory = inode->directory};
+  co_return InfoOf(*inode);
+}
+
+Task<Result<std::vector<Result<FileInfo>>>> SimDisk::StatMany(std::vector<std::string> paths) {
+  std::vector<Result<FileInfo>> infos;
+  for (std::string& path : paths) {
+    infos.push_back(co_await Stat(std::move(path)));
+    if (!infos.back() && infos.back().error().code() == Code::kCancelled) {
+      co_return Fail(infos.back().error());
+    }
+  }
+  co_return infos;
+}
+
+Task<Result<FileInfo>> SimDisk::StatOpen(File& file) {
+  FB_CO_TRY(process_.CheckAlive());
+  auto& sim = static_cast<SimFile&>(file);
+  FB_CO_TRY(co_await NameOperation(sim.device(), sim.path()));
+  co_return InfoOf(sim.inode());
 }
 
 Task<Result<SpaceInfo>> SimDisk::Space(std::string directory) {
@@ -222,6 +264,28 @@ Task<Result<std::vector<std::string>>> SimDisk::List(std::string directory) {
   co_return device.names().ChildrenOf(directory);
 }
 
+Task<Result<std::shared_ptr<Directory>>> SimDisk::OpenDirectory(std::string path) {
+  FB_CO_ASSIGN(auto names, co_await List(path));
+  path = NormalPath(path);
+  SimDevice& device = DeviceOf(path);
+  co_return std::make_shared<SimDirectory>(device, std::move(path), std::move(names));
+}
+
+Task<Result<std::vector<DirectoryEntry>>> SimDisk::ReadDirectory(Directory& directory,
+                                                                 size_t most) {
+  FB_CO_TRY(process_.CheckAlive());
+  auto& sim = static_cast<SimDirectory&>(directory);
+  FB_CO_TRY(co_await NameOperation(sim.device, sim.path));
+  std::vector<DirectoryEntry> entries;
+  for (; entries.size() < most && sim.next < sim.names.size(); ++sim.next) {
+    const std::string& name = sim.names[sim.next];
+    const InodeRef inode = sim.device.Find(NormalPath(sim.path + "/" + name));
+    if (inode == nullptr) continue;  // removed since
+    entries.push_back({.name = name, .directory = inode->directory, .regular = !inode->directory});
+  }
+  co_return entries;
+}
+
 Task<Result<void>> SimDisk::MakeDirectory(std::string path) {
   path = NormalPath(path);
   SimDevice& device = DeviceOf(path);
@@ -232,6 +296,7 @@ Task<Result<void>> SimDisk::MakeDirectory(std::string path) {
       const InodeRef there = device.Find(part);
       if (there == nullptr) {
         device.names().Link(part, device.NewInode(true));
+        if (const InodeRef parent = device.Find(ParentPath(part))) device.TouchContents(*parent);
       } else if (!there->directory) {
         co_return Fail(Code::kInvalidArgument, part + ": is there and is not a directory");
       }
@@ -241,6 +306,14 @@ Task<Result<void>> SimDisk::MakeDirectory(std::string path) {
 }
 
 Task<Result<void>> SimDisk::Rename(std::string from, std::string to) {
+  return RenameTo(std::move(from), std::move(to), false);
+}
+
+Task<Result<void>> SimDisk::RenameExclusive(std::string from, std::string to) {
+  return RenameTo(std::move(from), std::move(to), true);
+}
+
+Task<Result<void>> SimDisk::RenameTo(std::string from, std::string to, bool exclusive) {
   from = NormalPath(from);
   to = NormalPath(to);
   SimDevice& device = DeviceOf(from);
@@ -251,11 +324,22 @@ Task<Result<void>> SimDisk::Rename(std::string from, std::string to) {
     co_return Fail(Code::kUnsupported, from + " and " + to + " are on different disks");
   }
   const InodeRef target = device.Find(to);
-  if (inode->directory || (target != nullptr && target->directory)) {
+  if (target != nullptr && exclusive) {
+    co_return Fail(Code::kAlreadyExists, to + ": is there already");
+  }
+  if (inode->directory) {
     co_return Fail(Code::kUnsupported, from + ": directories are not renamed here");
   }
-  FB_CO_TRY(FindDirectory(device, ParentPath(to)));
-  if (inode != target) device.names().Rename(from, to);
+  if (target != nullptr && target->directory) {
+    co_return Fail(Code::kInvalidArgument, to + ": is a directory");
+  }
+  FB_CO_ASSIGN(const InodeRef into, FindDirectory(device, ParentPath(to)));
+  if (inode == target) co_return Result<void>();
+  device.names().Rename(from, to);
+  if (target != nullptr) device.TouchName(*target);
+  device.TouchName(*inode);
+  device.TouchContents(*into);
+  if (const InodeRef parent = device.Find(ParentPath(from))) device.TouchContents(*parent);
   co_return Result<void>();
 }
 
@@ -269,6 +353,8 @@ Task<Result<void>> SimDisk::Remove(std::string path) {
       path == device.mount() || (inode->directory && !device.names().ChildrenOf(path).empty());
   if (busy) co_return Fail(Code::kInvalidArgument, path + ": the directory is not empty");
   device.names().Unlink(path);
+  device.TouchName(*inode);
+  if (const InodeRef parent = device.Find(ParentPath(path))) device.TouchContents(*parent);
   co_return Result<void>();
 }
 

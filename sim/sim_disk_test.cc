@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -144,6 +145,63 @@ Task<void> NameChecks(Disk& disk) {
 
 TEST_F(SimDiskTest, NamesFollowPosix) {
   world.Run(NameChecks(disk()));
+}
+
+Task<void> FileInfoChecks(Disk& disk, Clock& clock) {
+  EXPECT_TRUE(co_await Put(disk, "/f", 0, "old"));
+  EXPECT_TRUE(co_await Put(disk, "/g", 0, "newer"));
+  auto file = (co_await disk.Open("/f", {})).value();
+  const FileInfo before = (co_await disk.StatOpen(*file)).value();
+  EXPECT_TRUE(before.regular && before.links == 1 && before.size_bytes == 3);
+  EXPECT_LE(before.mtime_ns, clock.WallNanos());
+  EXPECT_EQ(before.mtime_ns % 4'000'000, 0);
+  (void)co_await clock.Sleep(milliseconds(10));
+  EXPECT_TRUE(co_await disk.Rename("/g", "/f"));
+  const FileInfo after = (co_await disk.StatOpen(*file)).value();
+  EXPECT_TRUE(after.links == 0 && after.inode == before.inode && after.size_bytes == 3);
+  EXPECT_EQ(after.mtime_ns, before.mtime_ns);
+  EXPECT_GT(after.ctime_ns, before.ctime_ns);
+  EXPECT_NE((co_await disk.Stat("/f")).value().inode, before.inode);
+  // A number that nothing holds is another file's soon.
+  file.reset();
+  EXPECT_TRUE(co_await disk.SyncDirectory("/"));
+  EXPECT_TRUE(co_await Put(disk, "/h", 0, "next"));
+  EXPECT_EQ((co_await disk.Stat("/h")).value().inode, before.inode);
+  const auto infos = (co_await disk.StatMany({"/h", "/none"})).value();
+  EXPECT_EQ(infos[0]->size_bytes, 4u);
+  EXPECT_EQ(CodeOf(infos[1]), Code::kNotFound);
+}
+
+TEST_F(SimDiskTest, FilesHaveNumbersAndTimes) {
+  world.Run(FileInfoChecks(disk(), node.env().clock));
+}
+
+Task<void> DirectoryChecks(Disk& disk) {
+  EXPECT_TRUE(co_await disk.MakeDirectory("/d/sub"));
+  for (const char* name : {"/d/a", "/d/b", "/d/c"}) EXPECT_TRUE(co_await Put(disk, name, 0, "x"));
+  const auto directory = (co_await disk.OpenDirectory("/d")).value();
+  std::vector<std::string> names;
+  for (;;) {
+    const auto batch = (co_await disk.ReadDirectory(*directory, 2)).value();
+    EXPECT_LE(batch.size(), 2u);
+    if (batch.empty()) break;
+    for (const DirectoryEntry& entry : batch) {
+      EXPECT_EQ(entry.directory, entry.name == "sub");
+      EXPECT_EQ(entry.regular, entry.name != "sub");
+      names.push_back(entry.name);
+    }
+  }
+  std::ranges::sort(names);
+  EXPECT_EQ(names, (std::vector<std::string>{"a", "b", "c", "sub"}));
+  EXPECT_EQ(CodeOf(co_await disk.OpenDirectory("/none")), Code::kNotFound);
+  EXPECT_EQ(CodeOf(co_await disk.OpenDirectory("/d/a")), Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf(co_await disk.RenameExclusive("/d/a", "/d/b")), Code::kAlreadyExists);
+  EXPECT_TRUE(co_await disk.RenameExclusive("/d/a", "/d/e"));
+  EXPECT_EQ(CodeOf(co_await disk.Rename("/d/b", "/d/sub")), Code::kInvalidArgument);
+}
+
+TEST_F(SimDiskTest, DirectoriesAreReadInBatchesAndNamesTakenOnce) {
+  world.Run(DirectoryChecks(disk()));
 }
 
 Task<void> SpaceChecks(Disk& disk) {

@@ -228,7 +228,7 @@ TEST(SimFileImage, WhatNobodySyncsIsBounded) {
 }
 
 InodeRef NewInode(std::shared_ptr<uint64_t> used) {
-  auto inode = std::make_shared<Inode>();
+  auto inode = std::make_shared<Inode>(std::make_shared<InodeNumbers>());
   inode->used_bytes = std::move(used);
   return inode;
 }

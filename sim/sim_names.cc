@@ -4,6 +4,11 @@
 
 namespace forebay::sim {
 
+uint64_t InodeNumbers::Take() {
+  if (free_.empty()) return next_++;
+  return free_.extract(free_.begin()).value();
+}
+
 std::string NormalPath(std::string_view path) {
   std::string normal;
   while (!path.empty()) {
@@ -23,6 +28,7 @@ std::string ParentPath(std::string_view path) {
 SimNames::SimNames(const std::string& root_path, InodeRef root) : root_(root_path) {
   root->directory = true;
   root->Hold();
+  ++root->links;
   current_.emplace(root_, root);
   durable_.emplace(root_, root);
 }
@@ -34,17 +40,22 @@ InodeRef SimNames::Find(const std::string& path) const {
 
 void SimNames::Link(const std::string& path, InodeRef inode) {
   inode->Hold();
+  ++inode->links;
   Apply(current_, between_.emplace_back("", path, std::move(inode)));
 }
 
 void SimNames::Unlink(const std::string& path) {
   const Change& change = between_.emplace_back(path, "", Find(path));
   Apply(current_, change);
+  --change.inode->links;
   change.inode->Release();
 }
 
 void SimNames::Rename(const std::string& from, const std::string& to) {
-  if (const InodeRef replaced = Find(to)) replaced->Release();
+  if (const InodeRef replaced = Find(to)) {
+    --replaced->links;
+    replaced->Release();
+  }
   Apply(current_, between_.emplace_back(from, to, Find(from)));
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,9 +15,23 @@
 
 namespace forebay::sim {
 
+/// The numbers of files: the lowest that nothing holds any more is given out next, as file systems
+/// do, so that whoever takes a number for a file finds out.
+class InodeNumbers {
+ public:
+  uint64_t Take();
+  void GiveBack(uint64_t number) { free_.insert(number); }
+
+ private:
+  uint64_t next_ = 2;
+  std::set<uint64_t> free_;
+};
+
 /// A file without its names.
 struct Inode {
-  Inode() = default;
+  explicit Inode(std::shared_ptr<InodeNumbers> from)
+      : numbers(std::move(from)), number(numbers->Take()) {}
+  ~Inode() { numbers->GiveBack(number); }
   Inode(const Inode&) = delete;
   Inode& operator=(const Inode&) = delete;
 
@@ -29,8 +44,13 @@ struct Inode {
     if (--holds == 0) *used_bytes -= image.allocated_bytes();
   }
 
+  const std::shared_ptr<InodeNumbers> numbers;
+  const uint64_t number;
   bool directory = false;
   uint32_t holds = 0;
+  uint32_t links = 0;
+  int64_t mtime_ns = 0;
+  int64_t ctime_ns = 0;
   SimFileImage image;
   RangeSet bad;                          // answers EIO for ever
   const void* locked_by = nullptr;       // the open file that holds the lock

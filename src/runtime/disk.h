@@ -34,10 +34,29 @@ struct OpenOptions {
   bool lock = false;  // hold it against other processes until closed; kInUse if another holds it
 };
 
+/// An open directory that is being read. Used from the loop that opened it.
+class Directory {
+ public:
+  virtual ~Directory() = default;
+};
+
+/// A symbolic link counts as what it points to.
+struct DirectoryEntry {
+  std::string name;
+  bool directory = false;
+  bool regular = false;  // neither: a device, a pipe, a link to nothing
+};
+
 struct FileInfo {
   uint64_t size_bytes = 0;
   uint64_t allocated_bytes = 0;
   bool directory = false;
+  bool regular = false;
+  uint64_t inode = 0;  // another file's may have it once no name and no open file holds this one
+  uint64_t links = 0;  // names; 0 of an open file that was removed or replaced
+  // Since 1970, by the file system's own clock, which may tick only every few milliseconds.
+  int64_t mtime_ns = 0;  // of the contents; anybody may set it
+  int64_t ctime_ns = 0;  // of anything: contents, names, mtime
 };
 
 struct SpaceInfo {
@@ -71,12 +90,26 @@ class Disk {
   virtual Task<Result<void>> Resize(File& file, uint64_t size, bool preallocate) = 0;
 
   virtual Task<Result<FileInfo>> Stat(std::string path) = 0;
+  /// Of many paths at the cost of one: an answer for each.
+  virtual Task<Result<std::vector<Result<FileInfo>>>> StatMany(std::vector<std::string> paths) = 0;
+  /// Of an open file, whatever its name has come to mean.
+  virtual Task<Result<FileInfo>> StatOpen(File& file) = 0;
   virtual Task<Result<SpaceInfo>> Space(std::string directory) = 0;
   /// Names within the directory, sorted, without "." and "..".
   virtual Task<Result<std::vector<std::string>>> List(std::string directory) = 0;
+  /// The same for directories of any size: what they hold, batch by batch and in no order. Names
+  /// that come or go meanwhile may or may not be told.
+  virtual Task<Result<std::shared_ptr<Directory>>> OpenDirectory(std::string path) = 0;
+  /// At most `most` (at least 1) further entries; none at the end.
+  virtual Task<Result<std::vector<DirectoryEntry>>> ReadDirectory(Directory& directory,
+                                                                  size_t most) = 0;
   /// Makes the directory and its parents; fine if it is there.
   virtual Task<Result<void>> MakeDirectory(std::string path) = 0;
+  /// Replaces what file has the name `to`.
   virtual Task<Result<void>> Rename(std::string from, std::string to) = 0;
+  /// kAlreadyExists, and nothing happens, where the name `to` is taken: decided by the file system,
+  /// so that it holds among all processes.
+  virtual Task<Result<void>> RenameExclusive(std::string from, std::string to) = 0;
   virtual Task<Result<void>> Remove(std::string path) = 0;
   /// Makes the creation, renaming and removal of names within the directory durable.
   virtual Task<Result<void>> SyncDirectory(std::string path) = 0;

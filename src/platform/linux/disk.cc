@@ -118,6 +118,19 @@ Task<Result<FileInfo>> LinuxDisk::Stat(std::string path) {
   co_return co_await RunBlocking(reactor_, [&] { return StatFile(path); });
 }
 
+Task<Result<std::vector<Result<FileInfo>>>> LinuxDisk::StatMany(std::vector<std::string> paths) {
+  co_return co_await RunBlocking(reactor_, [&] {
+    std::vector<Result<FileInfo>> infos;
+    infos.reserve(paths.size());
+    for (const std::string& path : paths) infos.push_back(StatFile(path));
+    return infos;
+  });
+}
+
+Task<Result<FileInfo>> LinuxDisk::StatOpen(File& file) {
+  co_return co_await RunBlocking(reactor_, [&] { return StatOpenFile(Posix(file)); });
+}
+
 Task<Result<SpaceInfo>> LinuxDisk::Space(std::string directory) {
   co_return co_await RunBlocking(reactor_, [&] { return SpaceOf(directory); });
 }
@@ -126,12 +139,26 @@ Task<Result<std::vector<std::string>>> LinuxDisk::List(std::string directory) {
   co_return co_await RunBlocking(reactor_, [&] { return ListDirectory(directory); });
 }
 
+Task<Result<std::shared_ptr<Directory>>> LinuxDisk::OpenDirectory(std::string path) {
+  co_return co_await RunBlocking(reactor_, [&] { return OpenDirectoryAt(path); });
+}
+
+Task<Result<std::vector<DirectoryEntry>>> LinuxDisk::ReadDirectory(Directory& directory,
+                                                                   size_t most) {
+  auto& posix = static_cast<PosixDirectory&>(directory);
+  co_return co_await RunBlocking(reactor_, [&] { return ReadEntries(posix, most); });
+}
+
 Task<Result<void>> LinuxDisk::MakeDirectory(std::string path) {
   co_return co_await RunBlocking(reactor_, [&] { return MakeDirectories(path); });
 }
 
 Task<Result<void>> LinuxDisk::Rename(std::string from, std::string to) {
   co_return co_await RunBlocking(reactor_, [&] { return RenameFile(from, to); });
+}
+
+Task<Result<void>> LinuxDisk::RenameExclusive(std::string from, std::string to) {
+  co_return co_await RunBlocking(reactor_, [&] { return RenameFileExclusive(from, to); });
 }
 
 Task<Result<void>> LinuxDisk::Remove(std::string path) {

@@ -17,10 +17,16 @@ class LinuxDisk final : public Disk {
   Task<Result<void>> Sync(File& file) override;
   Task<Result<void>> Resize(File& file, uint64_t size, bool preallocate) override;
   Task<Result<FileInfo>> Stat(std::string path) override;
+  Task<Result<std::vector<Result<FileInfo>>>> StatMany(std::vector<std::string> paths) override;
+  Task<Result<FileInfo>> StatOpen(File& file) override;
   Task<Result<SpaceInfo>> Space(std::string directory) override;
   Task<Result<std::vector<std::string>>> List(std::string directory) override;
+  Task<Result<std::shared_ptr<Directory>>> OpenDirectory(std::string path) override;
+  Task<Result<std::vector<DirectoryEntry>>> ReadDirectory(Directory& directory,
+                                                          size_t most) override;
   Task<Result<void>> MakeDirectory(std::string path) override;
   Task<Result<void>> Rename(std::string from, std::string to) override;
+  Task<Result<void>> RenameExclusive(std::string from, std::string to) override;
   Task<Result<void>> Remove(std::string path) override;
   Task<Result<void>> SyncDirectory(std::string path) override;
 

@@ -184,6 +184,85 @@ TEST_P(DiskOnBoth, NamesAreMadeListedMovedAndRemoved) {
             Code::kInvalidArgument);
 }
 
+TEST_P(DiskOnBoth, AnOpenFileIsToldApartFromWhatItsNameMeans) {
+  Disk& disk = env().disk;
+  ASSERT_TRUE(Write(*Open(PathOf("f"), kNew), 0, AsBytes("old")));
+  ASSERT_TRUE(Write(*Open(PathOf("g"), kNew), 0, AsBytes("newer")));
+  const auto file = Open(PathOf("f"), {});
+  const FileInfo before = *loop_->Run(disk.StatOpen(*file));
+  EXPECT_TRUE(before.regular && !before.directory);
+  EXPECT_EQ(before.size_bytes, 3u);
+  EXPECT_EQ(before.links, 1u);
+  EXPECT_EQ(before.inode, loop_->Run(disk.Stat(PathOf("f")))->inode);
+  EXPECT_GT(before.mtime_ns, 1'700'000'000'000'000'000);
+  EXPECT_EQ(before.mtime_ns, before.ctime_ns);
+  ASSERT_TRUE(loop_->Run(disk.Rename(PathOf("g"), PathOf("f"))));
+  const FileInfo after = *loop_->Run(disk.StatOpen(*file));
+  EXPECT_EQ(after.links, 0u);
+  EXPECT_EQ(after.inode, before.inode);
+  EXPECT_EQ(after.mtime_ns, before.mtime_ns);
+  EXPECT_EQ(loop_->Run(disk.Stat(PathOf("f")))->size_bytes, 5u);
+  EXPECT_NE(loop_->Run(disk.Stat(PathOf("f")))->inode, before.inode);
+}
+
+TEST_P(DiskOnBoth, ManyPathsAreLookedAtAtOnce) {
+  ASSERT_TRUE(Write(*Open(PathOf("f"), kNew), 0, AsBytes("four")));
+  const auto infos =
+      loop_->Run(env().disk.StatMany({PathOf("f"), PathOf("none"), PathOf("f/x"), directory_}));
+  ASSERT_TRUE(infos && infos->size() == 4);
+  EXPECT_EQ((*infos)[0]->size_bytes, 4u);
+  EXPECT_EQ((*infos)[1].error().code(), Code::kNotFound);
+  EXPECT_EQ((*infos)[2].error().code(), Code::kInvalidArgument);
+  EXPECT_TRUE((*infos)[3]->directory);
+}
+
+TEST_P(DiskOnBoth, ADirectoryIsReadInBatches) {
+  Disk& disk = env().disk;
+  std::vector<std::string> want;
+  for (int i = 0; i < 50; ++i) Open(PathOf(want.emplace_back("f" + std::to_string(i))), kNew);
+  ASSERT_TRUE(loop_->Run(disk.MakeDirectory(PathOf(want.emplace_back("d")))));
+  ASSERT_EQ(symlink("d", PathOf(want.emplace_back("to_d")).c_str()), 0);
+  ASSERT_EQ(symlink("f1", PathOf(want.emplace_back("to_f")).c_str()), 0);
+  ASSERT_EQ(symlink("none", PathOf(want.emplace_back("to_none")).c_str()), 0);
+  ASSERT_EQ(mkfifo(PathOf(want.emplace_back("pipe")).c_str(), 0600), 0);
+  const auto directory = *loop_->Run(disk.OpenDirectory(directory_));
+  std::vector<std::string> names;
+  for (;;) {
+    const auto batch = *loop_->Run(disk.ReadDirectory(*directory, 7));
+    ASSERT_LE(batch.size(), 7u);
+    if (batch.empty()) break;
+    for (const DirectoryEntry& entry : batch) {
+      EXPECT_EQ(entry.directory, entry.name == "d" || entry.name == "to_d") << entry.name;
+      EXPECT_EQ(entry.regular, entry.name.starts_with("f") || entry.name == "to_f") << entry.name;
+      names.push_back(entry.name);
+    }
+  }
+  std::ranges::sort(names);
+  std::ranges::sort(want);
+  EXPECT_EQ(names, want);
+  EXPECT_EQ(loop_->Run(disk.OpenDirectory(PathOf("none"))).error().code(), Code::kNotFound);
+  EXPECT_EQ(loop_->Run(disk.OpenDirectory(PathOf("f1"))).error().code(), Code::kInvalidArgument);
+}
+
+TEST_P(DiskOnBoth, APipeWithoutAWriterHoldsNobodyUp) {
+  ASSERT_EQ(mkfifo(PathOf("pipe").c_str(), 0600), 0);
+  const auto pipe = Open(PathOf("pipe"), {});
+  EXPECT_FALSE(loop_->Run(env().disk.StatOpen(*pipe))->regular);
+}
+
+TEST_P(DiskOnBoth, AnExclusiveRenameReplacesNothing) {
+  Disk& disk = env().disk;
+  ASSERT_TRUE(Write(*Open(PathOf("f"), kNew), 0, AsBytes("f")));
+  ASSERT_TRUE(Write(*Open(PathOf("g"), kNew), 0, AsBytes("gg")));
+  EXPECT_EQ(loop_->Run(disk.RenameExclusive(PathOf("g"), PathOf("f"))).error().code(),
+            Code::kAlreadyExists);
+  EXPECT_EQ(loop_->Run(disk.Stat(PathOf("f")))->size_bytes, 1u);
+  EXPECT_TRUE(loop_->Run(disk.RenameExclusive(PathOf("g"), PathOf("h"))));
+  EXPECT_EQ(loop_->Run(disk.Stat(PathOf("g"))).error().code(), Code::kNotFound);
+  EXPECT_EQ(loop_->Run(disk.RenameExclusive(PathOf("g"), PathOf("i"))).error().code(),
+            Code::kNotFound);
+}
+
 Task<void> ReadOne(Env& env, File& file, uint64_t offset, int* right) {
   std::byte page[512];
   const auto read = co_await env.disk.Read(file, offset, page);

@@ -1,7 +1,10 @@
 #include "src/platform/linux/log.h"
 
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include <string>
 
 namespace forebay {
 namespace {
@@ -20,27 +23,53 @@ spdlog::level::level_enum LevelOf(LogLevel level) {
   return spdlog::level::err;
 }
 
+/// Names of objects may contain anything: a line end in one must not look like another event, nor
+/// an escape reach a terminal.
+std::string OneLine(std::string_view text, bool json) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\u{:04x}", byte);
+    } else {
+      if (json && (c == '"' || c == '\\')) out += '\\';
+      out += c;
+    }
+  }
+  return out;
+}
+
 class StderrLog final : public Log {
  public:
-  explicit StderrLog(LogLevel level)
-      : logger_("forebay", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
-    logger_.set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %L %v");
+  StderrLog(LogLevel level, LogFormat format)
+      : json_(format == LogFormat::kJson),
+        logger_("forebay", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
+    logger_.set_pattern(json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})"
+                              : "%Y-%m-%dT%H:%M:%S.%e%z %L %v");
     logger_.set_level(LevelOf(level));
     logger_.flush_on(spdlog::level::warn);
   }
 
   void Write(LogLevel level, std::string_view part, std::string_view text) override {
-    logger_.log(LevelOf(level), "{}: {}", part, text);
+    if (!logger_.should_log(LevelOf(level))) return;
+    if (json_) {
+      logger_.log(LevelOf(level), R"("part":"{}","text":"{}")", OneLine(part, true),
+                  OneLine(text, true));
+    } else {
+      logger_.log(LevelOf(level), "{}: {}", part, OneLine(text, false));
+    }
   }
 
  private:
+  const bool json_;
   spdlog::logger logger_;
 };
 
 }  // namespace
 
-std::unique_ptr<Log> MakeStderrLog(LogLevel level) {
-  return std::make_unique<StderrLog>(level);
+std::unique_ptr<Log> MakeStderrLog(LogLevel level, LogFormat format) {
+  return std::make_unique<StderrLog>(level, format);
 }
 
 }  // namespace forebay

@@ -1,6 +1,5 @@
 #include "src/platform/linux/posix_files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -10,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 #include "src/base/units.h"
 #include "src/platform/linux/errors.h"
@@ -26,7 +26,9 @@ std::unexpected<Error> FailErrno(std::string_view verb, std::string_view path) {
 }
 
 int OpenFlags(const OpenOptions& options) {
-  int flags = O_CLOEXEC | (options.write ? O_RDWR : O_RDONLY);
+  int flags = O_CLOEXEC | O_NOCTTY | (options.write ? O_RDWR : O_RDONLY);
+  // Or the open of a pipe that nobody writes to would hold a thread of the pool for ever.
+  if (!options.write) flags |= O_NONBLOCK;
   if (options.create) flags |= O_CREAT;
   if (options.create && options.exclusive) flags |= O_EXCL;
   if (options.direct) flags |= O_DIRECT;
@@ -41,14 +43,48 @@ Result<void> Lock(int fd, const std::string& path) {
   return FailErrno("lock", path);
 }
 
+int64_t NanosOf(const timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+FileInfo InfoOf(const struct stat& info) {
+  return FileInfo{.size_bytes = static_cast<uint64_t>(info.st_size),
+                  .allocated_bytes = static_cast<uint64_t>(info.st_blocks) * kStatBlock,
+                  .directory = S_ISDIR(info.st_mode),
+                  .regular = S_ISREG(info.st_mode),
+                  .inode = info.st_ino,
+                  .links = info.st_nlink,
+                  .mtime_ns = NanosOf(info.st_mtim),
+                  .ctime_ns = NanosOf(info.st_ctim)};
+}
+
+DirectoryEntry EntryOf(DIR* dir, const dirent& entry) {
+  unsigned char type = entry.d_type;
+  if (type == DT_LNK || type == DT_UNKNOWN) {
+    struct stat info{};
+    const bool there = fstatat(dirfd(dir), entry.d_name, &info, 0) == 0;
+    type = there ? static_cast<unsigned char>(IFTODT(info.st_mode)) : DT_UNKNOWN;
+  }
+  return {.name = entry.d_name, .directory = type == DT_DIR, .regular = type == DT_REG};
+}
+
+bool IsSelfOrParent(std::string_view name) {
+  return name == "." || name == "..";
+}
+
 }  // namespace
 
 PosixFile::~PosixFile() {
   close(fd_);
 }
 
+PosixDirectory::~PosixDirectory() {
+  closedir(dir_);
+}
+
 Result<std::shared_ptr<File>> OpenFile(const std::string& path, const OpenOptions& options) {
-  const int fd = open(path.c_str(), OpenFlags(options), kFileMode);
+  const int flags = OpenFlags(options);
+  const int fd = open(path.c_str(), flags, kFileMode);
   if (fd < 0) {
     if (options.direct && errno == EINVAL) {
       return Fail(Code::kUnsupported,
@@ -57,6 +93,9 @@ Result<std::shared_ptr<File>> OpenFile(const std::string& path, const OpenOption
     return FailErrno("open", path);
   }
   auto file = std::make_shared<PosixFile>(fd, path, options.direct);
+  if ((flags & O_NONBLOCK) != 0 && fcntl(fd, F_SETFL, flags & O_DIRECT) != 0) {
+    return FailErrno("open", path);
+  }
   if (options.lock) FB_TRY(Lock(fd, path));
   // After the lock: nobody may empty a file that another process is using.
   if (options.truncate && ftruncate(fd, 0) != 0) return FailErrno("truncate", path);
@@ -83,9 +122,13 @@ Result<void> ResizeFile(const PosixFile& file, uint64_t size, bool preallocate) 
 Result<FileInfo> StatFile(const std::string& path) {
   struct stat info{};
   if (stat(path.c_str(), &info) != 0) return FailErrno("stat", path);
-  return FileInfo{.size_bytes = static_cast<uint64_t>(info.st_size),
-                  .allocated_bytes = static_cast<uint64_t>(info.st_blocks) * kStatBlock,
-                  .directory = S_ISDIR(info.st_mode)};
+  return InfoOf(info);
+}
+
+Result<FileInfo> StatOpenFile(const PosixFile& file) {
+  struct stat info{};
+  if (fstat(file.fd(), &info) != 0) return FailErrno("stat", file.path());
+  return InfoOf(info);
 }
 
 Result<SpaceInfo> SpaceOf(const std::string& directory) {
@@ -104,12 +147,31 @@ Result<std::vector<std::string>> ListDirectory(const std::string& directory) {
     errno = 0;
     const dirent* entry = readdir(dir.get());
     if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+    if (!IsSelfOrParent(entry->d_name)) names.emplace_back(entry->d_name);
   }
   if (errno != 0) return FailErrno("list", directory);
   std::ranges::sort(names);
   return names;
+}
+
+Result<std::shared_ptr<Directory>> OpenDirectoryAt(const std::string& path) {
+  DIR* dir = opendir(path.c_str());
+  if (dir == nullptr) return FailErrno("list", path);
+  return std::make_shared<PosixDirectory>(dir, path);
+}
+
+Result<std::vector<DirectoryEntry>> ReadEntries(PosixDirectory& directory, size_t most) {
+  std::vector<DirectoryEntry> entries;
+  while (entries.size() < most) {
+    errno = 0;
+    const dirent* entry = readdir(directory.dir());
+    if (entry == nullptr) {
+      if (errno != 0) return FailErrno("list", directory.path());
+      break;
+    }
+    if (!IsSelfOrParent(entry->d_name)) entries.push_back(EntryOf(directory.dir(), *entry));
+  }
+  return entries;
 }
 
 Result<void> MakeDirectories(const std::string& path) {
@@ -131,6 +193,16 @@ Result<void> RenameFile(const std::string& from, const std::string& to) {
   if (rename(from.c_str(), to.c_str()) != 0) {
     return Fail(ErrnoError(errno, fmt::format("rename {} to {}", from, to)));
   }
+  return {};
+}
+
+Result<void> RenameFileExclusive(const std::string& from, const std::string& to) {
+  const std::string what = fmt::format("rename {} to {}", from, to);
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno != EINVAL && errno != ENOSYS) return Fail(ErrnoError(errno, what));
+  // NFS knows no such rename. Between the two calls the file has both names, which harms nobody.
+  if (link(from.c_str(), to.c_str()) != 0) return Fail(ErrnoError(errno, what));
+  if (unlink(from.c_str()) != 0) return Fail(ErrnoError(errno, "remove " + from));
   return {};
 }
 

@@ -2,6 +2,8 @@
 // because the kernel, too, would only hand them to a thread of its own. Any thread.
 #pragma once
 
+#include <dirent.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,13 +30,32 @@ class PosixFile final : public File {
   const bool direct_;
 };
 
+class PosixDirectory final : public Directory {
+ public:
+  PosixDirectory(DIR* dir, std::string path) : dir_(dir), path_(std::move(path)) {}
+  PosixDirectory(const PosixDirectory&) = delete;
+  PosixDirectory& operator=(const PosixDirectory&) = delete;
+  ~PosixDirectory() override;
+
+  DIR* dir() { return dir_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  DIR* const dir_;
+  const std::string path_;
+};
+
 Result<std::shared_ptr<File>> OpenFile(const std::string& path, const OpenOptions& options);
 Result<void> ResizeFile(const PosixFile& file, uint64_t size, bool preallocate);
 Result<FileInfo> StatFile(const std::string& path);
+Result<FileInfo> StatOpenFile(const PosixFile& file);
 Result<SpaceInfo> SpaceOf(const std::string& directory);
 Result<std::vector<std::string>> ListDirectory(const std::string& directory);
+Result<std::shared_ptr<Directory>> OpenDirectoryAt(const std::string& path);
+Result<std::vector<DirectoryEntry>> ReadEntries(PosixDirectory& directory, size_t most);
 Result<void> MakeDirectories(const std::string& path);
 Result<void> RenameFile(const std::string& from, const std::string& to);
+Result<void> RenameFileExclusive(const std::string& from, const std::string& to);
 Result<void> RemoveFile(const std::string& path);
 Result<void> SyncDirectoryOf(const std::string& path);
 

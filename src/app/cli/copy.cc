@@ -1,0 +1,56 @@
+#include "src/app/cli/copy.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "src/app/cli/interrupt.h"
+
+namespace forebay::app {
+namespace {
+
+std::unexpected<Error> SystemError(const std::string& name) {
+  return Fail(errno == ENOSPC ? Code::kNoSpace : Code::kIoError,
+              fmt::format("{}: {}", name, std::strerror(errno)));
+}
+
+}  // namespace
+
+Result<void> WriteAll(int fd, Bytes bytes, const std::string& name) {
+  while (!bytes.empty()) {
+    const ssize_t size = write(fd, bytes.data(), bytes.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return SystemError(name);
+    bytes = bytes.subspan(static_cast<size_t>(size));
+  }
+  return {};
+}
+
+Result<size_t> ReadSome(int fd, MutableBytes into, const std::string& name) {
+  while (true) {
+    const ssize_t size = read(fd, into.data(), into.size());
+    if (size >= 0) return static_cast<size_t>(size);
+    if (errno != EINTR) return SystemError(name);
+    if (Interrupted()) return Fail(Code::kCancelled, "interrupted");
+  }
+}
+
+Result<void> ReadObject(OpenObject& object, uint64_t offset, uint64_t size, const Sink& sink) {
+  std::vector<std::byte> buffer(std::min(size, kCopyBytes));
+  while (size > 0) {
+    if (Interrupted()) return Fail(Code::kCancelled, "interrupted");
+    const auto into = MutableBytes(buffer).first(std::min<uint64_t>(size, buffer.size()));
+    FB_ASSIGN(const size_t got, object.Read(into, offset));
+    if (got == 0) return {};
+    FB_TRY(sink(Bytes(into).first(got)));
+    offset += got;
+    size -= got;
+  }
+  return {};
+}
+
+}  // namespace forebay::app

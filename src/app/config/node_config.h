@@ -1,0 +1,64 @@
+// What `forebay node` runs with, checked and with every default filled in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "src/runtime/clock.h"
+#include "src/runtime/log.h"
+
+namespace forebay::app {
+
+/// "8GiB", or a share of what there is: "25%".
+struct Amount {
+  uint64_t bytes = 0;
+  double share = 0;  // used where it is not 0
+
+  uint64_t Of(uint64_t all) const {
+    return share == 0 ? bytes : static_cast<uint64_t>(share * static_cast<double>(all));
+  }
+};
+
+struct DiskConfig {
+  std::string directory;  // empty until it is known: within the data directory
+  Amount amount;
+  uint64_t size_bytes = 0;
+};
+
+enum class IoChoice : unsigned char { kAuto, kUring, kEpoll };
+
+struct NodeConfig {
+  std::string data_directory;
+  std::string tokens_file;  // empty: none
+
+  std::string listen;  // the binary protocol by TCP; empty: not
+  std::string socket;  // and by Unix socket: its path; empty: not
+  std::string http;    // metrics and health; empty: not
+  uint64_t connections = 0;
+  uint64_t http_connections = 0;
+
+  Amount dram;
+  uint64_t dram_bytes = 0;
+  std::vector<DiskConfig> disks;
+  uint64_t metadata_bytes = 0;
+  uint64_t checksum_bytes = 0;
+  std::string policy;
+
+  uint64_t fill_budget_bytes = 0;
+  uint64_t origin_requests = 0;
+  uint64_t origin_range_bytes = 0;
+  uint64_t random_fill_bytes = 0;
+  uint64_t waiting = 0;
+  uint64_t flush_backlog_bytes = 0;
+  Duration flush_delay{};
+  Duration negative_ttl{};
+
+  LogLevel log_level = LogLevel::kInfo;
+  bool log_json = false;
+  Duration slow_request{};
+  Duration grace{};
+  IoChoice io = IoChoice::kAuto;
+};
+
+}  // namespace forebay::app

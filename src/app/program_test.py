@@ -1,0 +1,326 @@
+#!/usr/bin/env python3
+"""The real program from end to end: nodes on temporary folders and free ports, commands against
+them, and what a person may get wrong.
+
+program_test.py PROGRAM [unittest's arguments]
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.error
+import urllib.request
+
+PROGRAM = sys.argv[1] if len(sys.argv) > 1 else "forebay"
+TIME_LIMIT_S = 60
+SECRET = "00112233445566778899aabbccddeeff"
+CLEAN = {key: value for key, value in os.environ.items() if not key.startswith("FOREBAY_")}
+
+
+def forebay(*arguments, node=None, data=None, env=None, **options):
+    """Runs a command; gives its CompletedProcess, with bytes."""
+    environment = dict(CLEAN, **(env or {}))
+    if node:
+        environment["FOREBAY_NODE"] = node
+    return subprocess.run([PROGRAM, *arguments], input=data, capture_output=True, check=False,
+                          timeout=TIME_LIMIT_S, env=environment, **options)
+
+
+class Node:
+    """A running node in a folder of its own."""
+
+    def __init__(self, folder, *flags):
+        self.folder = pathlib.Path(folder)
+        self.errors = open(self.folder / "errors", "ab")
+        self.process = subprocess.Popen(
+            [PROGRAM, "node", "--data", self.folder / "node", "--socket", self.folder / "sock",
+             "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dram", "64MiB", "--disk",
+             "64MiB", *flags], stdout=subprocess.PIPE, stderr=self.errors, env=CLEAN)
+        line = self.process.stdout.readline().decode()
+        if not line.startswith("ready: "):
+            raise RuntimeError(f"said '{line}', and {self.said()}")
+        doors = dict(word.split(":", 1) for word in line.split()[1:])
+        self.unix, self.tcp, self.http = "unix:" + doors["unix"], doors["tcp"], doors["http"]
+
+    def said(self):
+        return (self.folder / "errors").read_text(errors="replace")
+
+    def page(self, path):
+        with urllib.request.urlopen(f"http://{self.http}{path}", timeout=TIME_LIMIT_S) as answer:
+            return answer.read().decode()
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        status = self.process.wait(TIME_LIMIT_S)
+        self.process.stdout.close()
+        self.errors.close()
+        return status
+
+
+class WithoutNode(unittest.TestCase):
+    def refused(self, *arguments, env=None, status=2):
+        done = forebay(*arguments, env=env)
+        self.assertEqual(done.returncode, status, done)
+        self.assertEqual(done.stdout, b"")
+        return done.stderr.decode()
+
+    def test_settings_that_are_wrong_are_named_with_where_they_stand(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write("\ndrum = \"1GiB\"\n")
+            file.flush()
+            self.assertIn(f"{file.name}:2: unknown key 'drum'; did you mean 'dram'?",
+                          self.refused("node", "--config", file.name))
+        self.assertIn("variable FOREBAY_DRAM: dram: size 'much'",
+                      self.refused("node", env={"FOREBAY_DRAM": "much"}))
+        self.assertIn("more than the", self.refused("node", "--dram", "8000TiB"))
+        self.assertIn("give it a file of tokens", self.refused("node", "--listen", "0.0.0.0:0"))
+        self.assertIn("cannot be read", self.refused("node", "--config", "/nowhere.toml"))
+        self.assertIn("--drm", self.refused("node", "--drm", "1GiB"))
+
+    def test_the_effective_configuration_is_printed(self):
+        done = forebay("node", "--print-config", "--dram", "256MiB",
+                       env={"FOREBAY_WAITING": "7"})
+        self.assertEqual(done.returncode, 0, done)
+        self.assertRegex(done.stdout.decode(), r'dram = "256MiB" +# flag --dram: 256 MiB')
+        self.assertRegex(done.stdout.decode(), r"waiting = 7 +# variable FOREBAY_WAITING")
+
+    def test_commands_say_that_there_is_no_node(self):
+        with tempfile.TemporaryDirectory() as folder:
+            said = self.refused("ls", "/x/", "--node", f"unix:{folder}/sock", "--timeout", "0.5",
+                                status=5)
+            self.assertIn(f"{folder}/sock", said)
+
+    def test_an_unknown_command_and_no_command_are_wrong_usage(self):
+        self.assertIn("frobnicate", self.refused("frobnicate"))
+        self.assertIn("Usage", self.refused())
+
+    def test_the_completion_is_a_script(self):
+        for shell in ("bash", "zsh"):
+            done = forebay("completion", shell)
+            self.assertEqual(done.returncode, 0, done)
+            self.assertIn(b"attachments", done.stdout)
+            subprocess.run(["bash", "-n"], input=done.stdout, check=True)
+
+
+class WithNode(unittest.TestCase):
+    flags = ()
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="forebay-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.origin = self.folder / "origin"
+        (self.origin / "deep").mkdir(parents=True)
+        self.small = b"hello\n"
+        self.large = b"".join(i.to_bytes(4, "little") for i in range(1_500_000))
+        (self.origin / "small").write_bytes(self.small)
+        (self.origin / "deep/large").write_bytes(self.large)
+        (self.origin / "deep/empty").write_bytes(b"")
+        self.node = Node(self.folder, *self.flags)
+        self.addCleanup(lambda: self.node.stop())
+        self.ok("attach", "/it", str(self.origin))
+
+    def run_it(self, *arguments, **options):
+        options.setdefault("node", self.node.unix)
+        return forebay(*arguments, **options)
+
+    def ok(self, *arguments, **options):
+        done = self.run_it(*arguments, **options)
+        self.assertEqual(done.returncode, 0, done)
+        return done.stdout
+
+    def refused(self, status, *arguments, **options):
+        done = self.run_it(*arguments, **options)
+        self.assertEqual(done.returncode, status, done)
+        self.assertTrue(done.stderr.startswith(b"forebay: "), done)
+        return done.stderr.decode(errors="replace")
+
+    def status(self):
+        return json.loads(self.ok("status", "--json"))
+
+
+class Commands(WithNode):
+    def test_names(self):
+        self.assertEqual(self.ok("ls", "/it/"), b"/it/deep/\n/it/small\n")
+        self.assertEqual(self.ok("ls", "-r", "/it/").split(),
+                         [b"/it/deep/empty", b"/it/deep/large", b"/it/small"])
+        self.assertIn(b"6000000", self.ok("ls", "-l", "/it/deep/"))
+        self.assertRegex(self.ok("stat", "/it/small").decode(), r"size +6 \(6 B\)")
+        self.assertIn(b"/it", self.ok("attachments"))
+
+    def test_bytes_are_those_of_the_files_by_every_way(self):
+        for way in ([], ["--no-shared-memory"], ["--node", self.node.tcp]):
+            self.assertEqual(self.ok("cat", "/it/small", "/it/deep/large", *way),
+                             self.small + self.large, way)
+        self.assertEqual(self.ok("cat", "--offset", "5999999", "/it/deep/large"), self.large[-1:])
+        self.assertEqual(self.ok("cat", "--size", "1KiB", "/it/deep/large"), self.large[:1024])
+        self.assertEqual(self.ok("cat", "/it/deep/empty"), b"")
+
+    def test_get_makes_a_whole_file_or_none(self):
+        self.ok("get", "/it/deep/large", str(self.folder))
+        self.assertEqual((self.folder / "large").read_bytes(), self.large)
+        self.refused(3, "get", "/it/nothing", str(self.folder / "copy"))
+        self.assertFalse(list(self.folder.glob("copy*")))
+        self.assertEqual(self.ok("get", "/it/small", "-"), self.small)
+
+    def test_put_is_at_the_origin_when_it_returns(self):
+        self.ok("put", "-", "/it/new/one", data=self.large)
+        self.assertEqual((self.origin / "new/one").read_bytes(), self.large)
+        self.assertEqual(self.ok("cat", "/it/new/one"), self.large)
+        self.refused(6, "put", "--if-absent", "-", "/it/new/one", data=b"other")
+        self.ok("put", str(self.origin / "small"), "/it/new/")
+        self.assertEqual(self.ok("cat", "/it/new/small"), self.small)
+        self.ok("rm", "/it/new/one")
+        self.assertFalse((self.origin / "new/one").exists())
+        self.refused(3, "rm", "/it/new/one")
+        self.ok("rm", "--force", "/it/new/one")
+        self.refused(3, "put", "/no/such/file", "/it/x")
+
+    def test_what_is_loaded_needs_no_origin(self):
+        self.assertIn(b"3 objects", self.ok("load", "/it/"))
+        before = self.status()
+        self.assertEqual(self.ok("cat", "/it/deep/large"), self.large)
+        after = self.status()
+        self.assertEqual(after["origin"]["bytes"], before["origin"]["bytes"])
+        self.assertGreater(after["read"]["bytes"], before["read"]["bytes"])
+        self.assertRegex(self.ok("where", "/it/deep/large").decode(), r"memory +6000000 \(100%\)")
+        self.ok("evict", "/it/")
+        self.assertRegex(self.ok("where", "/it/deep/large").decode(), r"memory +0 \(0%\)")
+        self.assertEqual(self.ok("cat", "/it/deep/large"), self.large)
+        self.assertGreater(self.status()["origin"]["bytes"], after["origin"]["bytes"])
+        self.refused(3, "load", "/it/nothing")
+
+    def test_a_reader_that_has_enough_ends_it_quietly(self):
+        done = subprocess.run(
+            f"'{PROGRAM}' cat /it/deep/large /it/deep/large /it/deep/large | head -c 10",
+            shell=True, env=dict(CLEAN, FOREBAY_NODE=self.node.unix), capture_output=True,
+            timeout=TIME_LIMIT_S, check=False)
+        self.assertEqual((done.stdout, done.stderr), (self.large[:10], b""))
+
+    def test_what_is_not_there_or_no_name_is_said_so(self):
+        self.assertIn("nothing", self.refused(3, "cat", "/it/nothing"))
+        self.assertIn("absent", self.refused(3, "cat", "/absent/x"))
+        self.refused(2, "cat", "/it/../etc/passwd")
+        self.refused(2, "cat", "/it/a//b")
+        self.refused(2, "cat", "/it/" + "x" * 5000)
+        self.refused(2, "cat", b"/it/\xff\xfe")
+        self.refused(2, "cat", "no-slash")
+        self.refused(2, "attach", "/Not_A_Name", str(self.origin))
+        self.refused(6, "attach", "/it", str(self.origin))
+        self.refused(2, "attach", "/other", "gopher://x/")
+        self.refused(2, "attach", "/other", str(self.origin), "--freshness", "sometimes")
+        self.refused(3, "detach", "/absent")
+        # Nothing that was cached is lost, and the node goes on.
+        self.assertEqual(self.ok("cat", "/it/small"), self.small)
+
+    def test_detached_is_gone(self):
+        self.ok("cat", "/it/small")
+        self.ok("detach", "/it")
+        self.refused(3, "cat", "/it/small")
+        self.assertEqual(self.ok("attachments"), b"")
+        self.ok("attach", "/it", str(self.origin / "deep"))
+        self.refused(3, "cat", "/it/small")
+
+    def test_bench_and_demo_say_how_fast(self):
+        said = self.ok("bench", "--seconds", "0.2", "/it/deep/large").decode()
+        self.assertEqual(len(said.splitlines()), 4, said)
+        said = self.ok("demo", "/it", str(self.origin), "--tcp", self.node.tcp).decode()
+        self.assertIn("3 objects, every byte right", said)
+        (self.folder / "false").mkdir()
+        (self.folder / "false/small").write_bytes(b"HELLO\n")
+        self.assertIn("wrong", self.refused(1, "demo", "/it", str(self.folder / "false")))
+
+
+class Operation(WithNode):
+    def test_the_pages(self):
+        self.ok("cat", "/it/small")
+        self.assertIn("forebay_ready 1\n", self.node.page("/metrics"))
+        self.assertRegex(self.node.page("/metrics"), r"forebay_origin_requests_total [1-9]")
+        self.assertEqual(self.node.page("/healthz"), "ok\n")
+        self.assertEqual(self.node.page("/readyz"), "ready\n")
+        by_http = json.loads(self.node.page("/status"))
+        self.assertEqual(set(by_http), set(self.status()))
+        self.assertGreater(by_http["memory"]["rss_bytes"], 1 << 20)
+        with self.assertRaises(urllib.error.HTTPError) as missing:
+            self.node.page("/nothing")
+        self.assertEqual(missing.exception.code, 404)
+        missing.exception.close()
+
+    def test_a_data_directory_has_one_node(self):
+        second = forebay("node", "--data", str(self.folder / "node"), "--socket",
+                         str(self.folder / "sock2"), "--listen", "none", "--http", "none")
+        self.assertEqual(second.returncode, 5, second)
+        self.assertIn(f"process {self.node.process.pid} uses it", second.stderr.decode())
+        self.assertEqual(self.ok("cat", "/it/small"), self.small)
+
+    def test_a_taken_port_is_named(self):
+        second = forebay("node", "--data", str(self.folder / "node2"), "--socket", "none",
+                         "--listen", self.node.tcp, "--http", "none", "--disk", "0")
+        self.assertEqual(second.returncode, 5, second)
+        self.assertIn(self.node.tcp, second.stderr.decode())
+
+    def test_it_ends_when_asked_and_knows_its_blocks_again(self):
+        self.ok("load", "/it/")
+        self.assertEqual(self.node.stop(), 0, self.node.said())
+        self.assertFalse((self.folder / "sock").exists())
+        self.node = Node(self.folder)
+        self.assertEqual(self.ok("cat", "/it/deep/large"), self.large)
+        self.assertEqual(self.status()["origin"]["bytes"], 0)
+
+    def test_it_starts_again_after_it_was_killed(self):
+        self.ok("cat", "/it/small")
+        self.node.stop(signal.SIGKILL)
+        self.node = Node(self.folder)
+        self.assertEqual(self.ok("cat", "/it/small"), self.small)
+
+    def test_who_connects_and_says_nothing_or_nonsense_does_no_harm(self):
+        host, port = self.node.tcp.rsplit(":", 1)
+        silent = [socket.create_connection((host, int(port))) for _ in range(20)]
+        for one, text in zip(silent, (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100, b"\xff" * 5000)):
+            one.sendall(text)
+        self.assertEqual(self.ok("cat", "/it/small", "--node", self.node.tcp), self.small)
+        for one in silent:
+            one.close()
+
+
+class Tokens(WithNode):
+    def setUp(self):
+        self.tokens = pathlib.Path(tempfile.mkstemp()[1])
+        self.addCleanup(self.tokens.unlink)
+        self.tokens.write_text(f"reader {SECRET} /it:rl\n")
+        self.flags = ("--tokens", str(self.tokens))
+        super().setUp()
+        self.mine = self.folder / "mine"
+        self.mine.write_text(f"reader {SECRET}\n")
+
+    def test_by_tcp_a_token_is_needed_and_says_what_is_allowed(self):
+        tcp = ("--node", self.node.tcp, "--timeout", "2")
+        self.refused(4, "cat", "/it/small", *tcp)
+        mine = (*tcp, "--token-file", str(self.mine))
+        self.assertEqual(self.ok("cat", "/it/small", *mine), self.small)
+        self.refused(4, "put", "-", "/it/x", *mine, data=b"x")
+        self.refused(4, "detach", "/it", *mine)
+        self.mine.write_text(f"reader {SECRET[::-1]}\n")
+        said = self.refused(4, "cat", "/it/small", *mine)
+        self.assertNotIn(SECRET[::-1], said)
+
+    def test_tokens_are_read_again(self):
+        mine = ("--node", self.node.tcp, "--token-file", str(self.mine), "--timeout", "2")
+        self.ok("cat", "/it/small", *mine)
+        self.tokens.write_text("# nobody\n")
+        self.node.process.send_signal(signal.SIGHUP)
+        for _ in range(200):  # the signal is taken soon
+            if self.run_it("cat", "/it/small", *mine).returncode == 4:
+                return
+        self.fail("the token that is gone still works")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

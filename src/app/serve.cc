@@ -1,0 +1,314 @@
+#include "src/app/serve.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+#include "src/app/data_directory.h"
+#include "src/app/exit_status.h"
+#include "src/app/process_figures.h"
+#include "src/app/signals.h"
+#include "src/app/token_file.h"
+#include "src/front/http/server.h"
+#include "src/front/native/door.h"
+#include "src/front/observe/pages.h"
+#include "src/node/node.h"
+#include "src/platform/linux/log.h"
+#include "src/platform/linux/loop.h"
+#include "src/registry/embedded/embedded_registry.h"
+
+namespace forebay::app {
+namespace {
+
+constexpr Duration kTokenLook = std::chrono::seconds(1);
+constexpr size_t kNonceSecretBytes = 32;
+constexpr mode_t kSocketDirectoryMode = 0755;
+constexpr mode_t kSocketMode = 0666;  // who may do what is asked of the gate, with the peer's uid
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+Result<std::string> Secret() {
+  std::string secret(kNonceSecretBytes, '\0');
+  if (getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
+    return Fail(Code::kInternal, "the kernel gives no random bytes");
+  }
+  return secret;
+}
+
+/// The directory of the socket, made where it is not there. One that another user owns could be
+/// changed under us, and the node's clients led elsewhere.
+Result<void> PrepareSocketDirectory(const std::string& socket) {
+  const size_t slash = socket.find_last_of('/');
+  if (slash == std::string::npos || slash == 0) return {};
+  const std::string directory = socket.substr(0, slash);
+  struct stat info{};
+  if (mkdir(directory.c_str(), kSocketDirectoryMode) == 0) return {};
+  if (errno != EEXIST || stat(directory.c_str(), &info) != 0) {
+    return Fail(Code::kIoError, fmt::format("socket directory {}: {}; name another by --socket",
+                                            directory, std::strerror(errno)));
+  }
+  const bool sticky = (info.st_mode & S_ISVTX) != 0;
+  if (info.st_uid != geteuid() && info.st_uid != 0 && !sticky) {
+    return Fail(Code::kPermissionDenied,
+                fmt::format("socket directory {} belongs to user {}; name another by --socket",
+                            directory, info.st_uid));
+  }
+  return {};
+}
+
+StoreOptions StoreOptionsOf(const NodeConfig& config, Hash128 node_id) {
+  StoreOptions options;
+  options.node_id = node_id;
+  options.dram = {.capacity_bytes = config.dram_bytes, .policy = config.policy};
+  for (const DiskConfig& disk : config.disks) {
+    options.disks.push_back(
+        {.directory = disk.directory, .size_bytes = disk.size_bytes, .policy = config.policy});
+  }
+  options.flush_delay = config.flush_delay;
+  options.flush_backlog_bytes = config.flush_backlog_bytes;
+  options.checksum_cache_bytes = config.checksum_bytes;
+  return options;
+}
+
+NodeOptions NodeOptionsOf(const NodeConfig& config, Hash128 node_id) {
+  NodeOptions options;
+  options.store = StoreOptionsOf(config, node_id);
+  options.metadata_bytes = config.metadata_bytes;
+  options.negative_ttl = config.negative_ttl;
+  options.fill_budget_bytes = config.fill_budget_bytes;
+  options.max_origin_requests = static_cast<uint32_t>(config.origin_requests);
+  options.max_waiting = static_cast<uint32_t>(config.waiting);
+  options.max_origin_range_bytes = config.origin_range_bytes;
+  options.random_fill_bytes = config.random_fill_bytes;
+  options.slow_request = config.slow_request;
+  return options;
+}
+
+/// All parts of a running node, from the bottom up; they go in the opposite order.
+class Server {
+ public:
+  Server(const NodeConfig& config, Env& env, Doorbell& bell, Signals& signals)
+      : config_(config),
+        env_(env),
+        bell_(bell),
+        signals_(signals),
+        started_(env.clock.Now()),
+        watching_(env.executor),
+        serving_http_(env.executor) {
+    if (!config.tokens_file.empty()) tokens_.emplace(config.tokens_file);
+  }
+
+  Task<int> Run() {
+    const auto started = co_await Start();
+    if (started) {
+      SayReady();
+      co_await AwaitStop();
+    }
+    co_await Stop();
+    co_return started ? kExitOk : Complain("node", started.error());
+  }
+
+ private:
+  Task<Result<void>> Start();
+  Task<Result<void>> OpenNode();
+  Result<void> OpenDoors();
+  Result<void> OpenHttp();
+  void SayReady();
+  Task<void> AwaitStop();
+  Task<void> WatchTokens();
+  void ReadTokens();
+  Task<void> Stop();
+  observe::Observed MakeObserved();
+
+  const NodeConfig& config_;
+  Env& env_;
+  Doorbell& bell_;
+  Signals& signals_;
+  const Instant started_;
+
+  std::optional<TokenFile> tokens_;
+  DataDirectory data_;
+  std::unique_ptr<Gate> gate_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<NativeDoor> door_;
+  std::unique_ptr<observe::Pages> pages_;
+  std::unique_ptr<Listener> http_listener_;
+  std::unique_ptr<http::HttpServer> http_;
+  bool doors_open_ = false;
+  CancelSource stop_watching_;
+  CancelSource stop_http_;
+  TaskGroup watching_;
+  TaskGroup serving_http_;
+};
+
+Task<Result<void>> Server::Start() {
+  FB_CO_ASSIGN(data_, co_await OpenDataDirectory(env_, config_.data_directory));
+  FB_CO_TRY(co_await OpenNode());
+  FB_CO_TRY(OpenDoors());
+  FB_CO_TRY(OpenHttp());
+  if (tokens_) watching_.Spawn(WatchTokens());
+  co_return Result<void>();
+}
+
+Task<Result<void>> Server::OpenNode() {
+  Gate::Options gate{.own_uid = geteuid()};
+  if (tokens_) {
+    FB_CO_ASSIGN(gate.token_file_text, tokens_->Read());
+  }
+  auto made = Gate::Create(std::move(gate));
+  if (!made) co_return Fail(made.error().Within(tokens_ ? "tokens " + tokens_->path() : "gate"));
+  gate_ = *std::move(made);
+  FB_CO_ASSIGN(registry_, co_await EmbeddedRegistry::Open(env_, data_.path + "/registry"));
+  FB_CO_ASSIGN(node_, co_await Node::Open(env_, NodeOptionsOf(config_, data_.node_id), *gate_,
+                                          *registry_, MakeOrigin));
+  co_return Result<void>();
+}
+
+Result<void> Server::OpenDoors() {
+  NativeDoorOptions options;
+  if (!config_.socket.empty()) {
+    FB_TRY(PrepareSocketDirectory(config_.socket));
+    options.addresses.push_back("unix:" + config_.socket);
+  }
+  if (!config_.listen.empty()) options.addresses.push_back(config_.listen);
+  options.node_id = data_.node_id;
+  options.node_name = HostName();
+  FB_ASSIGN(options.nonce_secret, Secret());
+  options.max_connections = static_cast<uint32_t>(config_.connections);
+  // What answers hold cannot be evicted.
+  options.max_pinned_bytes = std::min(options.max_pinned_bytes, config_.dram_bytes / 2);
+  options.status_json = [this] { return observe::StatusJson(MakeObserved()); };
+  door_ = std::make_unique<NativeDoor>(env_, *node_, std::move(options));
+  FB_TRY(door_->Start());
+  doors_open_ = true;
+  if (!config_.socket.empty() && chmod(config_.socket.c_str(), kSocketMode) != 0) {
+    return Fail(Code::kIoError, fmt::format("{}: {}", config_.socket, std::strerror(errno)));
+  }
+  return {};
+}
+
+Result<void> Server::OpenHttp() {
+  if (config_.http.empty()) return {};
+  FB_ASSIGN(http_listener_, env_.net.Listen(config_.http));
+  pages_ = std::make_unique<observe::Pages>(MakeObserved());
+  http_ = std::make_unique<http::HttpServer>(
+      env_, http::HttpLimits{.connections = config_.http_connections}, *pages_);
+  serving_http_.Spawn(http_->Run(*http_listener_, stop_http_.token()));
+  return {};
+}
+
+observe::Observed Server::MakeObserved() {
+  return {.version = FOREBAY_VERSION,
+          .counters = &node_->counters(),
+          .store = [this] { return node_->store().stats(); },
+          .ready = [this] { return doors_open_ && node_->ready(); },
+          .process =
+              [this] {
+                observe::ProcessFigures figures = ThisProcess();
+                figures.uptime_ms =
+                    static_cast<uint64_t>((env_.clock.Now() - started_).count() / 1'000'000);
+                return figures;
+              }};
+}
+
+void Server::SayReady() {
+  std::string line = "ready:";
+  for (const std::string& address : door_->addresses()) {
+    line += (address.starts_with("unix:") ? " " : " tcp:") + address;
+  }
+  if (http_listener_ != nullptr) line += " http:" + http_listener_->address();
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+  env_.log.Info("node",
+                fmt::format("{} with {} disk tiers in {}", line, config_.disks.size(), data_.path));
+}
+
+Task<void> Server::AwaitStop() {
+  while (!signals_.stop_asked()) {
+    co_await bell_.Wait();
+    if (signals_.TakeReload()) ReadTokens();
+  }
+  env_.log.Info("node", "asked to stop; once more stops at once");
+}
+
+void Server::ReadTokens() {
+  if (!tokens_) return;
+  const auto text = tokens_->Read();
+  const auto replaced = text ? gate_->ReplaceTokens(*text) : Result<void>(Fail(text.error()));
+  if (replaced) {
+    env_.log.Info("node", "read the tokens of " + tokens_->path() + " again");
+  } else {
+    env_.log.Error("node", fmt::format("tokens {}: {}; the old ones stay in force", tokens_->path(),
+                                       replaced.error().message()));
+  }
+}
+
+Task<void> Server::WatchTokens() {
+  while (co_await env_.clock.Sleep(kTokenLook, stop_watching_.token())) {
+    if (tokens_->Changed()) ReadTokens();
+  }
+}
+
+/// Whatever Start got as far as.
+Task<void> Server::Stop() {
+  doors_open_ = false;
+  stop_watching_.Cancel();
+  co_await watching_.Join();
+  const Instant until = env_.clock.Now() + config_.grace;
+  if (door_ != nullptr) co_await door_->Stop(config_.grace);
+  if (node_ != nullptr) {
+    co_await node_->Close(std::max(Duration(0), until - env_.clock.Now()));
+  }
+  stop_http_.Cancel();
+  co_await serving_http_.Join();
+  http_.reset();
+  http_listener_.reset();
+  pages_.reset();
+  door_.reset();
+  node_.reset();
+  registry_.reset();
+}
+
+std::optional<IoBackend> BackendOf(IoChoice io) {
+  switch (io) {
+    case IoChoice::kUring:
+      return IoBackend::kUring;
+    case IoChoice::kEpoll:
+      return IoBackend::kEpoll;
+    case IoChoice::kAuto:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+int Serve(const NodeConfig& config) {
+  Signals::BlockInThisThread();
+  std::signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
+  const auto log =
+      MakeStderrLog(config.log_level, config.log_json ? LogFormat::kJson : LogFormat::kText);
+  auto loop = Loop::Create({.io = BackendOf(config.io), .log = log.get()});
+  if (!loop) return Complain("io", loop.error());
+  Env& env = (*loop)->env();
+  Doorbell bell(env.executor);
+  Signals signals(bell);
+  Server server(config, env, bell, signals);
+  return (*loop)->Run(server.Run());
+}
+
+}  // namespace forebay::app

@@ -1,0 +1,46 @@
+// The bytes of HTTP/1.1, by Boost.Beast's parser and serializer. No I/O.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+
+#include "src/base/bytes.h"
+#include "src/front/http/message.h"
+
+namespace forebay::http {
+
+/// Reads one request. What it did not use in the end belongs to the next one.
+class RequestReader {
+ public:
+  explicit RequestReader(size_t max_header_bytes);
+  ~RequestReader();
+
+  /// How many of `bytes` were used; the others are to be given again, with more behind them. After
+  /// a refusal the connection is of no more use.
+  std::expected<size_t, Refusal> ReadHead(Bytes bytes);
+  bool head_done() const;
+  /// Once, when the head is done.
+  RequestHead TakeHead();
+
+  struct Progress {
+    size_t consumed = 0;
+    size_t produced = 0;  // bytes of the body, in `into`
+  };
+  /// Nothing consumed and nothing produced: more input is needed.
+  std::expected<Progress, Refusal> ReadBody(Bytes bytes, MutableBytes into);
+  /// The whole request was read.
+  bool done() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Status line and headers, with the empty line behind them. Characters that a header cannot hold
+/// are replaced, so that no value can end it.
+std::string FormatHead(const ResponseHead& head);
+
+}  // namespace forebay::http

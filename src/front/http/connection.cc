@@ -1,0 +1,142 @@
+#include "src/front/http/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/base/assert.h"
+
+namespace forebay::http {
+
+HttpConnection::HttpConnection(Env& env, Stream& stream, const HttpLimits& limits)
+    : env_(env), stream_(stream), limits_(limits), buffer_(limits.header_bytes) {}
+
+/// More input behind what is unread; 0 where the peer has finished. The buffer has room: a head
+/// that would fill it is refused before, and bodies use all they are given.
+Task<Result<size_t>> HttpConnection::Receive(Instant deadline, CancelToken cancel) {
+  if (begin_ > 0) {
+    std::copy(buffer_.begin() + static_cast<ptrdiff_t>(begin_),
+              buffer_.begin() + static_cast<ptrdiff_t>(end_), buffer_.begin());
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  FB_ASSERT(end_ < buffer_.size());
+  FB_CO_ASSIGN(const size_t size, co_await stream_.Recv(MutableBytes(buffer_).subspan(end_),
+                                                        {.deadline = deadline, .cancel = cancel}));
+  end_ += size;
+  co_return size;
+}
+
+Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel) {
+  if (!co_await FinishRequest(cancel)) co_return std::nullopt;
+  reader_ = std::make_unique<RequestReader>(limits_.header_bytes);
+  request_ = {};
+  Instant deadline = env_.clock.Now() + (begin_ == end_ ? limits_.idle : limits_.header);
+  while (true) {
+    if (begin_ != end_) {
+      const auto used = reader_->ReadHead(unread());
+      if (!used) {
+        co_await Refuse(used.error(), cancel);
+        co_return std::nullopt;
+      }
+      begin_ += *used;
+      if (reader_->head_done()) break;
+      if (end_ - begin_ == buffer_.size()) {
+        co_await Refuse({431, "the request's headers are too large"}, cancel);
+        co_return std::nullopt;
+      }
+    }
+    const bool first = begin_ == end_;
+    const auto size = co_await Receive(deadline, cancel);
+    if (!size && size.error().code() == Code::kDeadlineExceeded && !first) {
+      co_await Refuse({408, "the request did not come in time"}, cancel);
+    }
+    if (!size || *size == 0) co_return std::nullopt;
+    if (first) deadline = env_.clock.Now() + limits_.header;
+  }
+  request_ = reader_->TakeHead();
+  const std::string* expect = request_.Find("Expect");
+  waits_for_invitation_ = expect != nullptr && *expect == "100-continue" && request_.has_body;
+  ++requests_;
+  keep_alive_ = request_.keep_alive && requests_ < limits_.requests;
+  co_return request_;
+}
+
+/// Reads away what is left of the former request's body. False: the connection is to be closed.
+Task<bool> HttpConnection::FinishRequest(CancelToken cancel) {
+  if (reader_ == nullptr) co_return true;
+  // Whether a client that was not invited sends its body nevertheless cannot be known.
+  if (!keep_alive_ || waits_for_invitation_) co_return false;
+  uint64_t left = limits_.unread_body_bytes;
+  std::vector<std::byte> piece(4096);
+  while (!reader_->done()) {
+    const auto size = co_await ReadBody(piece, cancel);
+    if (!size || *size > left) co_return false;
+    if (*size == 0) break;
+    left -= *size;
+  }
+  co_return true;
+}
+
+/// A client that said "Expect: 100-continue" holds its body back until somebody wants it.
+Task<Result<void>> HttpConnection::InviteBody(CancelToken cancel) {
+  if (!std::exchange(waits_for_invitation_, false)) co_return Result<void>();
+  const Bytes parts[] = {AsBytes("HTTP/1.1 100 Continue\r\n\r\n")};
+  co_return co_await stream_.Send(parts,
+                                  {.deadline = env_.clock.Now() + limits_.send, .cancel = cancel});
+}
+
+Task<Result<size_t>> HttpConnection::ReadBody(MutableBytes into, CancelToken cancel) {
+  while (true) {
+    const auto progress = reader_->ReadBody(unread(), into);
+    if (!progress) {
+      keep_alive_ = false;
+      co_return Fail(Code::kInvalidArgument, progress.error().why);
+    }
+    begin_ += progress->consumed;
+    if (progress->produced > 0) co_return progress->produced;
+    if (reader_->done()) co_return 0;
+    if (progress->consumed > 0) continue;
+    FB_CO_TRY(co_await InviteBody(cancel));
+    if (end_ - begin_ == buffer_.size()) {
+      keep_alive_ = false;
+      co_return Fail(Code::kInvalidArgument, "a chunk's header is too large");
+    }
+    const auto size = co_await Receive(env_.clock.Now() + limits_.body, cancel);
+    if (!size || *size == 0) keep_alive_ = false;
+    if (!size) co_return Fail(size.error());
+    if (*size == 0) co_return Fail(Code::kUnavailable, "the peer ended within a request's body");
+  }
+}
+
+ResponseHead HttpConnection::Completed(ResponseHead head) const {
+  head.keep_alive = head.keep_alive && keep_alive_;
+  return head;
+}
+
+Task<Result<void>> HttpConnection::SendHead(ResponseHead head, CancelToken cancel) {
+  co_return co_await Respond(std::move(head), {}, cancel);
+}
+
+Task<Result<void>> HttpConnection::Respond(ResponseHead head, std::span<const Bytes> body,
+                                           CancelToken cancel) {
+  head = Completed(std::move(head));
+  keep_alive_ = head.keep_alive;
+  const std::string text = FormatHead(head);
+  std::vector<Bytes> parts{AsBytes(text)};
+  if (request_.method != "HEAD") parts.insert(parts.end(), body.begin(), body.end());
+  const auto sent =
+      co_await stream_.Send(parts, {.deadline = env_.clock.Now() + limits_.send, .cancel = cancel});
+  if (!sent) keep_alive_ = false;
+  co_return sent;
+}
+
+Task<void> HttpConnection::Refuse(Refusal refusal, CancelToken cancel) {
+  keep_alive_ = false;
+  const std::string body = refusal.why + "\n";
+  const Bytes parts[] = {AsBytes(body)};
+  static_cast<void>(co_await Respond(
+      {.status = refusal.status, .content_length = body.size(), .keep_alive = false}, parts,
+      cancel));
+}
+
+}  // namespace forebay::http

@@ -1,0 +1,153 @@
+// The door before the real node, from the origin to the reader and back, in the simulator.
+#include <gtest/gtest.h>
+
+#include "src/front/native/door.h"
+#include "src/node/testing/node_fixture.h"
+#include "src/wire/admin_messages.h"
+#include "src/wire/connection.h"
+#include "src/wire/write_messages.h"
+
+namespace forebay::node_testing {
+namespace {
+
+using namespace std::chrono_literals;
+using wire::Connection;
+
+constexpr uint64_t kSeed = 5;
+
+class ServedNode : public NodeTest {
+ protected:
+  void SetUp() override {
+    Open();
+    Attach();
+    NativeDoorOptions options;
+    options.addresses = {"unix:/run/node.sock"};
+    options.nonce_secret = std::string(32, 's');
+    door_ = std::make_unique<NativeDoor>(env(), *node_, options);
+    ASSERT_TRUE(door_->Start());
+  }
+  void TearDown() override {
+    world_.Run(door_->Stop(1s));
+    door_.reset();
+    NodeTest::TearDown();
+  }
+  std::unique_ptr<NativeDoor> door_;
+};
+
+Task<std::unique_ptr<Connection>> MustConnect(Env& env) {
+  auto connection = co_await Connection::Connect(env, "unix:/run/node.sock", {}, {});
+  EXPECT_TRUE(connection.has_value()) << connection.error().ToString();
+  co_return std::move(connection.value());
+}
+
+Task<void> ExpectGet(Connection* connection, std::string path, uint64_t seed, uint64_t offset,
+                     size_t size) {
+  std::vector<std::byte> into(size);
+  const auto got = co_await connection->Get(path, offset, into, {});
+  EXPECT_TRUE(got.has_value()) << path << ": " << got.error().ToString();
+  if (!got) co_return;
+  EXPECT_EQ(got->size, size);
+  EXPECT_TRUE(IsContent(seed, offset, into)) << path << " at " << offset;
+}
+
+Task<void> ReadThrough(Env& env, MemoryOrigin& origin) {
+  auto connection = co_await MustConnect(env);
+  for (int round = 0; round < 2; ++round) {
+    co_await ExpectGet(connection.get(), "/data/a", kSeed, 0, 4096);
+    co_await ExpectGet(connection.get(), "/data/a", kSeed, 5 * kMiB, 17);
+    co_await ExpectGet(connection.get(), "/data/a", kSeed, kMiB - 3, kMiB + 7);
+    co_await ExpectGet(connection.get(), "/data/a", kSeed, 17, kMaxReadBytes);
+  }
+  std::byte one[1];
+  const auto missing = co_await connection->Get("/data/none", 0, one, {});
+  EXPECT_TRUE(!missing && missing.error().code() == Code::kNotFound);
+  const auto bad = co_await connection->Get("/data/../x", 0, one, {});
+  EXPECT_TRUE(!bad && bad.error().code() == Code::kInvalidArgument);
+
+  // A new version: the old handle says so, a new name is asked for when it is no longer fresh.
+  const auto file = co_await connection->Ask<wire::OpenAnswer>(
+      wire::OpenRequest{.path = "/data/a", .if_match = {}}, {});
+  EXPECT_TRUE(file.has_value());
+  if (!file) co_return;
+  origin.Set("a", kSeed + 1, 6 * kMiB);
+  std::ignore = co_await env.clock.Sleep(61s);
+  co_await ExpectGet(connection.get(), "/data/a", kSeed + 1, 0, 3 * kMiB);
+  std::vector<std::byte> into(kMiB);
+  const auto old = co_await connection->Read(file->value.handle, file->value.info.version,
+                                             file->value.info.block_bytes, 0, into, {});
+  EXPECT_TRUE(old ? IsContent(kSeed, 0, into) : old.error().code() == Code::kVersionChanged);
+  co_await connection->Close();
+}
+
+TEST_F(ServedNode, GivesTheBytesOfTheOrigin) {
+  origin_.Set("a", kSeed, 5 * kMiB + 17);
+  world_.Run(ReadThrough(env(), origin_));
+}
+
+Task<void> SixtyFour(Env& env) {
+  std::vector<std::unique_ptr<Connection>> connections;
+  for (int i = 0; i < 64; ++i) connections.push_back(co_await MustConnect(env));
+  TaskGroup group(env.executor);
+  for (auto& connection : connections) {
+    group.Spawn(ExpectGet(connection.get(), "/data/cold", kSeed, 0, 3 * kMiB));
+  }
+  co_await group.Join();
+  for (auto& connection : connections) co_await connection->Close();
+}
+
+TEST_F(ServedNode, SixtyFourReadersOfAColdObjectCostTheOriginEachByteOnce) {
+  origin_.Set("cold", kSeed, 3 * kMiB);
+  world_.Run(SixtyFour(env()));
+  EXPECT_EQ(origin_.bytes_given, 3 * kMiB);
+}
+
+Task<void> WriteThrough(Env& env) {
+  auto connection = co_await MustConnect(env);
+  std::vector<std::byte> bytes(2 * kMiB);
+  FillContent(9, 0, bytes);
+  const auto begun = co_await connection->Ask<wire::UploadAnswer>(
+      wire::PutBeginRequest{.condition = {.if_match = {}}, .path = "/data/new"}, {});
+  EXPECT_TRUE(begun.has_value());
+  for (size_t at = 0; at < bytes.size(); at += kMiB) {
+    const Bytes data = Bytes(bytes).subspan(at, kMiB);
+    EXPECT_TRUE(co_await connection->Ask<wire::Empty>(
+        wire::PutDataRequest{
+            .upload = begun->value.upload, .crc = wire::FrameCrc(data), .offset = at},
+        {}, data));
+  }
+  const auto put = co_await connection->Ask<wire::PutAnswer>(
+      wire::PutCommitRequest{.upload = begun->value.upload, .size = bytes.size()}, {});
+  EXPECT_TRUE(put && put->value.size == bytes.size());
+  // Seen at once. The origin's double keeps the first word only, and makes the bytes of it.
+  const auto seed = LoadFrom<uint64_t>(bytes.data());
+  co_await ExpectGet(connection.get(), "/data/new", seed, 0, bytes.size());
+  EXPECT_TRUE(co_await connection->Ask<wire::Empty>(
+      wire::DeleteRequest{.condition = {.if_match = {}}, .path = "/data/new"}, {}));
+  const auto gone =
+      co_await connection->Ask<wire::StatAnswer>(wire::StatRequest{.path = "/data/new"}, {});
+  EXPECT_TRUE(!gone && gone.error().code() == Code::kNotFound);
+  co_await connection->Close();
+}
+
+TEST_F(ServedNode, WritesThroughAndSeesItAtOnce) {
+  world_.Run(WriteThrough(env()));
+}
+
+Task<void> Cancels(Env& env, MemoryOrigin& origin) {
+  auto connection = co_await MustConnect(env);
+  origin.hang = true;
+  std::byte one[1];
+  const auto late = co_await connection->Get("/data/a", 0, one, {.deadline = env.clock.Now() + 1s});
+  EXPECT_TRUE(!late && late.error().code() == Code::kDeadlineExceeded);
+  origin.hang = false;
+  co_await ExpectGet(connection.get(), "/data/a", kSeed, 0, 100);
+  co_await connection->Close();
+}
+
+TEST_F(ServedNode, AHangingOriginHoldsNobodyPastHisDeadline) {
+  origin_.Set("a", kSeed, kMiB);
+  world_.Run(Cancels(env(), origin_));
+}
+
+}  // namespace
+}  // namespace forebay::node_testing
