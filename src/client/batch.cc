@@ -86,6 +86,45 @@ wire::GetManyRequest Gather(Slots waiting, const wire::Limits& limits) {
   return request;
 }
 
+/// Of one batch, in the node's memory; neighbours are mostly of one attachment.
+class LocalBatch {
+ public:
+  LocalBatch(Windows* windows, Instant now, Instant until)
+      : windows_(windows), now_(now), until_(until) {}
+
+  /// Fills in the slot's size where all of its bytes were here.
+  bool Get(wire::GetSlot& slot) {
+    const PathParts parts = PathParts::Of(slot.path);
+    if (windows_ == nullptr || parts.key.empty() || !Select(parts.attachment)) return false;
+    const auto name = window_->reader().FindName(parts.key, now_.ns);
+    if (!name || slot.into.size() > UINT32_MAX) return false;
+    const uint64_t there = name->size_bytes - std::min(name->size_bytes, slot.offset);
+    const MutableBytes into = slot.into.first(std::min<uint64_t>(there, slot.into.size()));
+    if (window_->ReadRange(name->version, slot.offset, into, until_) < into.size()) return false;
+    slot.size = static_cast<uint32_t>(into.size());
+    return true;
+  }
+  /// Whether what was read since the last change of windows counts.
+  bool Confirm() { return !window_ || window_->Alive(); }
+  bool Changes(std::string_view path) const {
+    return window_ && PathParts::Of(path).attachment != attachment_;
+  }
+
+ private:
+  bool Select(std::string_view attachment) {
+    if (attachment == attachment_) return window_ != nullptr;
+    attachment_ = attachment;
+    window_ = windows_->Find(attachment);
+    return window_ != nullptr;
+  }
+
+  Windows* const windows_;
+  const Instant now_;
+  const Instant until_;
+  std::string_view attachment_;
+  WindowPtr window_;
+};
+
 Error NotAnswered() {
   return Error(Code::kInternal, "not answered");
 }
@@ -138,19 +177,38 @@ Result<uint32_t> Client::GetLong(const wire::GetSlot& slot) {
   return static_cast<uint32_t>(size);
 }
 
+/// Those that the node's memory does not hold; where it went away meanwhile, all.
+std::vector<wire::GetSlot*> GetLocal(std::span<wire::GetSlot> slots, LocalBatch local) {
+  std::vector<wire::GetSlot*> rest;
+  size_t unconfirmed = 0;
+  const auto confirm = [&](size_t end) {
+    const bool good = local.Confirm();
+    for (; unconfirmed < end; ++unconfirmed) {
+      wire::GetSlot& slot = slots[unconfirmed];
+      if (slot.size && !good) slot.size = Fail(NotAnswered());
+      if (!slot.size) rest.push_back(&slot);
+    }
+  };
+  for (size_t i = 0; i < slots.size(); ++i) {
+    slots[i].size = Fail(NotAnswered());
+    if (local.Changes(slots[i].path)) confirm(i);
+    local.Get(slots[i]);
+  }
+  confirm(slots.size());
+  return rest;
+}
+
 size_t Client::GetMany(std::span<wire::GetSlot> slots) {
   Core& core = impl_->core();
   const Instant until = core.Deadline();
   std::vector<wire::GetSlot*> waiting;
-  waiting.reserve(slots.size());
-  for (wire::GetSlot& slot : slots) {
-    slot.size = Fail(NotAnswered());
-    if (slot.path.size() > wire::kMaxPathBytes) {
-      slot.size = Fail(Code::kInvalidArgument, "a path is longer than the protocol allows");
-    } else if (slot.into.size() > wire::kMaxDataBytes) {
-      slot.size = GetLong(slot);
+  for (wire::GetSlot* slot : GetLocal(slots, {impl_->windows(), core.Now(), until})) {
+    if (slot->path.size() > wire::kMaxPathBytes) {
+      slot->size = Fail(Code::kInvalidArgument, "a path is longer than the protocol allows");
+    } else if (slot->into.size() > wire::kMaxDataBytes) {
+      slot->size = GetLong(*slot);
     } else {
-      waiting.push_back(&slot);
+      waiting.push_back(slot);
     }
   }
   std::vector<wire::GetSlot*> suspect;

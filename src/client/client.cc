@@ -37,6 +37,7 @@ Result<void> CheckOptions(const ClientOptions& options) {
 Client::Impl::~Impl() {
   const uint64_t generation = outside.dialer.Generation();
   queue_of_process.DropOf(generation);
+  windows_of_process.DropOf(generation);
   core_of_process.DropOf(generation);
 }
 
@@ -89,8 +90,33 @@ Result<ListedPage> Client::List(std::string_view path, std::string_view delimite
   return page;
 }
 
+namespace {
+
+/// What the node's window says that a name stands for.
+std::optional<ObjectInfo> FindLocal(Windows* windows, std::string_view path, Instant now) {
+  const PathParts parts = PathParts::Of(path);
+  if (windows == nullptr || parts.key.empty()) return std::nullopt;
+  const WindowPtr window = windows->Find(parts.attachment);
+  if (!window) return std::nullopt;
+  const auto found = window->reader().FindName(parts.key, now.ns);
+  if (!found || !window->Alive()) return std::nullopt;
+  return ObjectInfo{.version = found->version,
+                    .size = found->size_bytes,
+                    .modified_ns = found->modified_ns,
+                    .attachment_id = window->attachment(),
+                    .block_bytes = static_cast<uint32_t>(window->reader().block_bytes()),
+                    .etag = std::string(found->etag())};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<File>> Client::Open(std::string_view path, std::string_view if_match) {
   Core& core = impl_->core();
+  auto local = FindLocal(impl_->windows(), path, core.Now());
+  if (local && (if_match.empty() || if_match == local->etag)) {
+    return std::unique_ptr<File>(
+        new File(std::make_shared<File::Impl>(*impl_, std::string(path), std::move(*local))));
+  }
   const uint32_t slot = core.NextSlot();
   std::shared_ptr<Link> link;
   FB_ASSIGN(const auto answer,

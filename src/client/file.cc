@@ -10,6 +10,10 @@ namespace {
 
 /// A long read is that many requests at a time.
 constexpr size_t kPiecesInFlight = 4;
+/// A reader in order of bytes that come in tells the node so often, for so long after the last that
+/// it had to ask for.
+constexpr uint64_t kHintEvery = 1u << 20;
+constexpr uint64_t kHintFor = 64u << 20;
 
 struct Piece {
   Piece(const ObjectInfo& info, uint64_t offset, MutableBytes into)
@@ -112,6 +116,8 @@ Result<uint32_t> File::Impl::HandleOn(Opened& opened, const std::shared_ptr<Link
 Result<void> File::Impl::ReadRemote(Core& core, uint64_t offset, MutableBytes into, Instant until) {
   if (into.empty()) return {};
   Opened& here = opened(core);
+  here.next.store(offset + into.size(), std::memory_order_relaxed);
+  here.hint_until.store(offset + into.size() + kHintFor, std::memory_order_relaxed);
   return core.Retry(here.slot, until,
                     [&](const std::shared_ptr<Link>& link, Instant end) -> Result<void> {
                       FB_ASSIGN(const uint32_t handle, HandleOn(here, link, end));
@@ -124,6 +130,78 @@ Result<void> File::Impl::ReadRemote(Core& core, uint64_t offset, MutableBytes in
                       return read.Run();
                     });
 }
+
+// ---- In the node's memory.
+
+WindowPtr File::Impl::Window(Opened& opened) {
+  Windows* windows = client.windows();
+  if (windows == nullptr) return nullptr;
+  {
+    const std::lock_guard lock(opened.mutex);
+    if (opened.window && !opened.window->dead()) return opened.window;
+  }
+  WindowPtr found = windows->FindOrOpen(PathParts::Of(path).attachment, info.attachment_id);
+  if (found && found->reader().block_bytes() != info.block_bytes) return nullptr;
+  const std::lock_guard lock(opened.mutex);
+  opened.window = found;
+  return found;
+}
+
+size_t File::Impl::ReadLocal(Core& core, uint64_t offset, MutableBytes into, Instant until) {
+  Opened& here = opened(core);
+  const WindowPtr window = Window(here);
+  if (!window) return 0;
+  const size_t done = window->ReadRange(info.version, offset, into, until);
+  if (done > 0 && !window->Alive()) return 0;
+  if (done > 0) HintAhead(here, offset, done);
+  return done;
+}
+
+/// Who reads in order meets what the node reads ahead in its memory, and asks for nothing; so the
+/// node would stop. While bytes still come in, it is told how far we are.
+void File::Impl::HintAhead(Opened& opened, uint64_t offset, uint64_t size) {
+  const uint64_t end = offset + size;
+  const uint64_t before = opened.next.exchange(end, std::memory_order_relaxed);
+  if (before != offset || offset >= opened.hint_until.load(std::memory_order_relaxed)) return;
+  if (offset / kHintEvery == end / kHintEvery) return;
+  const std::lock_guard lock(opened.mutex);
+  const auto link = opened.link.lock();
+  if (!link || opened.serial != link->serial()) return;
+  link->Tell(0, wire::ReadRequest{.handle = opened.handle, .offset = end - 1, .size = 1});
+}
+
+Result<void> File::Impl::Fetch(Core& core, uint64_t offset, uint64_t size, Instant until) {
+  Opened& here = opened(core);
+  FB_TRY(core.Retry(
+      here.slot, until,
+      [&](const std::shared_ptr<Link>& link, Instant end) -> Result<Answer<wire::FetchAnswer>> {
+        FB_ASSIGN(const uint32_t handle, HandleOn(here, link, end));
+        return link->Ask<wire::FetchAnswer>(
+            wire::FetchRequest{.handle = handle, .offset = offset, .size = size, .path = {}}, end);
+      }));
+  return {};
+}
+
+std::optional<BlockView> File::Impl::ViewLocal(Core& core, uint64_t offset, uint64_t size,
+                                               Instant until) {
+  const WindowPtr window = Window(opened(core));
+  if (!window) return std::nullopt;
+  const uint64_t within = offset % info.block_bytes;
+  const auto key = BlockKey::Of(info.version, static_cast<uint32_t>(offset / info.block_bytes));
+  window::PinnedBlock pin;
+  if (window->Pin(key, &pin, until) != window::Found::kHere) return std::nullopt;
+  if (pin.bytes.size() < within + size || !window->Alive()) {
+    window->reader().Unpin(pin);
+    return std::nullopt;
+  }
+  ViewRecord* record = client.windows()->TakeRecord();
+  record->window = window;
+  record->pin = pin;
+  return BlockView{.bytes = pin.bytes.subspan(within, size),
+                   .handle = reinterpret_cast<uintptr_t>(record)};
+}
+
+// ---- The interface.
 
 File::File(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 File::~File() = default;
@@ -139,7 +217,10 @@ Result<uint64_t> File::Read(uint64_t offset, MutableBytes into) {
   const uint64_t size = impl_->SizeFrom(offset, into.size());
   if (size == 0) return uint64_t{0};
   Core& core = impl_->client.core();
-  FB_TRY(impl_->ReadRemote(core, offset, into.first(size), core.Deadline()));
+  const Instant until = core.Deadline();
+  const size_t local = impl_->ReadLocal(core, offset, into.first(size), until);
+  if (local == size) return size;
+  FB_TRY(impl_->ReadRemote(core, offset + local, into.first(size).subspan(local), until));
   return size;
 }
 
@@ -148,15 +229,33 @@ Result<BlockView> File::View(uint64_t offset, uint64_t size) {
   size = impl_->SizeFrom(offset, std::min(size, block - offset % block));
   if (size == 0) return BlockView{};
   Core& core = impl_->client.core();
-  auto copy = std::make_unique_for_overwrite<std::byte[]>(size);
-  FB_TRY(impl_->ReadRemote(core, offset, {copy.get(), size}, core.Deadline()));
-  const auto* bytes = copy.release();
-  return BlockView{.bytes = {bytes, size}, .handle = reinterpret_cast<uintptr_t>(bytes)};
+  const Instant until = core.Deadline();
+  if (auto view = impl_->ViewLocal(core, offset, size, until)) return *view;
+  if (impl_->Window(impl_->opened(core))) {
+    // Whole, because only whole blocks are shown.
+    const uint64_t begin = offset - offset % block;
+    FB_TRY(impl_->Fetch(core, begin, impl_->SizeFrom(begin, block), until));
+    if (auto view = impl_->ViewLocal(core, offset, size, until)) return *view;
+  }
+  auto record = std::make_unique<ViewRecord>();
+  record->copy = std::make_unique_for_overwrite<std::byte[]>(size);
+  record->generation = core.generation;
+  FB_TRY(impl_->ReadRemote(core, offset, {record->copy.get(), size}, until));
+  const Bytes bytes(record->copy.get(), size);
+  return BlockView{.bytes = bytes, .handle = reinterpret_cast<uintptr_t>(record.release())};
 }
 
 void File::Release(BlockView& view) {
-  delete[] reinterpret_cast<std::byte*>(view.handle);
+  if (view.handle == 0) return;
+  auto* record = reinterpret_cast<ViewRecord*>(view.handle);
   view = {};
+  if (!record->window) {
+    delete record;
+    return;
+  }
+  // What was pinned before a fork is the parent's to let go.
+  Windows* windows = impl_->client.windows_of_process.IfOf(record->generation);
+  if (windows != nullptr) windows->GiveRecord(record);
 }
 
 }  // namespace forebay::client

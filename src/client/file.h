@@ -6,6 +6,7 @@
 #include <string>
 
 #include "src/client/core.h"
+#include "src/client/windows.h"
 
 namespace forebay::client {
 
@@ -22,11 +23,19 @@ struct Client::Impl {
   }
 
   Queue& queue();
+  /// nullptr where the client was told to read through connections only.
+  Windows* windows() {
+    if (!options.shared_memory) return nullptr;
+    Core& here = core();
+    return &windows_of_process.Get(here.generation,
+                                   [&here] { return std::make_unique<Windows>(here); });
+  }
 
   const Outside outside;
   const ClientOptions options;
   PerProcess<Core> core_of_process;
   PerProcess<Queue> queue_of_process;
+  PerProcess<Windows> windows_of_process;
 };
 
 /// Handles are of one connection: after a new one the file is opened again, at its version.
@@ -45,6 +54,10 @@ struct File::Impl {
     std::weak_ptr<Link> link;
     uint64_t serial = 0;  // of the connection that the handle is of; 0: none
     uint32_t handle = 0;
+    WindowPtr window;
+    // Readers in order of what is being brought in: see HintAhead.
+    std::atomic<uint64_t> next{0};
+    std::atomic<uint64_t> hint_until{0};
   };
   Opened& opened(Core& core) {
     return opened_of_process.Get(
@@ -59,6 +72,12 @@ struct File::Impl {
   }
   /// Exactly `into`, through a connection. It lies within the object.
   Result<void> ReadRemote(Core& core, uint64_t offset, MutableBytes into, Instant until);
+  /// How many bytes of `into`, from its beginning, were in the node's memory.
+  size_t ReadLocal(Core& core, uint64_t offset, MutableBytes into, Instant until);
+  Result<void> Fetch(Core& core, uint64_t offset, uint64_t size, Instant until);
+  WindowPtr Window(Opened& opened);
+  void HintAhead(Opened& opened, uint64_t offset, uint64_t size);
+  std::optional<BlockView> ViewLocal(Core& core, uint64_t offset, uint64_t size, Instant until);
 
   Client::Impl& client;
   const std::string path;

@@ -54,7 +54,10 @@ Result<void> Queue::Submit(std::shared_ptr<File::Impl> file, uint64_t offset, Mu
   submission->attempt_ = 0;
   submission->check_first_ = false;
   submission->until_ = core_.Deadline();
-  if (submission->into_.empty()) {
+  const size_t local =
+      submission->file_->ReadLocal(core_, offset, submission->into_, submission->until_);
+  submission->done_bytes_ = local;
+  if (local == submission->into_.size()) {
     Finish(*submission, {});
     return {};
   }

@@ -28,13 +28,28 @@ size_t OpenDescriptors() {
   return count;
 }
 
-class ClientOnNode : public testing::TestWithParam<bool> {
+/// By which way a client reaches its node.
+enum class Way : uint8_t { kTcp, kUnix, kSharedMemory };
+
+std::string NameOf(const testing::TestParamInfo<Way>& info) {
+  switch (info.param) {
+    case Way::kTcp:
+      return "tcp";
+    case Way::kUnix:
+      return "unix";
+    case Way::kSharedMemory:
+      return "shared_memory";
+  }
+  return "";
+}
+
+class ClientOnNode : public testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
     char pattern[] = "/tmp/forebay_test_XXXXXX";
     ASSERT_NE(mkdtemp(pattern), nullptr);
     directory_ = pattern;
-    const bool tcp = GetParam();
+    const bool tcp = GetParam() == Way::kTcp;
     node_.emplace(tcp ? "127.0.0.1:0" : "unix:" + directory_ + "/node.sock");
     node_->Start();
   }
@@ -48,6 +63,7 @@ class ClientOnNode : public testing::TestWithParam<bool> {
     options.size = sizeof options;
     options.node = node_->address().c_str();
     options.timeout_ms = timeout_ms;
+    options.no_shared_memory = GetParam() == Way::kSharedMemory ? 0 : 1;
     forebay_client* client = nullptr;
     EXPECT_EQ(forebay_connect(&options, &client), FOREBAY_OK) << forebay_last_error();
     return client;
@@ -56,8 +72,8 @@ class ClientOnNode : public testing::TestWithParam<bool> {
   std::string directory_;
   std::optional<ServedNode> node_;
 };
-INSTANTIATE_TEST_SUITE_P(Io, ClientOnNode, testing::Bool(),
-                         [](const auto& info) { return info.param ? "tcp" : "unix"; });
+INSTANTIATE_TEST_SUITE_P(Io, ClientOnNode,
+                         testing::Values(Way::kTcp, Way::kUnix, Way::kSharedMemory), NameOf);
 
 TEST_P(ClientOnNode, ReadsExactBytes) {
   forebay_client* client = Connect();
@@ -82,6 +98,47 @@ TEST_P(ClientOnNode, ReadsExactBytes) {
   EXPECT_EQ(std::memcmp(view.data, kBig.data() + (1u << 20) + 5, view.size), 0);
   forebay_release(file, &view);
   forebay_close(file);
+  forebay_disconnect(client);
+}
+
+class SharedMemory : public ClientOnNode {};
+INSTANTIATE_TEST_SUITE_P(Io, SharedMemory, testing::Values(Way::kSharedMemory), NameOf);
+
+TEST_P(SharedMemory, AViewIsThePlaceWhereTheBytesLie) {
+  forebay_client* client = Connect();
+  forebay_file* file = nullptr;
+  ASSERT_EQ(forebay_open(client, "/data/big", &file), FOREBAY_OK);
+  forebay_view first;
+  forebay_view again;
+  ASSERT_EQ(forebay_view_at(file, 0, 1u << 20, &first), FOREBAY_OK) << forebay_last_error();
+  ASSERT_EQ(forebay_view_at(file, 100, 1000, &again), FOREBAY_OK);
+  EXPECT_EQ(static_cast<const char*>(first.data) + 100, again.data);
+  EXPECT_EQ(std::memcmp(first.data, kBig.data(), first.size), 0);
+  forebay_release(file, &again);
+  forebay_release(file, &first);
+  forebay_release(file, &first);  // an empty one: nothing
+  forebay_close(file);
+  forebay_disconnect(client);
+}
+
+TEST_P(SharedMemory, HitsNeedNoNode) {
+  forebay_client* client = Connect();
+  forebay_file* file = nullptr;
+  ASSERT_EQ(forebay_open(client, "/data/big", &file), FOREBAY_OK);
+  std::string into(kBig.size(), '\0');
+  ASSERT_GT(forebay_read(file, into.data(), into.size(), 0), 0);
+  const uint64_t before = node_->local_hits();
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_EQ(forebay_read(file, into.data(), into.size(), 0), static_cast<int64_t>(into.size()));
+    ASSERT_TRUE(into == kBig);
+  }
+  forebay_close(file);
+  forebay_get item{
+      .path = "/data/big", .into = into.data(), .size = 1000, .offset = 2'000'000, .result = 0};
+  EXPECT_EQ(forebay_get_many(client, &item, 1), 1);
+  EXPECT_EQ(into.substr(0, 1000), kBig.substr(2'000'000, 1000));
+  for (int i = 0; i < 10'000 && node_->local_hits() < before + 200; ++i) poll(nullptr, 0, 1);
+  EXPECT_GE(node_->local_hits(), before + 200);
   forebay_disconnect(client);
 }
 

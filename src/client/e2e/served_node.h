@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "src/front/native/testing/door_world.h"
+#include "src/front/window/node_window.h"
 #include "src/platform/linux/loop.h"
 #include "src/runtime/doorbell.h"
 
@@ -44,19 +46,56 @@ class ServedNode {
   }
   /// With the port that was taken.
   const std::string& address() const { return address_; }
+  /// Blocks that clients read in place, ever.
+  uint64_t local_hits() const { return local_hits_; }
 
  private:
   Task<void> Serve(DoorWorld* world, std::string tokens) {
-    co_await world->Open(std::move(tokens));
+    // As DoorWorld::Open, with a window between the node and its door.
+    world->gate = Gate::Create({.token_file_text = std::move(tokens), .own_uid = getuid()}).value();
+    world->node = (co_await OpenScripted(world->env, *world->gate, world->script)).value();
+    NodeWindow window(world->env.memory, world->node->store(),
+                      window::WindowOptions::For({.capacity_bytes = 64 << 20}),
+                      [](const Authenticated&, AttachmentId) { return Result<void>(); });
+    world->options.window = &window;
+    world->door = std::make_unique<NativeDoor>(world->env, *world->node, world->options);
+    const auto listening = world->door->Start();
+    EXPECT_TRUE(listening) << listening.error().ToString();
     address_ = world->door->addresses().front();
+    TaskGroup group(world->env.executor);
+    CancelSource over;
+    group.Spawn(Publish(world, &window, over.token()));
     started_ = true;
     started_.notify_all();
     co_await stop_->Wait();
+    over.Cancel();
+    co_await group.Join();
     // Readers that never rest keep a door from becoming idle.
     co_await world->door->Stop(std::chrono::milliseconds(20));
+    EXPECT_EQ(window.open_windows(), 0u);
     co_await world->Close();
   }
 
+  /// The scripted node tells nobody what its names stand for.
+  Task<void> Publish(DoorWorld* world, NodeWindow* window, CancelToken over) {
+    constexpr AttachmentId kScripted = 7;
+    for (;;) {
+      const Instant fresh_until = world->env.clock.Now() + std::chrono::seconds(60);
+      for (const auto& [path, object] : world->script.objects) {
+        window->windows().PublishName(kScripted, std::string_view(path).substr(6),
+                                      {.version = MakeVersionId(kScripted, path, object.etag),
+                                       .size_bytes = object.bytes.size(),
+                                       .modified_ns = 5,
+                                       .fresh_until_ns = fresh_until.ns,
+                                       .etag = object.etag});
+      }
+      const auto reads = window->windows().Drain();
+      local_hits_ += reads.hits;
+      if (!co_await world->env.clock.Sleep(std::chrono::milliseconds(10), over)) break;
+    }
+  }
+
+  std::atomic<uint64_t> local_hits_{0};
   std::string address_;
   std::unique_ptr<Loop> loop_;
   std::optional<Doorbell> stop_;
