@@ -22,6 +22,7 @@
 #include "src/front/native/door.h"
 #include "src/front/observe/pages.h"
 #include "src/node/node.h"
+#include "src/origin/file/file_origin.h"
 #include "src/platform/linux/log.h"
 #include "src/platform/linux/loop.h"
 #include "src/registry/embedded/embedded_registry.h"
@@ -66,6 +67,13 @@ Result<void> PrepareSocketDirectory(const std::string& socket) {
                             directory, info.st_uid));
   }
   return {};
+}
+
+Result<std::unique_ptr<Origin>> MakeOrigin(const AttachmentConfig& config) {
+  if (config.origin.starts_with("file://")) return FileOrigin::Create(config.origin);
+  return Fail(Code::kInvalidArgument,
+              fmt::format("origin '{}': file:///directory is all that this version speaks",
+                          config.origin));
 }
 
 StoreOptions StoreOptionsOf(const NodeConfig& config, Hash128 node_id) {

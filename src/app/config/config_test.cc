@@ -99,6 +99,9 @@ TEST(Config, ErrorsNameTheLineTheKeyTheValueAndTheFix) {
   EXPECT_THAT(ErrorOf("dram = [\"1GiB\"]"), HasSubstr("one value, not a list"));
   EXPECT_THAT(ErrorOf("dram = "), HasSubstr("f.toml:1: "));
   EXPECT_THAT(ErrorOf("m =[1, [}]]"), HasSubstr("f.toml: no TOML"));  // asserts in toml++ 3.3.0
+  EXPECT_THAT(ErrorOf("d\xd1\xab"
+                      "er;"),
+              HasSubstr("f.toml:1: "));  // and this is undefined there
   EXPECT_THAT(ErrorOf("dram = 1\ndram = 2"), HasSubstr("f.toml:2: "));
   EXPECT_THAT(ErrorOf("listen = \"7400\""), HasSubstr("no port"));
   EXPECT_THAT(ErrorOf("listen = \"h:99999\""), HasSubstr("from 0 (any free one) to 65535"));
