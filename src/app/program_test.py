@@ -125,7 +125,7 @@ class WithNode(unittest.TestCase):
         (self.origin / "deep/empty").write_bytes(b"")
         self.node = Node(self.folder, *self.flags)
         self.addCleanup(lambda: self.node.stop())
-        self.ok("attach", "/it", str(self.origin))
+        self.ok("attach", "/box", str(self.origin))
 
     def run_it(self, *arguments, **options):
         options.setdefault("node", self.node.unix)
@@ -148,99 +148,99 @@ class WithNode(unittest.TestCase):
 
 class Commands(WithNode):
     def test_names(self):
-        self.assertEqual(self.ok("ls", "/it/"), b"/it/deep/\n/it/small\n")
-        self.assertEqual(self.ok("ls", "-r", "/it/").split(),
-                         [b"/it/deep/empty", b"/it/deep/large", b"/it/small"])
-        self.assertIn(b"6000000", self.ok("ls", "-l", "/it/deep/"))
-        self.assertRegex(self.ok("stat", "/it/small").decode(), r"size +6 \(6 B\)")
-        self.assertIn(b"/it", self.ok("attachments"))
+        self.assertEqual(self.ok("ls", "/box/"), b"/box/deep/\n/box/small\n")
+        self.assertEqual(self.ok("ls", "-r", "/box/").split(),
+                         [b"/box/deep/empty", b"/box/deep/large", b"/box/small"])
+        self.assertIn(b"6000000", self.ok("ls", "-l", "/box/deep/"))
+        self.assertRegex(self.ok("stat", "/box/small").decode(), r"size +6 \(6 B\)")
+        self.assertIn(b"/box", self.ok("attachments"))
 
     def test_bytes_are_those_of_the_files_by_every_way(self):
         for way in ([], ["--no-shared-memory"], ["--node", self.node.tcp]):
-            self.assertEqual(self.ok("cat", "/it/small", "/it/deep/large", *way),
+            self.assertEqual(self.ok("cat", "/box/small", "/box/deep/large", *way),
                              self.small + self.large, way)
-        self.assertEqual(self.ok("cat", "--offset", "5999999", "/it/deep/large"), self.large[-1:])
-        self.assertEqual(self.ok("cat", "--size", "1KiB", "/it/deep/large"), self.large[:1024])
-        self.assertEqual(self.ok("cat", "/it/deep/empty"), b"")
+        self.assertEqual(self.ok("cat", "--offset", "5999999", "/box/deep/large"), self.large[-1:])
+        self.assertEqual(self.ok("cat", "--size", "1KiB", "/box/deep/large"), self.large[:1024])
+        self.assertEqual(self.ok("cat", "/box/deep/empty"), b"")
 
     def test_get_makes_a_whole_file_or_none(self):
-        self.ok("get", "/it/deep/large", str(self.folder))
+        self.ok("get", "/box/deep/large", str(self.folder))
         self.assertEqual((self.folder / "large").read_bytes(), self.large)
-        self.refused(3, "get", "/it/nothing", str(self.folder / "copy"))
+        self.refused(3, "get", "/box/nothing", str(self.folder / "copy"))
         self.assertFalse(list(self.folder.glob("copy*")))
-        self.assertEqual(self.ok("get", "/it/small", "-"), self.small)
+        self.assertEqual(self.ok("get", "/box/small", "-"), self.small)
 
     def test_put_is_at_the_origin_when_it_returns(self):
-        self.ok("put", "-", "/it/new/one", data=self.large)
+        self.ok("put", "-", "/box/new/one", data=self.large)
         self.assertEqual((self.origin / "new/one").read_bytes(), self.large)
-        self.assertEqual(self.ok("cat", "/it/new/one"), self.large)
-        self.refused(6, "put", "--if-absent", "-", "/it/new/one", data=b"other")
-        self.ok("put", str(self.origin / "small"), "/it/new/")
-        self.assertEqual(self.ok("cat", "/it/new/small"), self.small)
-        self.ok("rm", "/it/new/one")
+        self.assertEqual(self.ok("cat", "/box/new/one"), self.large)
+        self.refused(6, "put", "--if-absent", "-", "/box/new/one", data=b"other")
+        self.ok("put", str(self.origin / "small"), "/box/new/")
+        self.assertEqual(self.ok("cat", "/box/new/small"), self.small)
+        self.ok("rm", "/box/new/one")
         self.assertFalse((self.origin / "new/one").exists())
-        self.refused(3, "rm", "/it/new/one")
-        self.ok("rm", "--force", "/it/new/one")
-        self.refused(3, "put", "/no/such/file", "/it/x")
+        self.refused(3, "rm", "/box/new/one")
+        self.ok("rm", "--force", "/box/new/one")
+        self.refused(3, "put", "/no/such/file", "/box/x")
 
     def test_what_is_loaded_needs_no_origin(self):
-        self.assertIn(b"3 objects", self.ok("load", "/it/"))
+        self.assertIn(b"3 objects", self.ok("load", "/box/"))
         before = self.status()
-        self.assertEqual(self.ok("cat", "/it/deep/large"), self.large)
+        self.assertEqual(self.ok("cat", "/box/deep/large"), self.large)
         after = self.status()
         self.assertEqual(after["origin"]["bytes"], before["origin"]["bytes"])
         self.assertGreater(after["read"]["bytes"], before["read"]["bytes"])
-        self.assertRegex(self.ok("where", "/it/deep/large").decode(), r"memory +6000000 \(100%\)")
-        self.ok("evict", "/it/")
-        self.assertRegex(self.ok("where", "/it/deep/large").decode(), r"memory +0 \(0%\)")
-        self.assertEqual(self.ok("cat", "/it/deep/large"), self.large)
+        self.assertRegex(self.ok("where", "/box/deep/large").decode(), r"memory +6000000 \(100%\)")
+        self.ok("evict", "/box/")
+        self.assertRegex(self.ok("where", "/box/deep/large").decode(), r"memory +0 \(0%\)")
+        self.assertEqual(self.ok("cat", "/box/deep/large"), self.large)
         self.assertGreater(self.status()["origin"]["bytes"], after["origin"]["bytes"])
-        self.refused(3, "load", "/it/nothing")
+        self.refused(3, "load", "/box/nothing")
 
     def test_a_reader_that_has_enough_ends_it_quietly(self):
         done = subprocess.run(
-            f"'{PROGRAM}' cat /it/deep/large /it/deep/large /it/deep/large | head -c 10",
+            f"'{PROGRAM}' cat /box/deep/large /box/deep/large /box/deep/large | head -c 10",
             shell=True, env=dict(CLEAN, FOREBAY_NODE=self.node.unix), capture_output=True,
             timeout=TIME_LIMIT_S, check=False)
         self.assertEqual((done.stdout, done.stderr), (self.large[:10], b""))
 
     def test_what_is_not_there_or_no_name_is_said_so(self):
-        self.assertIn("nothing", self.refused(3, "cat", "/it/nothing"))
+        self.assertIn("nothing", self.refused(3, "cat", "/box/nothing"))
         self.assertIn("absent", self.refused(3, "cat", "/absent/x"))
-        self.refused(2, "cat", "/it/../etc/passwd")
-        self.refused(2, "cat", "/it/a//b")
-        self.refused(2, "cat", "/it/" + "x" * 5000)
-        self.refused(2, "cat", b"/it/\xff\xfe")
+        self.refused(2, "cat", "/box/../etc/passwd")
+        self.refused(2, "cat", "/box/a//b")
+        self.refused(2, "cat", "/box/" + "x" * 5000)
+        self.refused(2, "cat", b"/box/\xff\xfe")
         self.refused(2, "cat", "no-slash")
         self.refused(2, "attach", "/Not_A_Name", str(self.origin))
-        self.refused(6, "attach", "/it", str(self.origin))
+        self.refused(6, "attach", "/box", str(self.origin))
         self.refused(2, "attach", "/other", "gopher://x/")
         self.refused(2, "attach", "/other", str(self.origin), "--freshness", "sometimes")
         self.refused(3, "detach", "/absent")
         # Nothing that was cached is lost, and the node goes on.
-        self.assertEqual(self.ok("cat", "/it/small"), self.small)
+        self.assertEqual(self.ok("cat", "/box/small"), self.small)
 
     def test_detached_is_gone(self):
-        self.ok("cat", "/it/small")
-        self.ok("detach", "/it")
-        self.refused(3, "cat", "/it/small")
+        self.ok("cat", "/box/small")
+        self.ok("detach", "/box")
+        self.refused(3, "cat", "/box/small")
         self.assertEqual(self.ok("attachments"), b"")
-        self.ok("attach", "/it", str(self.origin / "deep"))
-        self.refused(3, "cat", "/it/small")
+        self.ok("attach", "/box", str(self.origin / "deep"))
+        self.refused(3, "cat", "/box/small")
 
     def test_bench_and_demo_say_how_fast(self):
-        said = self.ok("bench", "--seconds", "0.2", "/it/deep/large").decode()
+        said = self.ok("bench", "--seconds", "0.2", "/box/deep/large").decode()
         self.assertEqual(len(said.splitlines()), 4, said)
-        said = self.ok("demo", "/it", str(self.origin), "--tcp", self.node.tcp).decode()
+        said = self.ok("demo", "/box", str(self.origin), "--tcp", self.node.tcp).decode()
         self.assertIn("3 objects, every byte right", said)
         (self.folder / "false").mkdir()
         (self.folder / "false/small").write_bytes(b"HELLO\n")
-        self.assertIn("wrong", self.refused(1, "demo", "/it", str(self.folder / "false")))
+        self.assertIn("wrong", self.refused(1, "demo", "/box", str(self.folder / "false")))
 
 
 class Operation(WithNode):
     def test_the_pages(self):
-        self.ok("cat", "/it/small")
+        self.ok("cat", "/box/small")
         self.assertIn("forebay_ready 1\n", self.node.page("/metrics"))
         self.assertRegex(self.node.page("/metrics"), r"forebay_origin_requests_total [1-9]")
         self.assertEqual(self.node.page("/healthz"), "ok\n")
@@ -258,7 +258,7 @@ class Operation(WithNode):
                          str(self.folder / "sock2"), "--listen", "none", "--http", "none")
         self.assertEqual(second.returncode, 5, second)
         self.assertIn(f"process {self.node.process.pid} uses it", second.stderr.decode())
-        self.assertEqual(self.ok("cat", "/it/small"), self.small)
+        self.assertEqual(self.ok("cat", "/box/small"), self.small)
 
     def test_a_taken_port_is_named(self):
         second = forebay("node", "--data", str(self.folder / "node2"), "--socket", "none",
@@ -267,25 +267,25 @@ class Operation(WithNode):
         self.assertIn(self.node.tcp, second.stderr.decode())
 
     def test_it_ends_when_asked_and_knows_its_blocks_again(self):
-        self.ok("load", "/it/")
+        self.ok("load", "/box/")
         self.assertEqual(self.node.stop(), 0, self.node.said())
         self.assertFalse((self.folder / "sock").exists())
         self.node = Node(self.folder)
-        self.assertEqual(self.ok("cat", "/it/deep/large"), self.large)
+        self.assertEqual(self.ok("cat", "/box/deep/large"), self.large)
         self.assertEqual(self.status()["origin"]["bytes"], 0)
 
     def test_it_starts_again_after_it_was_killed(self):
-        self.ok("cat", "/it/small")
+        self.ok("cat", "/box/small")
         self.node.stop(signal.SIGKILL)
         self.node = Node(self.folder)
-        self.assertEqual(self.ok("cat", "/it/small"), self.small)
+        self.assertEqual(self.ok("cat", "/box/small"), self.small)
 
     def test_who_connects_and_says_nothing_or_nonsense_does_no_harm(self):
         host, port = self.node.tcp.rsplit(":", 1)
         silent = [socket.create_connection((host, int(port))) for _ in range(20)]
         for one, text in zip(silent, (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100, b"\xff" * 5000)):
             one.sendall(text)
-        self.assertEqual(self.ok("cat", "/it/small", "--node", self.node.tcp), self.small)
+        self.assertEqual(self.ok("cat", "/box/small", "--node", self.node.tcp), self.small)
         for one in silent:
             one.close()
 
@@ -294,7 +294,7 @@ class Tokens(WithNode):
     def setUp(self):
         self.tokens = pathlib.Path(tempfile.mkstemp()[1])
         self.addCleanup(self.tokens.unlink)
-        self.tokens.write_text(f"reader {SECRET} /it:rl\n")
+        self.tokens.write_text(f"reader {SECRET} /box:rl\n")
         self.flags = ("--tokens", str(self.tokens))
         super().setUp()
         self.mine = self.folder / "mine"
@@ -302,22 +302,22 @@ class Tokens(WithNode):
 
     def test_by_tcp_a_token_is_needed_and_says_what_is_allowed(self):
         tcp = ("--node", self.node.tcp, "--timeout", "2")
-        self.refused(4, "cat", "/it/small", *tcp)
+        self.refused(4, "cat", "/box/small", *tcp)
         mine = (*tcp, "--token-file", str(self.mine))
-        self.assertEqual(self.ok("cat", "/it/small", *mine), self.small)
-        self.refused(4, "put", "-", "/it/x", *mine, data=b"x")
-        self.refused(4, "detach", "/it", *mine)
+        self.assertEqual(self.ok("cat", "/box/small", *mine), self.small)
+        self.refused(4, "put", "-", "/box/x", *mine, data=b"x")
+        self.refused(4, "detach", "/box", *mine)
         self.mine.write_text(f"reader {SECRET[::-1]}\n")
-        said = self.refused(4, "cat", "/it/small", *mine)
+        said = self.refused(4, "cat", "/box/small", *mine)
         self.assertNotIn(SECRET[::-1], said)
 
     def test_tokens_are_read_again(self):
         mine = ("--node", self.node.tcp, "--token-file", str(self.mine), "--timeout", "2")
-        self.ok("cat", "/it/small", *mine)
-        self.tokens.write_text("# nobody\n")
+        self.ok("cat", "/box/small", *mine)
+        self.tokens.write_text(f"other {SECRET} /box:rl\n")
         self.node.process.send_signal(signal.SIGHUP)
         for _ in range(200):  # the signal is taken soon
-            if self.run_it("cat", "/it/small", *mine).returncode == 4:
+            if self.run_it("cat", "/box/small", *mine).returncode == 4:
                 return
         self.fail("the token that is gone still works")
 

@@ -9,6 +9,9 @@ struct NotToml {};
 }
 }  // namespace forebay::app
 
+// Under a name of its own: other units have the same templates with other assertions, and the
+// linker would take one for the other.
+#define toml toml_of_settings
 #define TOML_EXCEPTIONS 1
 #define TOML_HEADER_ONLY 1
 #define TOML_ASSERT(condition) \
