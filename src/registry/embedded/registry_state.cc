@@ -122,9 +122,14 @@ Result<RegistryState> RegistryState::Decode(std::string_view file) {
   if (!reader.ok() || !reader.at_end() || CrcOf(header, rest) != crc) {
     return Fail(Code::kCorrupt, "its bytes do not match their checksum");
   }
+  return DecodeRest(header.revision, header.next_lease, rest);
+}
+
+Result<RegistryState> RegistryState::DecodeRest(Revision revision, LeaseId next_lease,
+                                                std::string_view rest) {
   RegistryState state;
-  state.revision = header.revision;
-  state.next_lease = header.next_lease;
+  state.revision = revision;
+  state.next_lease = next_lease;
   bool right = state.revision >= 0 && state.next_lease > 0;
   for (Reader left(rest); right && !left.at_end();) {
     const auto tag = left.Take<uint8_t>();

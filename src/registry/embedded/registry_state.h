@@ -31,6 +31,9 @@ struct RegistryState {
   std::string Encode() const;
   /// kCorrupt; kUnsupported where a later release wrote it.
   static Result<RegistryState> Decode(std::string_view file);
+  /// What follows the checksum.
+  static Result<RegistryState> DecodeRest(Revision revision, LeaseId next_lease,
+                                          std::string_view rest);
 };
 
 }  // namespace forebay
