@@ -31,6 +31,8 @@ class Node::Impl {
   Result<void> CheckHandle(const Authenticated& who, const Handle& handle) const;
   bool Collect(const Handle& handle, ByteRange range, ReadResult* result);
   bool AllCached(const ResolvedObject& object, ByteRange range);
+  Task<Result<ReadResult>> ReadWhenThere(std::shared_ptr<Handle> handle, uint64_t offset,
+                                         uint32_t size, Call call, Trace* trace);
   Task<Result<ReadResult>> ReadSlowly(std::shared_ptr<Handle> handle, ByteRange range, Call call,
                                       Trace* trace);
   Task<Result<void>> PinPiece(std::shared_ptr<Handle> handle, ByteRange part, ByteRange demand,
