@@ -64,10 +64,7 @@ Task<Result<void>> Node::Detach(Authenticated who, std::string name, Call call) 
   Operation operation(*impl_, call);
   FB_CO_TRY(operation.Check());
   FB_CO_TRY(impl_->context.gate.CheckAdmin(who));
-  FB_CO_ASSIGN(const auto attachment,
-               co_await impl_->attachments.Detach(std::move(name), operation.call()));
-  co_await impl_->Drop(*attachment, {});
-  co_return Result<void>();
+  co_return co_await impl_->attachments.Detach(std::move(name), operation.call());
 }
 
 std::vector<std::shared_ptr<const Attachment>> Node::Attachments(const Authenticated& who) {
@@ -85,11 +82,11 @@ std::vector<std::shared_ptr<const Attachment>> Node::Attachments(const Authentic
 // -- What is cached
 
 /// Forgets names and their blocks; returns the blocks' bytes.
-Task<uint64_t> Node::Impl::Drop(const Attachment& attachment, std::string prefix) {
+Task<uint64_t> Node::Impl::Drop(std::shared_ptr<const Attachment> attachment, std::string prefix) {
   Store& store = *context.store;
   uint64_t bytes = 0, since_turn = 0;
   for (uint32_t stripe = 0; stripe < NameCache::kStripes; ++stripe) {
-    for (const auto& named : context.names.Take(stripe, attachment.config.id, prefix)) {
+    for (const auto& named : context.names.Take(stripe, attachment->config.id, prefix)) {
       for (uint64_t block = 0; BlockBegin(block) < named.size; ++block) {
         const BlockKey key = BlockKey::Of(named.version, static_cast<uint32_t>(block));
         if (const auto presence = store.Probe(key)) {
@@ -104,13 +101,22 @@ Task<uint64_t> Node::Impl::Drop(const Attachment& attachment, std::string prefix
   co_return bytes;
 }
 
+void Node::Impl::End(std::shared_ptr<const Attachment> attachment) {
+  if (on_detached) on_detached(attachment->config.id);
+  if (!context.closing) context.tasks.Spawn(DropAll(std::move(attachment)));
+}
+
+Task<void> Node::Impl::DropAll(std::shared_ptr<const Attachment> attachment) {
+  static_cast<void>(co_await Drop(std::move(attachment), {}));
+}
+
 Task<Result<uint64_t>> Node::Evict(Authenticated who, std::string path, Call call) {
   Operation operation(*impl_, call);
   FB_CO_TRY(operation.Check());
   FB_CO_ASSIGN(const auto split, SplitPath(path));
   FB_CO_ASSIGN(const auto attachment, impl_->AdmitTo(who, kAdmin, split.first));
   FB_CO_TRY(CheckPrefix(split.second));
-  co_return co_await impl_->Drop(*attachment, std::string(split.second));
+  co_return co_await impl_->Drop(attachment, std::string(split.second));
 }
 
 Task<Result<Node::Where>> Node::Locate(Authenticated who, std::string path, Call call) {

@@ -39,18 +39,23 @@ Result<std::shared_ptr<const Attachment>> AttachmentTable::Make(AttachmentConfig
 }
 
 void AttachmentTable::Put(std::shared_ptr<const Attachment> attachment) {
+  Remove(attachment->config.name);
   const std::unique_lock lock(mutex_);
   auto& place = by_name_[attachment->config.name];
-  if (place != nullptr) place->detached = true;
   place = std::move(attachment);
 }
 
 void AttachmentTable::Remove(std::string_view name) {
-  const std::unique_lock lock(mutex_);
-  const auto known = by_name_.find(name);
-  if (known == by_name_.end()) return;
-  known->second->detached = true;
-  by_name_.erase(known);
+  std::shared_ptr<const Attachment> ended;
+  {
+    const std::unique_lock lock(mutex_);
+    const auto known = by_name_.find(name);
+    if (known == by_name_.end()) return;
+    ended = std::move(known->second);
+    by_name_.erase(known);
+  }
+  ended->detached = true;
+  if (ended_) ended_(std::move(ended));
 }
 
 void AttachmentTable::RemoveId(std::string_view name, AttachmentId id) {
@@ -175,17 +180,16 @@ Task<Result<void>> AttachmentTable::Attach(AttachmentConfig config, Call call) {
   co_return Result<void>();
 }
 
-Task<Result<std::shared_ptr<const Attachment>>> AttachmentTable::Detach(std::string name,
-                                                                        Call call) {
+Task<Result<void>> AttachmentTable::Detach(std::string name, Call call) {
   call.deadline = std::min(call.deadline, context_.env.clock.Now() + kRegistryPatience);
-  auto attachment = Find(name);
+  const auto attachment = Find(name);
   if (attachment == nullptr) {
     co_return Fail(Code::kNotFound, fmt::format("/{} is not attached", name));
   }
   const auto removed = co_await registry_.Delete(KeyOf(name), {}, call);
   if (!removed && removed.error().code() != Code::kNotFound) co_return Fail(removed.error());
   RemoveId(name, attachment->config.id);
-  co_return attachment;
+  co_return Result<void>();
 }
 
 }  // namespace forebay

@@ -30,8 +30,10 @@ class AttachmentTable {
   Task<void> Follow(CancelToken stop);
 
   Task<Result<void>> Attach(AttachmentConfig config, Call call);
-  /// The attachment that is gone.
-  Task<Result<std::shared_ptr<const Attachment>>> Detach(std::string name, Call call);
+  Task<Result<void>> Detach(std::string name, Call call);
+  /// Called for each attachment that ends, wherever it was detached.
+  using Ended = std::function<void(std::shared_ptr<const Attachment>)>;
+  void OnEnd(Ended ended) { ended_ = std::move(ended); }
 
  private:
   Task<Result<AttachmentId>> NewId(Call call);
@@ -46,6 +48,7 @@ class AttachmentTable {
   NodeContext& context_;
   Registry& registry_;
   const OriginFactory origins_;
+  Ended ended_;
   std::atomic<bool> known_{false};
   Revision revision_ = 0;  // of what is known
 

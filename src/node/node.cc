@@ -70,6 +70,12 @@ NameCache& Node::names() {
 Gate& Node::gate() {
   return impl_->context.gate;
 }
+NameCache& Node::names() {
+  return impl_->context.names;
+}
+void Node::OnDetached(std::function<void(AttachmentId)> gone) {
+  impl_->on_detached = std::move(gone);
+}
 Counters& Node::counters() {
   return impl_->context.counters;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "src/base/block_key.h"
+#include "src/core/names/name_cache.h"
 #include "src/node/attachment.h"
 #include "src/node/counters.h"
 #include "src/node/gate.h"
@@ -153,6 +154,11 @@ class Node {
   NameCache& names();
   Gate& gate();
   Counters& counters();
+  /// For whoever publishes what names mean to others: it watches this.
+  NameCache& names();
+  /// `gone` is called on the node's loop for each attachment that ends from now on, wherever it was
+  /// detached. An empty one: nobody is called any more.
+  void OnDetached(std::function<void(AttachmentId)> gone);
   /// Ready to serve: attachments are known and the node is not closing.
   bool ready() const;
 

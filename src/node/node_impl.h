@@ -13,7 +13,9 @@ class Node::Impl {
       : context(env, std::move(options), gate),
         flights(context),
         lookups(context, flights),
-        attachments(context, registry, std::move(origins)) {}
+        attachments(context, registry, std::move(origins)) {
+    attachments.OnEnd([this](std::shared_ptr<const Attachment> ended) { End(std::move(ended)); });
+  }
 
   struct Target {
     std::shared_ptr<const Attachment> attachment;
@@ -29,6 +31,8 @@ class Node::Impl {
   Result<void> CheckHandle(const Authenticated& who, const Handle& handle) const;
   bool Collect(const Handle& handle, ByteRange range, ReadResult* result);
   bool AllCached(const ResolvedObject& object, ByteRange range);
+  Task<Result<ReadResult>> ReadWhenThere(std::shared_ptr<Handle> handle, uint64_t offset,
+                                         uint32_t size, Call call, Trace* trace);
   Task<Result<ReadResult>> ReadSlowly(std::shared_ptr<Handle> handle, ByteRange range, Call call,
                                       Trace* trace);
   Task<Result<void>> PinPiece(std::shared_ptr<Handle> handle, ByteRange part, ByteRange demand,
@@ -51,7 +55,10 @@ class Node::Impl {
   Task<Result<void>> Again(Error error, int attempt, Call call);
   /// A request that stands alone: within the limit of requests, and counted.
   Task<Result<Units>> TakeRequest(Call call);
-  Task<uint64_t> Drop(const Attachment& attachment, std::string prefix);
+  Task<uint64_t> Drop(std::shared_ptr<const Attachment> attachment, std::string prefix);
+  /// An attachment is no more: what is cached of it goes, beside whatever else is done.
+  void End(std::shared_ptr<const Attachment> attachment);
+  Task<void> DropAll(std::shared_ptr<const Attachment> attachment);
   void NoteSlow(std::string_view what, const Attachment& attachment, std::string_view key,
                 Instant began, const Trace* trace);
 
@@ -65,6 +72,7 @@ class Node::Impl {
   uint32_t operations = 0;  // in progress
   Waiters idle;
   CancelSource stop_following;
+  std::function<void(AttachmentId)> on_detached;
 };
 
 /// An operation in progress: Close waits for it, and may end it.

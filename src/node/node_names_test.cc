@@ -183,6 +183,7 @@ TEST_F(NodeNames, AttachingANameAgainNeverServesOldBytes) {
   ASSERT_TRUE(world_.Run(node_->Detach(self(), "data", {})));
   EXPECT_EQ(CodeOf("/data/a"), Code::kNotFound);
   EXPECT_EQ(Read(old, 0, 100).error().code(), Code::kNotFound);
+  world_.RunFor(seconds(1));
   EXPECT_EQ(node_->store().stats().blocks, 0u);
   Attach();
   const auto handle = MustOpen("/data/a");

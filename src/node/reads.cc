@@ -36,8 +36,8 @@ Task<Result<std::shared_ptr<Handle>>> Node::Open(Authenticated who, std::string 
   if (other && began < object->fresh_until) {
     // The caller may know of something newer than what is fresh enough for others.
     impl_->context.names.ForgetVersion(target.attachment->config.id, target.key, object->version);
-    object = co_await impl_->lookups.Resolve(target.attachment, target.key,
-                                             Lookups::Purpose::kRead, operation.call(), trace);
+    object = co_await impl_->lookups.Resolve(target.attachment, target.key, Lookups::Purpose::kRead,
+                                             operation.call(), trace);
   }
   if (!object) co_return Fail(object.error());
   impl_->NoteSlow("open", *object->attachment, object->key, began, trace);
@@ -157,23 +157,36 @@ std::optional<Result<ReadResult>> Node::TryRead(const Authenticated& who, Handle
   return result;
 }
 
+namespace {
+
+/// A frame that holds the result and nothing else comes from the thread's own list.
+Task<Result<ReadResult>> AtOnce(Result<ReadResult> result) {
+  co_return std::move(result);
+}
+
+}  // namespace
+
 Task<Result<ReadResult>> Node::Read(Authenticated who, std::shared_ptr<Handle> handle,
                                     uint64_t offset, uint32_t size, Call call, Trace* trace) {
   auto at_once = TryRead(who, *handle, offset, size);
-  if (at_once) co_return std::move(*at_once);
-  Operation operation(*impl_, call);
+  if (at_once) return AtOnce(std::move(*at_once));
+  return impl_->ReadWhenThere(std::move(handle), offset, size, call, trace);
+}
+
+Task<Result<ReadResult>> Node::Impl::ReadWhenThere(std::shared_ptr<Handle> handle, uint64_t offset,
+                                                   uint32_t size, Call call, Trace* trace) {
+  Operation operation(*this, call);
   FB_CO_TRY(operation.Check());
-  const Instant began = impl_->context.env.clock.Now();
-  const uint64_t end = std::min(offset + size, handle->object().info.size);
-  auto result = co_await impl_->ReadSlowly(handle, {offset, end}, operation.call(), trace);
+  const Instant began = context.env.clock.Now();
   const ResolvedObject& object = handle->object();
-  impl_->NoteSlow("read", *object.attachment, object.key, began, trace);
-  Counters& counters = impl_->context.counters;
-  counters.read.requests.Add();
+  const uint64_t end = std::min(offset + size, object.info.size);
+  auto result = co_await ReadSlowly(handle, {offset, end}, operation.call(), trace);
+  NoteSlow("read", *object.attachment, object.key, began, trace);
+  context.counters.read.requests.Add();
   if (result) {
-    counters.read.bytes.Add(result->size);
+    context.counters.read.bytes.Add(result->size);
   } else {
-    counters.read.errors.Add();
+    context.counters.read.errors.Add();
     if (result.error().code() == Code::kVersionChanged) handle->End();
   }
   co_return result;
