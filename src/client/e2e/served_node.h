@@ -1,40 +1,60 @@
-// A scripted node behind the real door, in a thread of its own: it can be stopped and started again
-// while clients use it.
+// A node over files, with its door and its window, in a thread of its own: it can be stopped and
+// started again while clients use it.
 #pragma once
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <functional>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 
-#include "src/front/native/testing/door_world.h"
+#include "src/base/prng.h"
+#include "src/base/units.h"
+#include "src/front/native/door.h"
 #include "src/front/window/node_window.h"
+#include "src/origin/file/file_origin.h"
 #include "src/platform/linux/loop.h"
+#include "src/registry/embedded/embedded_registry.h"
 #include "src/runtime/doorbell.h"
 
 namespace forebay {
 
+inline std::string PatternBytes(size_t size, uint64_t seed) {
+  Prng prng(seed);
+  std::string bytes(size, '\0');
+  for (char& c : bytes) c = static_cast<char>(prng.Next());
+  return bytes;
+}
+
+/// Serves "/data" from DIRECTORY/origin.
 class ServedNode {
  public:
-  explicit ServedNode(std::string address) : address_(std::move(address)) {}
+  static constexpr uint64_t kDramBytes = 64 * kMiB;
+
+  ServedNode(std::string directory, std::string address)
+      : directory_(std::move(directory)), address_(std::move(address)) {
+    std::filesystem::create_directories(directory_ + "/origin");
+  }
   ~ServedNode() { Stop(); }
 
-  /// `prepare` sets the scene before anybody is let in.
-  void Start(std::function<void(DoorWorld&)> prepare = {}, std::string tokens = "") {
+  /// By rename, as programs that mean well do.
+  void WriteObject(const std::string& key, std::string_view bytes) {
+    const std::string path = directory_ + "/origin/" + key;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    std::ofstream(directory_ + "/new", std::ios::binary) << bytes;
+    std::filesystem::rename(directory_ + "/new", path);
+  }
+
+  void Start() {
     auto loop = Loop::Create({.io = IoBackend::kEpoll});
     ASSERT_TRUE(loop.has_value()) << loop.error().ToString();
     loop_ = std::move(*loop);
     stop_.emplace(loop_->env().executor);
     started_ = false;
-    thread_ = std::thread([this, prepare, tokens] {
-      DoorWorld world(loop_->env());
-      world.options.addresses = {address_};
-      if (prepare) prepare(world);
-      loop_->Run(Serve(&world, tokens));
-    });
+    thread_ = std::thread([this] { loop_->Run(Serve(loop_->env())); });
     started_.wait(false);
   }
   void Stop() {
@@ -44,62 +64,69 @@ class ServedNode {
     stop_.reset();
     loop_.reset();
   }
+
   /// With the port that was taken.
   const std::string& address() const { return address_; }
-  /// Blocks that clients read in place, ever.
-  uint64_t local_hits() const { return local_hits_; }
+  /// Blocks that clients of this life of the node read in place.
+  uint64_t local_hits() const { return counters_.load()->read.local_hits.value(); }
+  uint64_t requests() const { return counters_.load()->door.requests.value(); }
 
  private:
-  Task<void> Serve(DoorWorld* world, std::string tokens) {
-    // As DoorWorld::Open, with a window between the node and its door.
-    world->gate = Gate::Create({.token_file_text = std::move(tokens), .own_uid = getuid()}).value();
-    world->node = (co_await OpenScripted(world->env, *world->gate, world->script)).value();
-    NodeWindow window(world->env.memory, world->node->store(),
-                      window::WindowOptions::For({.capacity_bytes = 64 << 20}),
-                      [](const Authenticated&, AttachmentId) { return Result<void>(); });
-    world->options.window = &window;
-    world->door = std::make_unique<NativeDoor>(world->env, *world->node, world->options);
-    const auto listening = world->door->Start();
+  Task<void> Serve(Env& env) {
+    const auto gate = Gate::Create({.token_file_text = {}, .own_uid = getuid()}).value();
+    const auto registry = (co_await EmbeddedRegistry::Open(env, directory_ + "/registry")).value();
+    NodeOptions options;
+    options.store.dram.capacity_bytes = kDramBytes;
+    options.metadata_bytes = 4 * kMiB;
+    const auto node =
+        (co_await Node::Open(env, options, *gate, *registry, [](const AttachmentConfig& config) {
+          return FileOrigin::Create(config.origin);
+        })).value();
+    if (node->Attachments(gate->AdmitSelf()).empty()) {
+      AttachmentConfig config;
+      config.name = "data";
+      config.origin = "file://" + directory_ + "/origin";
+      const auto attached = co_await node->Attach(gate->AdmitSelf(), config, {});
+      EXPECT_TRUE(attached) << attached.error().ToString();
+    }
+    counters_ = &node->counters();
+    {
+      NodeWindow window(env.memory, NodeWindow::PartsOf(*node),
+                        window::WindowOptions::For(options.store.dram));
+      co_await ServeDoor(env, *node, window);
+    }
+    co_await node->Close({});
+  }
+
+  Task<void> ServeDoor(Env& env, Node& node, NodeWindow& window) {
+    NativeDoorOptions options;
+    options.addresses = {address_};
+    options.node_name = "test";
+    options.nonce_secret = std::string(32, 's');
+    options.window = &window;
+    NativeDoor door(env, node, options);
+    const auto listening = door.Start();
     EXPECT_TRUE(listening) << listening.error().ToString();
-    address_ = world->door->addresses().front();
-    TaskGroup group(world->env.executor);
+    if (listening) address_ = door.addresses().front();
+    TaskGroup group(env.executor);
     CancelSource over;
-    group.Spawn(Publish(world, &window, over.token()));
+    group.Spawn(window.Collect(env, node.counters(), over.token()));
     started_ = true;
     started_.notify_all();
     co_await stop_->Wait();
     over.Cancel();
     co_await group.Join();
     // Readers that never rest keep a door from becoming idle.
-    co_await world->door->Stop(std::chrono::milliseconds(20));
+    if (listening) co_await door.Stop(std::chrono::milliseconds(20));
     EXPECT_EQ(window.open_windows(), 0u);
-    co_await world->Close();
   }
 
-  /// The scripted node tells nobody what its names stand for.
-  Task<void> Publish(DoorWorld* world, NodeWindow* window, CancelToken over) {
-    constexpr AttachmentId kScripted = 7;
-    for (;;) {
-      const Instant fresh_until = world->env.clock.Now() + std::chrono::seconds(60);
-      for (const auto& [path, object] : world->script.objects) {
-        window->windows().PublishName(kScripted, std::string_view(path).substr(6),
-                                      {.version = MakeVersionId(kScripted, path, object.etag),
-                                       .size_bytes = object.bytes.size(),
-                                       .modified_ns = 5,
-                                       .fresh_until_ns = fresh_until.ns,
-                                       .etag = object.etag});
-      }
-      const auto reads = window->windows().Drain();
-      local_hits_ += reads.hits;
-      if (!co_await world->env.clock.Sleep(std::chrono::milliseconds(10), over)) break;
-    }
-  }
-
-  std::atomic<uint64_t> local_hits_{0};
+  const std::string directory_;
   std::string address_;
   std::unique_ptr<Loop> loop_;
   std::optional<Doorbell> stop_;
   std::atomic<bool> started_{false};
+  std::atomic<Counters*> counters_{nullptr};
   std::thread thread_;
 };
 
