@@ -21,7 +21,9 @@ struct Group {
 const std::vector<Group>& Groups() {
   static const std::vector<Group> groups = {
       {"store", "one node: policies, runtime and tiers", {PolicyRows, RuntimeRows, StoreRows}},
-      {"node", "one node and its clients: local hits", {WindowRows}},
+      {"node",
+       "one node and its clients: local hits, TCP, cold reading",
+       {WindowRows, NodeLocalRows, NodeRemoteRows, NodeOriginRows}},
   };
   return groups;
 }

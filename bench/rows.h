@@ -14,6 +14,9 @@ void StoreDiskRows(Report& report);    // against fio
 void StoreSpaceRows(Report& report);   // what a full tier holds
 void StoreIndexRows(Report& report);   // restarts with millions of blocks, and what they cost
 
-void WindowRows(Report& report);  // local hits through shared memory, against the page cache
+void WindowRows(Report& report);      // local hits through shared memory, against the page cache
+void NodeLocalRows(Report& report);   // the program and the C library on one machine, against files
+void NodeRemoteRows(Report& report);  // the same by TCP, against a bare stream and redis
+void NodeOriginRows(Report& report);  // cold reading against dd, and what the origin is asked for
 
 }  // namespace forebay::bench

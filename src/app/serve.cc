@@ -21,6 +21,7 @@
 #include "src/front/http/server.h"
 #include "src/front/native/door.h"
 #include "src/front/observe/pages.h"
+#include "src/front/window/node_window.h"
 #include "src/node/node.h"
 #include "src/origin/file/file_origin.h"
 #include "src/platform/linux/log.h"
@@ -71,9 +72,9 @@ Result<void> PrepareSocketDirectory(const std::string& socket) {
 
 Result<std::unique_ptr<Origin>> MakeOrigin(const AttachmentConfig& config) {
   if (config.origin.starts_with("file://")) return FileOrigin::Create(config.origin);
-  return Fail(Code::kInvalidArgument,
-              fmt::format("origin '{}': file:///directory is all that this version speaks",
-                          config.origin));
+  return Fail(
+      Code::kInvalidArgument,
+      fmt::format("origin '{}': file:///directory is all that this version speaks", config.origin));
 }
 
 StoreOptions StoreOptionsOf(const NodeConfig& config, Hash128 node_id) {
@@ -114,7 +115,8 @@ class Server {
         signals_(signals),
         started_(env.clock.Now()),
         watching_(env.executor),
-        serving_http_(env.executor) {
+        serving_http_(env.executor),
+        serving_window_(env.executor) {
     if (!config.tokens_file.empty()) tokens_.emplace(config.tokens_file);
   }
 
@@ -151,6 +153,7 @@ class Server {
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Node> node_;
+  std::unique_ptr<NodeWindow> window_;
   std::unique_ptr<NativeDoor> door_;
   std::unique_ptr<observe::Pages> pages_;
   std::unique_ptr<Listener> http_listener_;
@@ -158,8 +161,10 @@ class Server {
   bool doors_open_ = false;
   CancelSource stop_watching_;
   CancelSource stop_http_;
+  CancelSource stop_window_;
   TaskGroup watching_;
   TaskGroup serving_http_;
+  TaskGroup serving_window_;
 };
 
 Task<Result<void>> Server::Start() {
@@ -174,6 +179,7 @@ Task<Result<void>> Server::Start() {
 Task<Result<void>> Server::OpenNode() {
   Gate::Options gate{.own_uid = geteuid()};
   if (tokens_) {
+    gate.tokens_required = true;
     FB_CO_ASSIGN(gate.token_file_text, tokens_->Read());
   }
   auto made = Gate::Create(std::move(gate));
@@ -192,12 +198,17 @@ Result<void> Server::OpenDoors() {
     options.addresses.push_back("unix:" + config_.socket);
   }
   if (!config_.listen.empty()) options.addresses.push_back(config_.listen);
+  const DramOptions dram{.capacity_bytes = config_.dram_bytes};
+  window_ = std::make_unique<NodeWindow>(env_.memory, NodeWindow::PartsOf(*node_),
+                                         window::WindowOptions::For(dram));
+  serving_window_.Spawn(window_->Collect(env_, node_->counters(), stop_window_.token()));
   options.node_id = data_.node_id;
   options.node_name = HostName();
   FB_ASSIGN(options.nonce_secret, Secret());
   options.max_connections = static_cast<uint32_t>(config_.connections);
   // What answers hold cannot be evicted.
   options.max_pinned_bytes = std::min(options.max_pinned_bytes, config_.dram_bytes / 2);
+  options.window = window_.get();
   options.status_json = [this] { return observe::StatusJson(MakeObserved()); };
   door_ = std::make_unique<NativeDoor>(env_, *node_, std::move(options));
   FB_TRY(door_->Start());
@@ -277,6 +288,8 @@ Task<void> Server::Stop() {
   co_await watching_.Join();
   const Instant until = env_.clock.Now() + config_.grace;
   if (door_ != nullptr) co_await door_->Stop(config_.grace);
+  stop_window_.Cancel();
+  co_await serving_window_.Join();
   if (node_ != nullptr) {
     co_await node_->Close(std::max(Duration(0), until - env_.clock.Now()));
   }
@@ -286,6 +299,7 @@ Task<void> Server::Stop() {
   http_listener_.reset();
   pages_.reset();
   door_.reset();
+  window_.reset();
   node_.reset();
   registry_.reset();
 }

@@ -177,7 +177,7 @@ Result<Gate::Tokens> Gate::ParseTokens(std::string_view text) {
 }
 
 Result<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
-  std::unique_ptr<Gate> gate(new Gate(options.own_uid));
+  std::unique_ptr<Gate> gate(new Gate(options));
   FB_TRY(gate->ReplaceTokens(options.token_file_text));
   return gate;
 }
@@ -202,7 +202,7 @@ Result<void> Gate::ReplaceTokens(std::string_view token_file_text) {
 
 bool Gate::has_tokens() const {
   const std::shared_lock lock(mutex_);
-  return !tokens_.empty();
+  return tokens_required_ || !tokens_.empty();
 }
 
 std::shared_ptr<const Authenticated::Token> Gate::Find(std::string_view name) const {
@@ -273,7 +273,7 @@ Rights Gate::RightsOf(const Authenticated& caller, const GuardedAttachment& atta
   // Somebody by TCP from this machine: not once there are tokens, and not where only some users of
   // the machine are let in.
   const bool open = attachment.allow.uids.empty() && attachment.allow.gids.empty();
-  return tokens_.empty() && open ? kUse : Rights{0};
+  return !tokens_required_ && tokens_.empty() && open ? kUse : Rights{0};
 }
 
 Result<void> Gate::Check(const Authenticated& caller, Rights needed,

@@ -72,6 +72,8 @@ class Gate {
     /// "/ATTACHMENT" for all); '#' begins a comment. Empty: no tokens, and TCP is for loopback
     /// only.
     std::string token_file_text;
+    /// There is a token file: should it become empty, then nobody comes by TCP, not everybody.
+    bool tokens_required = false;
     uint32_t own_uid = 0;
   };
   static Result<std::unique_ptr<Gate>> Create(const Options& options);
@@ -81,6 +83,7 @@ class Gate {
   /// New contents of the token file: tokens that are gone lose their rights at once, in open
   /// connections too. An error leaves the old ones in force.
   Result<void> ReplaceTokens(std::string_view token_file_text);
+  /// By TCP one comes with a token only.
   bool has_tokens() const;
 
   Authenticated AdmitLocal(const LocalPeer& peer) const;
@@ -105,13 +108,15 @@ class Gate {
 
  private:
   using Tokens = std::map<std::string, std::shared_ptr<Authenticated::Token>, std::less<>>;
-  explicit Gate(uint32_t own_uid) : own_uid_(own_uid) {}
+  explicit Gate(const Options& options)
+      : own_uid_(options.own_uid), tokens_required_(options.tokens_required) {}
   static Result<Tokens> ParseTokens(std::string_view text);
   std::shared_ptr<const Authenticated::Token> Find(std::string_view name) const;
   bool Privileged(const Authenticated& caller) const;
   Rights RightsOf(const Authenticated& caller, const GuardedAttachment& attachment) const;
 
   const uint32_t own_uid_;
+  const bool tokens_required_;
   mutable std::shared_mutex mutex_;  // guards what follows, and what the tokens allow
   Tokens tokens_;
 };

@@ -84,6 +84,13 @@ TEST(GateTest, SomebodyByLoopbackIsTheLeastOfAll) {
   EXPECT_FALSE(gate->AdmitLoopback());
 }
 
+TEST(GateTest, AnEmptyTokenFileLetsNobodyIn) {
+  auto gate = Gate::Create({.token_file_text = "# nobody yet", .tokens_required = true});
+  ASSERT_TRUE(gate);
+  EXPECT_TRUE((*gate)->has_tokens());
+  EXPECT_FALSE((*gate)->AdmitLoopback());
+}
+
 TEST(GateTest, ATokenOpensWhatItNames) {
   const auto gate =
       GateWith("# readers\nreader " + kSecretHex + " /a:rl,/b:w\n\nboss " + kSecretHex + " *:rwla");

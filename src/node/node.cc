@@ -64,9 +64,6 @@ bool Node::ready() const {
 Store& Node::store() {
   return *impl_->context.store;
 }
-NameCache& Node::names() {
-  return impl_->context.names;
-}
 Gate& Node::gate() {
   return impl_->context.gate;
 }

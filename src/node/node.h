@@ -151,7 +151,6 @@ class Node {
   Task<Result<Where>> Locate(Authenticated who, std::string path, Call call);
 
   Store& store();
-  NameCache& names();
   Gate& gate();
   Counters& counters();
   /// For whoever publishes what names mean to others: it watches this.
