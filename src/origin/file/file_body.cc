@@ -78,7 +78,9 @@ Duration TimeToSettle(Env& env, const FileInfo& info) {
 /// nullopt: the name has come to mean another file; open it again.
 Task<Result<std::optional<FileInfo>>> Settle(const Root& root, Env& env, File& file,
                                              std::string if_match, Call call) {
-  FB_CO_ASSIGN(FileInfo state, co_await env.disk.StatOpen(file));
+  const auto first = co_await env.disk.StatOpen(file);
+  if (!first) co_return root.Failed(first.error());
+  FileInfo state = *first;
   if (state.links == 0) co_return std::nullopt;
   if (!state.regular) co_return state;
   for (int look = 0; look < kMaxLooks; ++look) {
@@ -86,11 +88,13 @@ Task<Result<std::optional<FileInfo>>> Settle(const Root& root, Env& env, File& f
     const Duration wait = TimeToSettle(env, state);
     if (wait == Duration(0)) co_return state;
     const Instant until = std::min(env.clock.Now() + wait, call.deadline);
-    FB_CO_TRY(co_await env.clock.SleepUntil(until, call.cancel));
+    const auto slept = co_await env.clock.SleepUntil(until, call.cancel);
+    if (!slept) co_return root.Failed(slept.error());
     FB_CO_TRY(root.CheckCall(env, call));
-    FB_CO_ASSIGN(const FileInfo now, co_await env.disk.StatOpen(file));
-    if (SameState(state, now)) co_return state;
-    state = now;
+    const auto now = co_await env.disk.StatOpen(file);
+    if (!now) co_return root.Failed(now.error());
+    if (SameState(state, *now)) co_return state;
+    state = *now;
   }
   co_return root.Failed(Code::kUnavailable,
                         fmt::format("{} is being rewritten all the time", file.path()));

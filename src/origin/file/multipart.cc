@@ -138,12 +138,15 @@ Task<Result<void>> FileOrigin::StageUploadKey(Env& env, std::string key, std::st
   const Bytes part = AsBytes(key);
   Result<void> done = co_await staged->Append(std::span(&part, 1));
   if (done) done = co_await staged->Sync();
-  if (done) done = co_await env.disk.MakeDirectory(directory);
-  if (done) {
-    done = co_await env.disk.Rename(staged->path(), fmt::format("{}/{}", directory, kKeyName));
+  Result<void> named = done;
+  if (done) named = co_await env.disk.MakeDirectory(directory);
+  if (named) {
+    named = co_await env.disk.Rename(staged->path(), fmt::format("{}/{}", directory, kKeyName));
   }
-  if (!done) co_await staged->Discard();
-  co_return done;
+  if (named) co_return named;
+  co_await staged->Discard();
+  if (!done) co_return done;
+  co_return root_.Failed(named.error());
 }
 
 Task<Result<std::string>> FileOrigin::CreateMultipart(Env& env, std::string key, Call call) {
