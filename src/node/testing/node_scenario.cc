@@ -287,7 +287,10 @@ Task<Result<void>> Scenario::Other(std::string key, Prng* prng) {
       if (prng->OneIn(4)) {
         origin_.Remove(key);
       } else {
-        origin_.Set(key, prng->Next(), prng->Below(prng->OneIn(2) ? 3 * kMiB : 50'000));
+        // Often of the same size: then only the version tells it from what it was.
+        const bool same = origin_.Has(key) && !prng->OneIn(3);
+        const uint64_t other = prng->Below(prng->OneIn(2) ? 3 * kMiB : 50'000);
+        origin_.Set(key, prng->Next(), same ? origin_.history[key].back().size : other);
       }
   }
   co_return Result<void>();
