@@ -387,8 +387,8 @@ Result<void> RunCalmNode(sim::World& world) {
 sim::WorldOptions NodeFaults(uint64_t seed) {
   sim::WorldOptions options;
   if (seed % 3 == 0) {
-    options.disk.faults.flip_at_rest = 0.02;
-    options.disk.faults.flip_on_read = 0.02;
+    options.disk.faults.flip_at_rest = 0.1;
+    options.disk.faults.flip_on_read = 0.05;
     options.disk.faults.read_error = 0.01;
   }
   if (seed % 2 == 1) options.disk.crash = {.keep = 0.3, .lose = 0.1};
