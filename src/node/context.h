@@ -37,6 +37,13 @@ struct NodeContext {
                                 std::max<uint64_t>(options.max_origin_range_bytes, kBlockBytes));
   }
 
+  /// Asked before anything is begun that waits: refused early, and not tried again here.
+  Result<void> CheckRoomToWait() const {
+    if (waiting < options.max_waiting) return {};
+    return Fail(Code::kOverloaded,
+                fmt::format("{} requests wait for origins already; try again later", waiting));
+  }
+
   Env& env;
   const NodeOptions options;
   Gate& gate;

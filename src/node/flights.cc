@@ -279,11 +279,6 @@ void Flights::Retract(const Flight& flight) {
 
 Task<Result<void>> Flights::Await(std::shared_ptr<Flight> flight, uint64_t until, Call call,
                                   Trace* trace) {
-  if (context_.waiting >= context_.options.max_waiting) {
-    co_return Fail(
-        Code::kOverloaded,
-        fmt::format("{} requests wait for origins already; try again later", context_.waiting));
-  }
   const Instant began = context_.env.clock.Now();
   ++context_.waiting;
   ++flight->interested;

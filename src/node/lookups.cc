@@ -52,6 +52,7 @@ Task<Result<ResolvedObject>> Lookups::Resolve(std::shared_ptr<const Attachment> 
     context_.counters.metadata.hits.Add();
   } else {
     context_.counters.metadata.misses.Add();
+    FB_CO_TRY(context_.CheckRoomToWait());
     for (int attempt = 0;;) {
       auto answer = co_await Ask(attachment, key, purpose, call, trace);
       if (answer) {
@@ -102,11 +103,6 @@ Task<Result<KnownName>> Lookups::Ask(std::shared_ptr<const Attachment> attachmen
 }
 
 Task<Result<void>> Lookups::Await(std::shared_ptr<Lookup> lookup, Call call, Trace* trace) {
-  if (context_.waiting >= context_.options.max_waiting) {
-    co_return Fail(
-        Code::kOverloaded,
-        fmt::format("{} requests wait for origins already; try again later", context_.waiting));
-  }
   const Instant began = context_.env.clock.Now();
   ++context_.waiting;
   ++lookup->interested;

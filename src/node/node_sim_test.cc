@@ -9,7 +9,7 @@ namespace {
 
 TEST(NodeSim, NeverGivesAWrongByteAndRecoversFromEverything) {
   const auto report = sim::RunSeeds(
-      "node", {.quick = 15, .ci = 500, .full = 20'000},
+      "node", {.quick = 20, .ci = 500, .full = 20'000},
       {.options = NodeFaults,
        .run = RunFaultyNode,
        .expected_faults = {"origin.unavailable", "origin.overloaded", "origin.hang", "origin.slow",

@@ -194,6 +194,7 @@ Task<Result<ReadResult>> Node::Impl::ReadWhenThere(std::shared_ptr<Handle> handl
 
 Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, ByteRange range,
                                                 Call call, Trace* trace) {
+  FB_CO_TRY(context.CheckRoomToWait());
   const ResolvedObject& object = handle->object();
   const auto decision = handle->Decide(range.begin, range.size(), Limits());
   handle->Follow(decision);
@@ -359,6 +360,7 @@ Task<Result<uint64_t>> Node::Fetch(Authenticated who, std::shared_ptr<Handle> ha
 Task<Result<void>> Node::Impl::FetchPart(std::shared_ptr<Handle> handle, ByteRange part, Call call,
                                          Trace* trace) {
   const ResolvedObject& object = handle->object();
+  FB_CO_TRY(context.CheckRoomToWait());
   int attempt = 0;
   flights.Demand(object, part);
   for (uint64_t at = part.begin; at < part.end;) {

@@ -287,7 +287,10 @@ Task<Result<void>> Scenario::Other(std::string key, Prng* prng) {
       if (prng->OneIn(4)) {
         origin_.Remove(key);
       } else {
-        origin_.Set(key, prng->Next(), prng->Below(prng->OneIn(2) ? 3 * kMiB : 50'000));
+        // Often of the same size: then only the version tells it from what it was.
+        const bool same = origin_.Has(key) && !prng->OneIn(3);
+        const uint64_t other = prng->Below(prng->OneIn(2) ? 3 * kMiB : 50'000);
+        origin_.Set(key, prng->Next(), same ? origin_.history[key].back().size : other);
       }
   }
   co_return Result<void>();
@@ -384,8 +387,8 @@ Result<void> RunCalmNode(sim::World& world) {
 sim::WorldOptions NodeFaults(uint64_t seed) {
   sim::WorldOptions options;
   if (seed % 3 == 0) {
-    options.disk.faults.flip_at_rest = 0.02;
-    options.disk.faults.flip_on_read = 0.02;
+    options.disk.faults.flip_at_rest = 0.1;
+    options.disk.faults.flip_on_read = 0.05;
     options.disk.faults.read_error = 0.01;
   }
   if (seed % 2 == 1) options.disk.crash = {.keep = 0.3, .lose = 0.1};
