@@ -23,9 +23,9 @@ struct Client::Impl {
   }
 
   Queue& queue();
-  /// nullptr where the client was told to read through connections only.
+  /// nullptr where the node shares no memory, or the client was told to use none.
   Windows* windows() {
-    if (!options.shared_memory) return nullptr;
+    if (!options.shared_memory || !options.node.starts_with("unix:")) return nullptr;
     Core& here = core();
     return &windows_of_process.Get(here.generation,
                                    [&here] { return std::make_unique<Windows>(here); });

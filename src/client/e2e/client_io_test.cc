@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -14,7 +16,47 @@
 #include "include/forebay/forebay.h"
 #include "src/base/test_tier.h"
 #include "src/client/abi/client_of.h"
-#include "src/client/e2e/served_node.h"
+#include "src/client/e2e/testing/served_node.h"
+
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kCountsAllocations = false;  // the sanitizers have allocators of their own
+#else
+constexpr bool kCountsAllocations = true;
+#endif
+
+namespace {
+// Of this thread: the node has threads of its own.
+thread_local bool counting = false;
+thread_local uint64_t allocations = 0;
+
+[[maybe_unused]] void* Allocate(size_t size) {
+  if (counting) ++allocations;
+  void* memory = std::malloc(size);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+}  // namespace
+
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+void* operator new(size_t size) {
+  return Allocate(size);
+}
+void* operator new[](size_t size) {
+  return Allocate(size);
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, size_t) noexcept {
+  std::free(memory);
+}
+#endif
 
 namespace forebay {
 namespace {
@@ -145,6 +187,42 @@ TEST_P(SharedMemory, HitsNeedNoNode) {
   while (node_->local_hits() < before + 200) std::this_thread::yield();
   EXPECT_LT(node_->requests(), asked + 5);
   forebay_disconnect(client);
+}
+
+TEST_P(ClientOnNode, WarmReadsAllocateNothing) {
+  if (!kCountsAllocations) GTEST_SKIP() << "a sanitizer's allocator cannot be counted";
+  forebay_client* client = Connect();
+  forebay_file* file = nullptr;
+  ASSERT_EQ(forebay_open(client, "/data/big", &file), FOREBAY_OK);
+  std::string into(1u << 20, '\0');
+  const auto read = [&](int i) {
+    ASSERT_GT(forebay_read(file, into.data(), into.size(), i % 3 * 1000), 0);
+    ASSERT_EQ(forebay_submit_read(file, into.data(), 4096, i % 7 * 4096, nullptr), FOREBAY_OK);
+    forebay_completion done;
+    ASSERT_EQ(forebay_collect(client, &done, 1, 10'000), 1);
+  };
+  for (int i = 0; i < 100; ++i) read(i);
+  allocations = 0;
+  counting = true;
+  for (int i = 0; i < 200; ++i) read(i);
+  counting = false;
+  EXPECT_EQ(allocations, 0u);
+  forebay_close(file);
+  forebay_disconnect(client);
+}
+
+TEST_P(ClientOnNode, TheProgramOfTheDocsRuns) {
+  uint64_t sum = 0;
+  for (const char c : kBig) sum += static_cast<unsigned char>(c);
+  const std::string command =
+      "FOREBAY_NODE=" + node_->address() + " " FOREBAY_EXAMPLE_READ " /data/big 2>&1";
+  FILE* output = popen(command.c_str(), "r");
+  ASSERT_NE(output, nullptr);
+  char line[200] = "";
+  EXPECT_NE(fgets(line, sizeof line, output), nullptr);
+  EXPECT_EQ(pclose(output), 0);
+  EXPECT_EQ(line, "/data/big: " + std::to_string(kBig.size()) + " bytes, sum " +
+                      std::to_string(sum) + "\n");
 }
 
 TEST_P(ClientOnNode, ErrorsNameTheThing) {
