@@ -201,7 +201,7 @@ Result<void> Server::OpenDoors() {
   const DramOptions dram{.capacity_bytes = config_.dram_bytes};
   window_ = std::make_unique<NodeWindow>(env_.memory, NodeWindow::PartsOf(*node_),
                                          window::WindowOptions::For(dram));
-  serving_window_.Spawn(window_->Collect(env_, node_->counters(), stop_window_.token()));
+  serving_window_.Spawn(window_->Collect(env_, stop_window_.token()));
   options.node_id = data_.node_id;
   options.node_name = HostName();
   FB_ASSIGN(options.nonce_secret, Secret());
@@ -209,7 +209,10 @@ Result<void> Server::OpenDoors() {
   // What answers hold cannot be evicted.
   options.max_pinned_bytes = std::min(options.max_pinned_bytes, config_.dram_bytes / 2);
   options.window = window_.get();
-  options.status_json = [this] { return observe::StatusJson(MakeObserved()); };
+  options.status_json = [this] {
+    window_->CountReads();
+    return observe::StatusJson(MakeObserved());
+  };
   door_ = std::make_unique<NativeDoor>(env_, *node_, std::move(options));
   FB_TRY(door_->Start());
   doors_open_ = true;

@@ -23,6 +23,7 @@ NodeWindow::Parts NodeWindow::PartsOf(Node& node) {
   return {
       .store = node.store(),
       .names = node.names(),
+      .counters = node.counters(),
       .may_read = [&node, find](const Authenticated& who, AttachmentId id) -> Result<void> {
         const auto attachment = find(who, id);
         if (attachment == nullptr) {
@@ -87,16 +88,21 @@ Task<Result<WindowGrant>> NodeWindow::Segment(Authenticated who, WindowSession s
 }
 
 void NodeWindow::Ended(WindowSession session) {
+  CountReads();  // an attachment's window goes with its last client, and what it counted with it
   const auto first = sessions_.lower_bound({session, 0});
   const auto last = sessions_.upper_bound({session, std::numeric_limits<AttachmentId>::max()});
   sessions_.erase(first, last);
 }
 
-Task<void> NodeWindow::Collect(Env& env, Counters& counters, CancelToken cancel) {
+void NodeWindow::CountReads() {
+  const window::LocalReads reads = windows_.Drain();
+  parts_.counters.read.local_hits.Add(reads.hits);
+  parts_.counters.read.local_bytes.Add(reads.bytes);
+}
+
+Task<void> NodeWindow::Collect(Env& env, CancelToken cancel) {
   while (co_await env.clock.Sleep(kCollectEvery, cancel)) {
-    const window::LocalReads reads = windows_.Drain();
-    counters.read.local_hits.Add(reads.hits);
-    counters.read.local_bytes.Add(reads.bytes);
+    CountReads();
     std::erase_if(told_, [this](AttachmentId attachment) {
       if (parts_.attached(attachment)) return false;
       windows_.Forget(attachment);

@@ -29,6 +29,7 @@ class NodeWindow final : public WindowHost {
   struct Parts {
     Store& store;
     NameCache& names;
+    Counters& counters;
     MayRead may_read;
     std::function<bool(AttachmentId)> attached;  // still
   };
@@ -46,9 +47,12 @@ class NodeWindow final : public WindowHost {
 
   window::WindowHost& windows() { return windows_; }
 
+  /// Adds what clients have read since the last time, so that figures are of this moment.
+  void CountReads();
+
   /// Collects what clients have read and let go, and ends the windows of what was detached, until
   /// `cancel`. Run it beside the door.
-  Task<void> Collect(Env& env, Counters& counters, CancelToken cancel);
+  Task<void> Collect(Env& env, CancelToken cancel);
 
   size_t open_windows() const { return sessions_.size(); }
 

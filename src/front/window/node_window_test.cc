@@ -34,6 +34,7 @@ class NodeWindowTest : public testing::Test {
         on_->env().memory,
         NodeWindow::Parts{.store = on_->store(),
                           .names = names_,
+                          .counters = counters_,
                           .may_read = may_read,
                           .attached = [this](AttachmentId) { return attached_; }},
         options);
@@ -53,6 +54,7 @@ class NodeWindowTest : public testing::Test {
   std::unique_ptr<StoreOnLoop> on_;
   std::unique_ptr<Gate> gate_;
   NameCache names_{kMiB};
+  Counters counters_;
   bool attached_ = true;
   std::unique_ptr<NodeWindow> window_;
 };
@@ -103,10 +105,10 @@ TEST_F(NodeWindowTest, TheEndOfAConnectionEndsItsWindowsAndNoOthers) {
   EXPECT_EQ(window_->windows().free_slots(), free);
 }
 
-Task<void> CollectFor(Env& env, NodeWindow& window, Counters& counters, Duration time) {
+Task<void> CollectFor(Env& env, NodeWindow& window, Duration time) {
   CancelSource stop;
   TaskGroup group(env.executor);
-  group.Spawn(window.Collect(env, counters, stop.token()));
+  group.Spawn(window.Collect(env, stop.token()));
   static_cast<void>(co_await env.clock.Sleep(time));
   stop.Cancel();
   co_await group.Join();
@@ -117,10 +119,19 @@ TEST_F(NodeWindowTest, CountsWhatClientsRead) {
   window_testing::Client client(on_->env().memory, window_->windows().Open(kOpen).value());
   std::vector<std::byte> bytes(1000);
   for (int i = 0; i < 5; ++i) EXPECT_EQ(client.Read(Key(1), 0, bytes), window::Found::kHere);
-  Counters counters;
-  on_->loop().Run(CollectFor(on_->env(), *window_, counters, std::chrono::milliseconds(120)));
-  EXPECT_EQ(counters.read.local_hits.value(), 5u);
-  EXPECT_EQ(counters.read.local_bytes.value(), 5000u);
+  on_->loop().Run(CollectFor(on_->env(), *window_, std::chrono::milliseconds(120)));
+  EXPECT_EQ(counters_.read.local_hits.value(), 5u);
+  EXPECT_EQ(counters_.read.local_bytes.value(), 5000u);
+}
+
+TEST_F(NodeWindowTest, CountsWhatWasReadBeforeAConnectionEnds) {
+  ASSERT_TRUE(on_->Put(1, kLength, BlockClass::kData, kOpen));
+  ASSERT_TRUE(Open(1, kOpen));
+  window_testing::Client client(on_->env().memory, window_->windows().Open(kOpen).value());
+  std::vector<std::byte> bytes(1000);
+  ASSERT_EQ(client.Read(Key(1), 0, bytes), window::Found::kHere);
+  window_->Ended(1);
+  EXPECT_EQ(counters_.read.local_bytes.value(), 1000u);
 }
 
 TEST_F(NodeWindowTest, NamesAreThereUntilTheAttachmentIsNot) {
@@ -135,11 +146,10 @@ TEST_F(NodeWindowTest, NamesAreThereUntilTheAttachmentIsNot) {
   names_.Learn(kOpen, "late", known, names_.Ask());
   EXPECT_TRUE(reader->FindName("early", 0));
   EXPECT_TRUE(reader->FindName("late", 0));
-  Counters counters;
-  on_->loop().Run(CollectFor(on_->env(), *window_, counters, std::chrono::milliseconds(120)));
+  on_->loop().Run(CollectFor(on_->env(), *window_, std::chrono::milliseconds(120)));
   EXPECT_TRUE(reader->FindName("late", 0));
   attached_ = false;
-  on_->loop().Run(CollectFor(on_->env(), *window_, counters, std::chrono::milliseconds(120)));
+  on_->loop().Run(CollectFor(on_->env(), *window_, std::chrono::milliseconds(120)));
   EXPECT_FALSE(reader->FindName("early", 0));
   EXPECT_FALSE(reader->FindName("late", 0));
 }

@@ -110,7 +110,7 @@ class ServedNode {
     if (listening) address_ = door.addresses().front();
     TaskGroup group(env.executor);
     CancelSource over;
-    group.Spawn(window.Collect(env, node.counters(), over.token()));
+    group.Spawn(window.Collect(env, over.token()));
     started_ = true;
     started_.notify_all();
     co_await stop_->Wait();
