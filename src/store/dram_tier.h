@@ -100,7 +100,10 @@ class DramTier {
   /// With the stripe's lock held, when the block is dropped for another reason than its room.
   void TellDropped(Frame& frame) {
     FrameWatcher* watcher = frame.watcher();
-    if (watcher != nullptr && watcher->Dropped(frame)) Pin(frame);
+    if (watcher == nullptr) return;
+    // Before the watcher knows of it: another thread may give the pin back at once.
+    Pin(frame);
+    if (!watcher->Dropped(frame)) frame.pins.fetch_sub(1, std::memory_order_relaxed);
   }
 
   /// Applies hits that a stripe has gathered, unless the tier is busy: hits may be lost, never

@@ -24,8 +24,9 @@ class FrameWatcher {
   /// False: it stays.
   virtual bool LetGo(const Frame& frame) = 0;
 
-  /// The block is dropped, whoever reads it. True: somebody outside does; the frame was pinned for
-  /// the watcher, which gives it to Store::Unpin when they have ended.
+  /// The block is dropped, whoever reads it; the frame is pinned for the watcher. True: somebody
+  /// outside reads it, and the watcher gives it to Store::Unpin when they have ended, be it on
+  /// another thread before this returns. False: the pin is not wanted.
   virtual bool Dropped(Frame& frame) = 0;
 
   /// Under the memory tier's lock: a segment is given back to the machine.

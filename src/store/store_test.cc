@@ -564,5 +564,37 @@ TEST_F(StoreTest, RefusesBlocksOfNoSizeAndDirtyOnesWithoutADisk) {
   EXPECT_EQ(dirty.error().code(), Code::kUnsupported);
 }
 
+/// Its readers end the moment that it hears of the drop.
+class HastyWatcher final : public FrameWatcher {
+ public:
+  explicit HastyWatcher(Store& store) : store_(store) {}
+  void Readable(const Frame&) override {}
+  bool IsRead(const Frame&) override { return false; }
+  bool LetGo(const Frame&) override { return true; }
+  bool Dropped(Frame& frame) override {
+    store_.Unpin(frame);
+    ++dropped_;
+    return true;
+  }
+  void SegmentGone(uint64_t) override {}
+  int dropped() const { return dropped_; }
+
+ private:
+  Store& store_;
+  int dropped_ = 0;
+};
+
+TEST_F(StoreTest, AWatcherMayGiveADroppedBlockBackAtOnce) {
+  Open(SmallOptions(0));
+  HastyWatcher watcher(*store_);
+  ASSERT_TRUE(store_->Watch(1, watcher));
+  PutBlock(1, 64 * 1024);
+  store_->Erase(Key(1));
+  EXPECT_EQ(watcher.dropped(), 1);
+  EXPECT_FALSE(store_->Probe(Key(1)));
+  store_->Unwatch(1, watcher);
+  for (uint64_t n = 2; n < 200; ++n) PutBlock(n, 64 * 1024);  // its memory is of use again
+}
+
 }  // namespace
 }  // namespace forebay
