@@ -27,7 +27,6 @@ Error System(const std::string& what) {
                              std::vector<std::string> arguments) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (options.pinned) PinTo(kServerCore);
-  if (!options.preload.empty()) setenv("LD_PRELOAD", options.preload.c_str(), 1);
   dup2(output, STDOUT_FILENO);
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -49,11 +48,10 @@ std::string WordAfter(const std::string& line, const std::string& label) {
 Result<std::unique_ptr<RunningNode>> RunningNode::Start(const std::string& directory,
                                                         Options options) {
   const std::string socket = directory + "/node.sock";
-  std::vector<std::string> arguments = {"forebay",  "node", "--data",   directory + "/node",
-                                        "--socket", socket, "--listen", "127.0.0.1:0",
-                                        "--http",   "none", "--dram",   options.dram,
-                                        "--disk",   "0"};
-  arguments.insert(arguments.end(), options.flags.begin(), options.flags.end());
+  std::vector<std::string> arguments = {"forebay",  "node",      "--data",   directory + "/node",
+                                        "--socket", socket,      "--listen", "127.0.0.1:0",
+                                        "--http",   "none",      "--dram",   options.dram,
+                                        "--disk",   options.disk};
   std::array<int, 2> pipe_ends{};
   if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return Fail(System("pipe"));
   const int pid = fork();

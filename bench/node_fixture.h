@@ -20,9 +20,8 @@ class RunningNode {
   struct Options {
     std::string origin;  // a directory
     std::string dram = "1GiB";
-    std::vector<std::string> flags;  // further ones
-    bool pinned = false;             // to kServerCore
-    std::string preload;             // a library to load before all others
+    std::string disk = "0";
+    bool pinned = false;  // to kServerCore
   };
   /// `directory` is for the node's own files and must outlive it.
   static Result<std::unique_ptr<RunningNode>> Start(const std::string& directory, Options options);

@@ -92,7 +92,7 @@ void SequentialRows(Report& report) {
         [&] { return DdRate(**object); });
   }
   if (report.Wants(disk)) {
-    const auto object = ColdObject::Make(kBytes, {.dram = "2GiB", .flags = {"--disk", "6GiB"}});
+    const auto object = ColdObject::Make(kBytes, {.dram = "2GiB", .disk = "6GiB"});
     if (!object) return report.Missing(disk, object.error().ToString());
     const auto rate = ColdRate(**object);
     const auto plain = DdRate(**object);
