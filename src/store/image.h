@@ -11,8 +11,8 @@
 
 #include "src/base/block_key.h"
 #include "src/base/bytes.h"
-#include "src/base/result.h"
 #include "src/base/checksum.h"
+#include "src/base/result.h"
 
 namespace forebay {
 

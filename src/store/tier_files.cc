@@ -6,8 +6,8 @@
 #include <array>
 
 #include "src/base/assert.h"
-#include "src/base/units.h"
 #include "src/base/checksum.h"
+#include "src/base/units.h"
 #include "src/store/index.h"
 #include "src/store/planted.h"
 
