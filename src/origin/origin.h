@@ -1,5 +1,5 @@
-// The store of record behind an attachment. Drivers are thin: retries, limits and the splitting of
-// large reads stand above them, so that every driver gets the same ones.
+// The store of record behind an attachment. Drivers are thin: what all stores that speak HTTP need
+// (turns, retries, hedges) stands in http/, so that every driver gets the same.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,8 @@ struct OriginCapabilities {
   /// A Head costs no round trip worth sparing; otherwise the first Get of an object tells its size
   /// and etag, and no Head comes before it.
   bool cheap_head = false;
+  /// It tries again by itself, and takes its time for that: nobody above does.
+  bool retries = false;
   bool conditional_put = true;
   bool multipart = true;
   uint64_t max_key_bytes = 1024;

@@ -1,0 +1,113 @@
+// How drivers speak with stores that speak HTTP: the one layer that signs, waits for its turn,
+// tries again, hedges and gives up. A driver says what it wants and what an answer means; sockets
+// are below the Http seam. So all of this runs in simulation.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/base/result.h"
+#include "src/origin/http/lanes.h"
+#include "src/origin/origin.h"
+#include "src/runtime/env.h"
+
+namespace forebay::http_origin {
+
+/// Adds what proves who we are. One per origin or shared by several; used from the node's loop.
+class Signer {
+ public:
+  virtual ~Signer() = default;
+  /// Changes headers or the URL's query; may fetch or renew a token first. Called anew for every
+  /// try, because signatures carry the time. Errors name where credentials were looked for, never
+  /// what was found.
+  virtual Task<Result<void>> Sign(Env& env, HttpRequest& request, Call call) = 0;
+  /// The store refused what Sign made (401, 403, an expired token): true if looking again may help,
+  /// which makes the request worth one more try.
+  virtual bool Refused() { return false; }
+  /// For people: "environment variables", "workload identity of client 1234…". No secret.
+  virtual std::string Describe() const = 0;
+};
+
+/// What a failed answer means. Made from the service's own words: code, message, request id.
+struct Refusal {
+  Error error;
+  bool slow_down = false;        // 503, 429, SlowDown, ServerBusy: of the store, not of the request
+  bool credentials = false;      // worth asking Signer::Refused
+  std::optional<Duration> wait;  // it asked for as much
+};
+
+/// The service's side of a failed answer: the beginning of its body at most.
+using Explain =
+    std::function<Refusal(int status, const HttpResponse& response, std::string_view body)>;
+
+struct FetchRequest {
+  HttpRequest http;  // unsigned; absolute URL, percent-encoded
+  /// Whether it may be sent again though it may have happened: reads, and writes that come to the
+  /// same when they are done twice.
+  bool repeatable = true;
+  /// A second one may go out while the first is silent; the first answer counts.
+  bool hedged = false;
+  Lane* lane = nullptr;  // whose turn it takes; outlives the call
+};
+
+struct FetcherOptions {
+  uint32_t max_tries = 5;  // of one request, where the store did not ask to slow down
+  Duration first_pause = std::chrono::milliseconds(50);  // doubles, with full jitter
+  Duration longest_pause = std::chrono::seconds(5);
+  uint64_t max_error_body_bytes = 16 << 10;
+};
+
+struct FetchCounters {
+  uint64_t requests = 0;  // sent, all tries and hedges together
+  uint64_t retries = 0;
+  uint64_t hedges = 0;
+  uint64_t hedges_won = 0;
+  uint64_t slow_downs = 0;  // answers that asked for it
+};
+
+/// Used from the node's loop. One per origin; lanes and budgets are shared by all that speak with
+/// the same account (`Lanes`).
+class Fetcher {
+ public:
+  Fetcher(std::shared_ptr<Signer> signer, Explain explain, FetcherOptions options = {});
+  ~Fetcher();
+
+  /// A response with a status below 300, whose body has not been read. Requests that were told to
+  /// slow down wait in their lane and are tried until the deadline; others as often as the options
+  /// and the retry budget allow. Errors name method, URL without its query, and the service's
+  /// words.
+  Task<Result<std::unique_ptr<HttpResponse>>> Send(Env& env, FetchRequest request, Call call);
+  /// The same, and the whole body, of at most `most` bytes (kCorrupt beyond): listings, errors.
+  struct Whole {
+    int status = 0;
+    std::vector<HttpHeader> headers;
+    std::string body;
+    std::string_view Header(std::string_view name) const;
+  };
+  Task<Result<Whole>> SendWhole(Env& env, FetchRequest request, uint64_t most, Call call);
+
+  /// A ranged read that survives its connection: where the body breaks or is silent for much longer
+  /// than others are, the rest is asked for again with If-Match. `make` gives the request for a
+  /// range of the version `if_match` ("": whatever is there now).
+  using MakeGet =
+      std::function<FetchRequest(uint64_t offset, uint64_t size, const std::string& if_match)>;
+  Task<Result<std::unique_ptr<OriginBody>>> Get(Env& env, MakeGet make, GetOptions options,
+                                                Call call);
+
+  const FetchCounters& counters() const { return counters_; }
+  Signer& signer() { return *signer_; }
+
+ private:
+  class Body;
+  std::shared_ptr<Signer> signer_;
+  Explain explain_;
+  FetcherOptions options_;
+  FetchCounters counters_;
+};
+
+}  // namespace forebay::http_origin
