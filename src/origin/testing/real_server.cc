@@ -2,26 +2,25 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <system_error>
-#include <thread>
 
 namespace forebay {
 namespace {
 
 constexpr std::string_view kReadyMark = "http://127.0.0.1:";
-constexpr auto kStartTime = std::chrono::seconds(60);  // of a busy machine
-constexpr auto kLook = std::chrono::milliseconds(20);
+constexpr int kLooks = 3000;  // for a minute: the machine may be busy
+constexpr int kLookMilliseconds = 20;
 
 /// Where ./dev has put the servers: FOREBAY_SERVERS, or build/servers beside the preset's folder.
 std::string ServersDirectory() {
@@ -74,8 +73,7 @@ Result<std::unique_ptr<RealServer>> RealServer::Start(std::string name,
 }
 
 Result<void> RealServer::AwaitReady() {
-  const auto until = std::chrono::steady_clock::now() + kStartTime;
-  while (std::chrono::steady_clock::now() < until) {
+  for (int look = 0; look < kLooks; ++look) {
     const std::string said = Output();
     const size_t at = said.find(kReadyMark);
     // Until its line has ended the port may not be whole.
@@ -88,7 +86,7 @@ Result<void> RealServer::AwaitReady() {
       pid_ = -1;
       return Fail(Code::kUnavailable, fmt::format("{} did not start: {}", name_, said));
     }
-    std::this_thread::sleep_for(kLook);
+    poll(nullptr, 0, kLookMilliseconds);
   }
   return Fail(Code::kDeadlineExceeded, fmt::format("{} is not ready: {}", name_, Output()));
 }
