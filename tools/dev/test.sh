@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 source tools/dev/fuzz.sh
 source tools/dev/lint.sh
+source tools/dev/servers.sh
 
 # test [--ci | --full]. A part that fails does not keep the others from running; the last line is
 # "N passed, N failed, N skipped".
@@ -13,6 +14,8 @@ dev_test() {
     *) die "test: unknown argument '$1'" ;;
   esac
   need build test
+  # Where it fails, the tests that want a server fail by name.
+  (dev_servers) || true
   mkdir -p build
   results_file=$(mktemp)
   # Expanded now: the function's variables are gone when the trap runs.
