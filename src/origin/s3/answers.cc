@@ -180,6 +180,10 @@ std::optional<Duration> WaitOf(std::string_view retry_after) {
   return std::chrono::seconds(seconds);
 }
 
+bool IsRefusal(int status) {
+  return status == 400 || status == 401 || status == 403;
+}
+
 Refusal ExplainHtml(const Place& place, const Answer& answer, const Meaning& meaning) {
   const std::string text = fmt::format(
       "{} answers with a page of HTML (status {}), not as S3 does: is it a web proxy, a login page "
@@ -210,10 +214,12 @@ Refusal Explain(const Place& place, const Answer& answer) {
   const XmlElement* error = root && root->name == "Error" ? &*root : nullptr;
   const std::string_view name = error == nullptr ? "" : error->Text("Code");
   const Meaning meaning = MeaningOf(name, answer.status);
-  Refusal refusal{.error = Error(meaning.code, ""),
-                  .slow_down = meaning.slow_down,
-                  .credentials = meaning.credentials,
-                  .wait = WaitOf(answer.retry_after)};
+  Refusal refusal{
+      .error = Error(meaning.code, ""),
+      .slow_down = meaning.slow_down,
+      // The answer to a HEAD has no words: keys that have ended look like all refusals.
+      .credentials = meaning.credentials || (answer.body.empty() && IsRefusal(answer.status)),
+      .wait = WaitOf(answer.retry_after)};
   if (error == nullptr && SpeaksHtml(answer)) {
     refusal.error = ExplainHtml(place, answer, meaning).error;
     return refusal;
