@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
+#include "src/base/hash.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 #include "src/origin/s3/answers.h"
@@ -62,8 +64,14 @@ std::string_view WithoutSpaceBefore(std::string_view text) {
 
 }  // namespace
 
-std::string NewMark(Env& env) {
-  return fmt::format("{:016x}{:016x}", env.rng.Next(), env.rng.Next());
+std::string NewMark(Env& env, std::string_view key) {
+  return fmt::format("{:016x}{:016x}", env.rng.Next(), HashBytes(AsBytes(key), 0).lo);
+}
+
+bool IsMarkOf(std::string_view mark, std::string_view key) {
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  return mark.size() == kMarkBytes && std::ranges::all_of(mark, is_digit) &&
+         mark.ends_with(fmt::format("{:016x}", HashBytes(AsBytes(key), 0).lo));
 }
 
 Bucket::Bucket(Address address, std::shared_ptr<S3Signer> signer,
@@ -125,7 +133,7 @@ Task<Result<ObjectInfo>> Bucket::Put(Env& env, std::string key, HashedBody body,
   AddCondition(request, condition);
   std::string mark;
   if (IsConditional(condition)) {
-    mark = NewMark(env);
+    mark = NewMark(env, key);
     SetHeader(request.http, kMarkHeader, mark);
   }
   const auto whole = co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call);

@@ -23,8 +23,10 @@ struct HashedBody {
 };
 
 /// What a writer leaves with an object, so that it knows its own write again when the answer was
-/// lost: conditions fail against one's own object, too.
-std::string NewMark(Env& env);
+/// lost: conditions fail against one's own object, too. Half of it is chance, half is the key's.
+std::string NewMark(Env& env, std::string_view key);
+inline constexpr size_t kMarkBytes = 32;
+bool IsMarkOf(std::string_view mark, std::string_view key);
 
 /// Used from one loop, which it must outlive.
 class Bucket {

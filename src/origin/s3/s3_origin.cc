@@ -22,14 +22,13 @@ struct UploadId {
   std::string upload;
 };
 
-/// nullopt: none of ours.
-std::optional<UploadId> ParseUploadId(std::string_view id) {
-  constexpr size_t kMarkBytes = 32;
-  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  if (id.size() < kMarkBytes + 2 || id[kMarkBytes] != '.') return std::nullopt;
-  const std::string_view mark = id.substr(0, kMarkBytes);
-  if (!std::ranges::all_of(mark, is_digit)) return std::nullopt;
-  return UploadId{.mark = std::string(mark), .upload = std::string(id.substr(kMarkBytes + 1))};
+/// nullopt: none of ours, or of another key, which not every store would notice.
+std::optional<UploadId> ParseUploadId(std::string_view id, std::string_view key) {
+  const std::string_view mark = id.substr(0, s3::kMarkBytes);
+  if (!s3::IsMarkOf(mark, key) || id.size() < s3::kMarkBytes + 2 || id[s3::kMarkBytes] != '.') {
+    return std::nullopt;
+  }
+  return UploadId{.mark = std::string(mark), .upload = std::string(id.substr(s3::kMarkBytes + 1))};
 }
 
 Error NoSuchUpload() {
@@ -176,7 +175,7 @@ Task<Result<void>> S3Origin::Sweep(Env&) {
 
 Task<Result<std::string>> S3Origin::CreateMultipart(Env& env, std::string key, Call call) {
   FB_CO_TRY(CheckCall(env, call));
-  std::string mark = s3::NewMark(env);
+  std::string mark = s3::NewMark(env, key);
   const auto upload = co_await bucket_.CreateUpload(env, key, mark, call);
   if (!upload) co_return Named(key, upload.error());
   co_return fmt::format("{}.{}", mark, *upload);
@@ -187,7 +186,7 @@ Task<Result<std::unique_ptr<OriginUpload>>> S3Origin::PutPart(Env& env, std::str
                                                               uint32_t number, Call call) {
   FB_CO_TRY(CheckCall(env, call));
   if (const auto checked = CheckPartNumber(number); !checked) co_return Named(key, checked.error());
-  auto id = ParseUploadId(upload_id);
+  auto id = ParseUploadId(upload_id, key);
   if (!id) co_return Named(key, NoSuchUpload());
   std::string name = fmt::format("{}: part {}", Name(key), number);
   co_return s3::NewPartUpload(bucket_, env, std::move(name), std::move(key), std::move(id->upload),
@@ -197,7 +196,7 @@ Task<Result<std::unique_ptr<OriginUpload>>> S3Origin::PutPart(Env& env, std::str
 Task<Result<std::vector<UploadedPart>>> S3Origin::ListParts(Env& env, std::string key,
                                                             std::string upload_id, Call call) {
   FB_CO_TRY(CheckCall(env, call));
-  const auto id = ParseUploadId(upload_id);
+  const auto id = ParseUploadId(upload_id, key);
   if (!id) co_return Named(key, NoSuchUpload());
   auto parts = co_await bucket_.Parts(env, key, id->upload, call);
   if (!parts) co_return Named(key, parts.error());
@@ -210,7 +209,7 @@ Task<Result<ObjectInfo>> S3Origin::CompleteMultipart(Env& env, std::string key,
                                                      Condition condition, Call call) {
   FB_CO_TRY(CheckCall(env, call));
   if (const auto checked = CheckParts(parts); !checked) co_return Named(key, checked.error());
-  const auto id = ParseUploadId(upload_id);
+  const auto id = ParseUploadId(upload_id, key);
   if (!id) co_return Named(key, NoSuchUpload());
   auto info = co_await bucket_.Complete(env,
                                         {.key = key,
@@ -229,6 +228,7 @@ Task<Error> S3Origin::ExplainParts(Env& env, std::string key, std::string upload
                                    std::vector<UploadedPart> parts, Error refusal, Call call) {
   const auto there = co_await bucket_.Parts(env, std::move(key), std::move(upload), call);
   if (!there) co_return refusal;
+  std::string small;
   for (const UploadedPart& part : parts) {
     const auto found = std::ranges::find(*there, part.number, &UploadedPart::number);
     if (found == there->end()) {
@@ -239,19 +239,18 @@ Task<Error> S3Origin::ExplainParts(Env& env, std::string key, std::string upload
                       fmt::format("part {} is another one: its etag is {}, not {}", part.number,
                                   found->etag, part.etag));
     }
-    if (found->size < s3::kMinPartBytes && part.number != parts.back().number) {
-      co_return Error(Code::kInvalidArgument,
-                      fmt::format("part {} has {} bytes; all but the last have at least {}",
-                                  part.number, found->size, s3::kMinPartBytes));
+    if (small.empty() && found->size < s3::kMinPartBytes && part.number != parts.back().number) {
+      small = fmt::format("part {} has {} bytes; all but the last have at least {}: ", part.number,
+                          found->size, s3::kMinPartBytes);
     }
   }
-  co_return refusal;
+  co_return Error(refusal.code(), small + refusal.message());
 }
 
 Task<Result<void>> S3Origin::AbortMultipart(Env& env, std::string key, std::string upload_id,
                                             Call call) {
   FB_CO_TRY(CheckCall(env, call));
-  const auto id = ParseUploadId(upload_id);
+  const auto id = ParseUploadId(upload_id, key);
   if (!id) co_return Named(key, NoSuchUpload());
   const auto aborted = co_await bucket_.Abort(env, key, id->upload, call);
   if (!aborted) co_return Named(key, aborted.error());

@@ -104,7 +104,7 @@ class Upload final : public OriginUpload {
       co_return Fail(Code::kInvalidArgument, "an object of S3 has at most 5 TiB");
     }
     if (upload_.empty()) {
-      mark_ = NewMark(env_);
+      mark_ = NewMark(env_, key_);
       FB_CO_ASSIGN(upload_, co_await bucket_.CreateUpload(env_, key_, mark_, call));
     }
     while (on_way_bytes_ > 0 && !failed_ &&
