@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "sim/seeds.h"
 #include "sim/world.h"
 #include "src/base/units.h"
@@ -73,6 +75,211 @@ INSTANTIATE_TEST_SUITE_P(S3WholeBucket, OriginContract,
                                "s3://bucket?endpoint=https://s3.test&style=virtual",
                                S3DoubleOptions{.knows_conditional_delete = false});
                          }));
+
+Task<Result<ObjectInfo>> PutInPieces(S3Harness& h, std::string key, std::string text, size_t piece,
+                                     Condition condition = {}) {
+  FB_CO_ASSIGN(auto upload, co_await h.origin().Put(h.env(), key, std::move(condition), {}));
+  Result<void> written;
+  for (size_t at = 0; at < text.size() && written; at += piece) {
+    const Bytes bytes = AsBytes(std::string_view(text).substr(at, piece));
+    written = co_await upload->Write(std::span(&bytes, 1), {});
+  }
+  Result<ObjectInfo> info = Fail(Code::kInternal, "");
+  if (written) {
+    info = co_await upload->Commit({});
+  } else {
+    info = Fail(written.error());
+  }
+  co_await upload->Abort();
+  co_return info;
+}
+
+Task<void> UploadChecks(S3Harness& h) {
+  // One part and less is one request.
+  EXPECT_TRUE(co_await PutInPieces(h, "small", Text(1, 100'000), 30'000));
+  EXPECT_EQ(h.store().Asked("PUT"), 1u);
+  EXPECT_EQ(h.store().Asked("POST uploads"), 0u);
+  const std::string text = Text(2, 1'234'567);
+  const auto info = co_await PutInPieces(h, "large", text, 70'000, {.if_absent = true});
+  EXPECT_TRUE(info && info->size == text.size());
+  EXPECT_EQ(h.store().Asked("PUT part"), 13u);
+  EXPECT_EQ(h.store().ContentsOf("some/prefix/large"), text);
+  EXPECT_TRUE(info->etag.ends_with("-13"));
+  EXPECT_EQ((co_await h.origin().Head(h.env(), "large", {}))->etag, info->etag);
+  // The condition is decided at the end.
+  EXPECT_EQ(CodeOf(co_await PutInPieces(h, "large", text, 70'000, {.if_absent = true})),
+            Code::kAlreadyExists);
+  EXPECT_EQ(CodeOf(co_await PutInPieces(h, "large", text, 70'000, {.if_match = "x"})),
+            Code::kVersionChanged);
+  EXPECT_TRUE(co_await PutInPieces(h, "large", text + "!", 70'000, {.if_match = info->etag}));
+  EXPECT_EQ(h.store().open_uploads(), 0u);  // given up where they failed
+}
+
+TEST(S3OriginTest, LongObjectsGoInParts) {
+  S3Harness h;
+  h.Run(UploadChecks(h));
+}
+
+Task<void> LostReplyChecks(S3Harness& h) {
+  sim::HttpServer& server = h.server();
+  const std::string large = Text(3, 250'000);
+  // What happened, though nobody heard of it, is known again by its mark.
+  server.FailNext(HttpFault::kLostReply);
+  EXPECT_TRUE(co_await PutText(h, "first", "1", {.if_absent = true}));
+  const auto first = (co_await h.origin().Head(h.env(), "first", {})).value();
+  server.FailNext(HttpFault::kLostReply);
+  EXPECT_TRUE(co_await PutText(h, "first", "2", {.if_match = first.etag}));
+  auto upload = (co_await h.origin().Put(h.env(), "long", {.if_absent = true}, {})).value();
+  const Bytes bytes = AsBytes(large);
+  EXPECT_TRUE(co_await upload->Write(std::span(&bytes, 1), {}));
+  (void)co_await h.env().clock.Sleep(std::chrono::seconds(5));
+  const uint64_t before = h.store().Asked("POST complete");
+  h.store().FailNextCompletion();  // says 200, and that it failed
+  EXPECT_TRUE(co_await upload->Commit({}));
+  EXPECT_EQ(h.store().Asked("POST complete"), before + 2);
+  EXPECT_EQ(h.store().ContentsOf("some/prefix/long"), large);
+  EXPECT_EQ(CodeOf(co_await PutText(h, "first", "3", {.if_absent = true})), Code::kAlreadyExists);
+  // A removal whose answer is lost is done.
+  const auto listed = co_await ListText(h, {});
+  EXPECT_EQ(listed, "first long");
+}
+
+TEST(S3OriginTest, AWriterKnowsItsOwnWriteAgain) {
+  S3Harness h;
+  h.Run(LostReplyChecks(h));
+}
+
+Task<void> LostCompletionChecks(S3Harness& h) {
+  Origin& origin = h.origin();
+  const std::string id = (co_await origin.CreateMultipart(h.env(), "k", {})).value();
+  auto part = (co_await origin.PutPart(h.env(), "k", id, 1, {})).value();
+  const Bytes bytes = AsBytes("contents");
+  EXPECT_TRUE(co_await part->Write(std::span(&bytes, 1), {}));
+  const auto info = (co_await part->Commit({})).value();
+  h.server().FailNext(HttpFault::kLostReply);
+  const std::vector<UploadedPart> parts = {{.number = 1, .etag = info.etag, .size = info.size}};
+  const Condition absent{.if_absent = true};
+  const auto done = co_await origin.CompleteMultipart(h.env(), "k", id, parts, absent, {});
+  EXPECT_TRUE(done && done->size == 8) << done.error().ToString();
+  EXPECT_EQ((co_await GetText(h, "k")).value(), "contents");
+}
+
+TEST(S3OriginTest, ACompletionWhoseAnswerWasLostIsDone) {
+  S3Harness h;
+  h.Run(LostCompletionChecks(h));
+}
+
+Task<void> OddKeyChecks(S3Harness& h) {
+  std::string all;
+  for (char c = 32; c < 127; ++c) all += c == '/' ? '|' : c;
+  const std::vector<std::string> keys = {
+      all, "a+b c%20d", "dt=2026/x#y?z&w", "\xc3\xa9/\xe2\x82\xac", "~", "tab\there", "a\nb", "a"};
+  std::set<std::string> sorted(keys.begin(), keys.end());
+  for (const std::string& key : keys) {
+    EXPECT_TRUE(co_await PutText(h, key, key)) << key;
+    EXPECT_EQ((co_await GetText(h, key)).value(), key);
+    EXPECT_EQ(h.store().ContentsOf("some/prefix/" + key), key);
+  }
+  const auto page = (co_await h.origin().List(h.env(), {}, {})).value();
+  auto expected = sorted.begin();
+  EXPECT_EQ(page.entries.size(), sorted.size());
+  for (const ListEntry& entry : page.entries) EXPECT_EQ(entry.key, *expected++);
+  // What S3 can hold and Forebay cannot name is passed over, however much it is.
+  for (int i = 0; i < 25; ++i) h.store().Put(fmt::format("some/prefix//x{}", i), "x");
+  h.store().Put("some/prefix/", "");
+  h.store().Put("some/prefix/dir/", "");
+  h.store().Put("some/prefixes", "");
+  h.store().Put("some/prefix/zz", "");
+  const auto next = (co_await h.origin().List(h.env(), {.prefix = "", .limit = 2}, {})).value();
+  EXPECT_GE(next.entries.size(), 1u);  // a page may be shorter for it, but never empty
+  EXPECT_EQ(co_await ListText(h, {.prefix = "d", .delimiter = "/"}), "dir/ dt=2026/");
+  EXPECT_EQ(co_await ListText(h, {.prefix = "z"}), "zz");
+  EXPECT_EQ(co_await ListText(h, {.prefix = "dir/"}), "");
+}
+
+TEST(S3OriginTest, KeysOfAllCharactersComeBack) {
+  S3Harness h;
+  h.Run(OddKeyChecks(h));
+}
+
+TEST(S3OriginTest, SpacesOfListingsAreReadEitherWay) {
+  S3Harness h(kUrl, {.spaces_as_plus = false});
+  h.Run(OddKeyChecks(h));
+}
+
+/// The message of a listing's error.
+Task<void> ListError(S3Harness& h, std::string* told) {
+  const auto page = co_await h.origin().List(h.env(), {}, {});
+  EXPECT_FALSE(page);
+  if (!page) *told = page.error().ToString();
+  EXPECT_EQ(told->find("hunter2"), std::string::npos) << *told;
+}
+
+std::string Told(S3Harness& h) {
+  std::string told;
+  h.Run(ListError(h, &told));
+  return told;
+}
+
+#define EXPECT_TOLD(text, words)                                      \
+  do {                                                                \
+    const std::string told_text = (text);                             \
+    EXPECT_NE(told_text.find(words), std::string::npos) << told_text; \
+  } while (false)
+
+TEST(S3OriginTest, WhatIsWrongIsSaidWithItsFix) {
+  {
+    S3Harness h;
+    h.store().SetAccounts({{"AKID", {.secret = "other", .token = ""}}});
+    EXPECT_TOLD(Told(h), "secret key of the variable AWS_ACCESS_KEY_ID is not the one");
+    h.store().SetAccounts({{"other", {}}});
+    EXPECT_TOLD(Told(h), "does not know the access key");
+    h.store().AnswerNext(S3Error(403, "AccessDenied"));
+    EXPECT_TOLD(Told(h), "s3:ListBucket");
+    h.store().AnswerNext({.status = 200, .body = std::string("<html><body>Welcome</body></html>")});
+    EXPECT_TOLD(Told(h), "does not answer as S3 does");
+    h.store().AnswerNext({.status = 404, .body = std::string("<!DOCTYPE html><html></html>")});
+    EXPECT_TOLD(Told(h), "invalid argument");
+  }
+  S3Harness region("s3://bucket?endpoint=https://s3.test&region=eu-1");
+  EXPECT_TOLD(Told(region), "bucket bucket is in region us-east-1, not in eu-1");
+  S3Harness bucket("s3://other?endpoint=https://s3.test");
+  EXPECT_TOLD(Told(bucket), "there is no bucket 'other' at https://s3.test");
+  EXPECT_TOLD(Told(bucket), "invalid argument");
+  S3Harness nobody("s3://bucket?endpoint=https://s3.test&credentials=env:NONE");
+  EXPECT_TOLD(Told(nobody), "NONE_ACCESS_KEY_ID is not set");
+}
+
+TEST(S3OriginTest, AClockThatIsOffIsSaidToBe) {
+  S3Harness h;
+  h.store().SetClockSkew(std::chrono::hours(1));
+  EXPECT_TOLD(Told(h), "60 min behind the store's");
+}
+
+TEST(S3OriginTest, AnonymousNeedsNoKeys) {
+  http_origin::DriverParts none;
+  S3Harness h("s3://bucket?endpoint=https://s3.test&credentials=anonymous", {}, none);
+  EXPECT_TOLD(Told(h), "anonymous may not do this");
+  h.store().SetAccounts({});
+  h.store().Put("k", "public");
+  std::string got;
+  h.Run([](S3Harness& harness, std::string* into) -> Task<void> {
+    *into = (co_await GetText(harness, "k")).value();
+  }(h, &got));
+  EXPECT_EQ(got, "public");
+  EXPECT_EQ(h.origin().fetcher().signer().Describe(), "anonymous");
+}
+
+TEST(S3OriginTest, AUrlThatIsWrongIsRefused) {
+  for (const char* wrong : {"s3://bucket?cred=x", "s3://bucket?credentials=hunter2", "s3:///x"}) {
+    const auto origin = S3Origin::Create(OriginUrl::Parse(wrong).value(), {});
+    ASSERT_FALSE(origin) << wrong;
+    EXPECT_EQ(origin.error().code(), Code::kInvalidArgument);
+    EXPECT_EQ(origin.error().message().find("hunter2"), std::string::npos);
+  }
+  EXPECT_EQ(S3Origin::Create(OriginUrl::Parse("s3://b/p/q/").value(), {}).value()->url(),
+            "s3://b/p/q/");
+}
 
 }  // namespace
 }  // namespace forebay

@@ -106,7 +106,7 @@ std::string S3Double::Put(const std::string& key, std::string contents) {
 }
 
 void S3Double::Store(const std::string& key, Object object) {
-  object.modified_ns = options_.now();
+  object.modified_ns = Now();
   history_[key][object.etag] = object.contents;
   objects_[key] = std::move(object);
 }
@@ -130,7 +130,7 @@ bool S3Double::IsRight(const std::string& key, const std::string& etag, uint64_t
 }
 
 SimHttpReply S3Double::Ok(std::vector<HttpHeader> headers, std::string body) const {
-  headers.push_back({"Date", HttpDate(options_.now())});
+  headers.push_back({"Date", HttpDate(Now())});
   return {.status = 200, .headers = std::move(headers), .body = std::move(body)};
 }
 

@@ -49,6 +49,9 @@ class S3Double {
   /// The next completion says 200, and that it failed.
   void FailNextCompletion() { ++failing_completions_; }
 
+  /// How far its clock is ahead.
+  void SetClockSkew(Duration skew) { skew_ = skew; }
+
   /// Another client writes or removes.
   std::string Put(const std::string& key, std::string contents);
   void Remove(const std::string& key) { objects_.erase(key); }
@@ -101,7 +104,10 @@ class S3Double {
   void Store(const std::string& key, Object object);
   Reply Ok(std::vector<HttpHeader> headers, std::string body = {}) const;
 
+  int64_t Now() const { return options_.now() + skew_.count(); }
+
   const S3DoubleOptions options_;
+  Duration skew_{0};
   std::map<std::string, Account> accounts_;
   std::vector<sim::SimHttpReply> scripted_;
   int failing_completions_ = 0;

@@ -128,10 +128,10 @@ std::optional<SimHttpReply> S3Double::CheckSignature(const SimHttpRequest& reque
   const std::string_view date = FindHeader(request.headers, "x-amz-date");
   const auto moment = MomentOf(date);
   if (!moment || date.substr(0, 8) != scope[1]) return S3Error(403, "AccessDenied");
-  const int64_t apart = *moment - options_.now();
+  const int64_t apart = *moment - Now();
   if (apart > kMostSkewNs || -apart > kMostSkewNs) {
     SimHttpReply reply = S3Error(403, "RequestTimeTooSkewed");
-    reply.headers.push_back({"Date", http_origin::HttpDate(options_.now())});
+    reply.headers.push_back({"Date", http_origin::HttpDate(Now())});
     return reply;
   }
   const std::string wanted = Expected(request, scope, signed_headers, account->second.secret);
