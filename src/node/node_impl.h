@@ -55,7 +55,7 @@ class Node::Impl {
   Task<Result<void>> FetchPart(std::shared_ptr<Handle> handle, ByteRange part, Call call,
                                Trace* trace);
   /// Whether a request that failed should be tried again; waits a while if so.
-  Task<Result<void>> Again(Error error, int attempt, Call call);
+  Task<Result<void>> Again(const Attachment& attachment, Error error, int attempt, Call call);
   /// A request that stands alone: within the limit of requests, and counted.
   Task<Result<Units>> TakeRequest(Call call);
   Task<uint64_t> Drop(std::shared_ptr<const Attachment> attachment, std::string prefix);
