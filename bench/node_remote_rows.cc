@@ -6,14 +6,13 @@
 #include <filesystem>
 
 #include "bench/child.h"
+#include "bench/get_load.h"
 #include "bench/node_fixture.h"
 #include "bench/peers/plain_net.h"
 #include "bench/peers/redis.h"
 #include "bench/rows.h"
-#include "src/base/prng.h"
 #include "src/base/units.h"
-#include "src/runtime/task_group.h"
-#include "src/wire/connection.h"
+#include "src/platform/linux/loop.h"
 
 namespace forebay::bench {
 namespace {
@@ -115,57 +114,6 @@ std::string PathOf(uint64_t n) {
   return fmt::format("/data/{:012}", n);
 }
 
-struct Load {
-  uint64_t left = 0;
-  Prng prng{1};
-  std::vector<int64_t> nanos;
-  Result<void> outcome;
-};
-
-Task<void> GetInTurn(Env& env, wire::Connection& connection, Load& load) {
-  std::vector<std::byte> into(kValueBytes);
-  while (load.left > 0 && load.outcome) {
-    --load.left;
-    const std::string path = PathOf(load.prng.Below(kObjects));
-    const Instant begin = env.clock.Now();
-    const auto got = co_await connection.Get(path, 0, into, {});
-    if (!got || got->size != kValueBytes) {
-      load.outcome = got ? Fail(Code::kInternal, "a short value") : Fail(got.error());
-    }
-    load.nanos.push_back((env.clock.Now() - begin).count());
-  }
-}
-
-struct GetsResult {
-  double gets_per_second = 0;
-  double p99_us = 0;
-};
-
-Task<Result<GetsResult>> RunGets(Env& env, std::string address, const RedisLoad& asked) {
-  std::vector<std::unique_ptr<wire::Connection>> connections;
-  Result<void> connected;
-  for (int n = 0; n < asked.connections && connected; ++n) {
-    auto made = co_await wire::Connection::Connect(env, address, {}, {});
-    if (!made) connected = Fail(made.error());
-    if (made) connections.push_back(std::move(*made));
-  }
-  Load load{.left = asked.requests, .outcome = connected};
-  load.nanos.reserve(asked.requests);
-  TaskGroup group(env.executor);
-  const Stopwatch watch;
-  for (const auto& connection : connections) {
-    for (int n = 0; n < asked.pipeline; ++n) group.Spawn(GetInTurn(env, *connection, load));
-  }
-  co_await group.Join();
-  const double seconds = watch.Seconds();
-  for (const auto& connection : connections) co_await connection->Close();
-  if (!load.outcome) co_return Fail(load.outcome.error());
-  const auto p99 = load.nanos.begin() + static_cast<ptrdiff_t>(load.nanos.size() * 99 / 100);
-  std::ranges::nth_element(load.nanos, p99);
-  co_return GetsResult{static_cast<double>(asked.requests) / seconds,
-                       static_cast<double>(*p99) / 1000};
-}
-
 class GetRows {
  public:
   static Result<std::unique_ptr<GetRows>> Make() {
@@ -193,7 +141,7 @@ class GetRows {
     report.Compare(
         row, "gets/s", Goal::kAtLeast, target,
         [&]() -> Result<double> {
-          FB_ASSIGN(const GetsResult result, Ours(load));
+          FB_ASSIGN(const GetLoadResult result, Ours(load));
           our_p99.push_back(result.p99_us);
           return result.gets_per_second;
         },
@@ -209,10 +157,16 @@ class GetRows {
 
  private:
   GetRows() = default;
-  Result<GetsResult> Ours(const RedisLoad& load) {
+  Result<GetLoadResult> Ours(const RedisLoad& load) {
     PinTo(kClientCore);
-    FB_ASSIGN(const auto loop, Loop::Create({}));
-    return loop->Run(RunGets(loop->env(), node_->tcp(), load));
+    FB_ASSIGN(const auto loop, Loop::Create({.io = IoBackend::kEpoll}));
+    return loop->Run(RunGetLoad(loop->env(), node_->tcp(),
+                                {.connections = load.connections,
+                                 .depth = load.pipeline,
+                                 .requests = load.requests,
+                                 .value_bytes = load.value_bytes,
+                                 .objects = kObjects,
+                                 .path_of = PathOf}));
   }
 
   std::optional<DiskPlace> place_;

@@ -46,8 +46,8 @@ Task<Result<ListPage>> Node::List(Authenticated who, std::string path, ListOptio
       co_return page;
     }
     context.counters.origin.errors.Add();
-    FB_CO_TRY(co_await impl_->Again(AsSilence(page.error(), *attachment, context), ++attempt,
-                                    operation.call()));
+    FB_CO_TRY(co_await impl_->Again(*attachment, AsSilence(page.error(), *attachment, context),
+                                    ++attempt, operation.call()));
   }
 }
 

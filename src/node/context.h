@@ -69,6 +69,10 @@ inline std::string PathOf(const Attachment& attachment, std::string_view key) {
 inline bool WorthARetry(const Error& error) {
   return error.retryable() || error.code() == Code::kIoError;
 }
+/// One layer tries again, never two: that multiplies.
+inline bool RetriesItself(const Attachment& attachment) {
+  return attachment.origin->capabilities().retries;
+}
 
 inline constexpr int kMaxAttempts = 4;  // of one request at an origin, the first included
 /// Before attempt 1, 2, ...: doubled each time, and half of it by chance.

@@ -60,6 +60,19 @@ struct ReadResult {
   size_t count = 0;
   uint64_t size = 0;  // less than was asked for only where the object ends
   std::span<const Piece> all() const { return {pieces.data(), count}; }
+  /// Pins nothing any more.
+  void Clear() {
+    for (size_t i = 0; i < count; ++i) pieces[i].view.Reset();
+    count = 0;
+    size = 0;
+  }
+};
+
+/// What one get finds: what the name means now, and bytes of that.
+struct GetResult {
+  AttachmentId attachment = 0;
+  KnownName object;
+  ReadResult bytes;
 };
 
 struct NodeOptions {
@@ -115,6 +128,10 @@ class Node {
   /// Resolves a name from the metadata cache alone. nullopt: ask Open.
   std::optional<Result<std::shared_ptr<Handle>>> TryOpen(const Authenticated& who,
                                                          std::string_view path);
+  /// Both at once, without a handle: a name and its bytes from memory alone. nullopt: ask Open and
+  /// Read.
+  std::optional<Result<void>> TryGet(const Authenticated& who, std::string_view path,
+                                     uint64_t offset, uint32_t size, GetResult* got);
   /// Brings a range into the cache, or into a disk tier where memory is small. Returns when it is
   /// there. For `load` and `prefetch`.
   Task<Result<uint64_t>> Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,

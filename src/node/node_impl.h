@@ -29,7 +29,10 @@ class Node::Impl {
   // -- Reading.
   ReadaheadLimits Limits() const;
   Result<void> CheckHandle(const Authenticated& who, const Handle& handle) const;
-  bool Collect(const Handle& handle, ByteRange range, ReadResult* result);
+  std::optional<Result<void>> TryResolve(const Authenticated& who, std::string_view path,
+                                         std::shared_ptr<const Attachment>* attachment,
+                                         std::string_view* key, KnownName* known);
+  bool Collect(const VersionId& version, uint64_t object_size, ByteRange range, ReadResult* result);
   bool AllCached(const ResolvedObject& object, ByteRange range);
   Task<Result<ReadResult>> ReadWhenThere(std::shared_ptr<Handle> handle, uint64_t offset,
                                          uint32_t size, Call call, Trace* trace);
@@ -52,7 +55,7 @@ class Node::Impl {
   Task<Result<void>> FetchPart(std::shared_ptr<Handle> handle, ByteRange part, Call call,
                                Trace* trace);
   /// Whether a request that failed should be tried again; waits a while if so.
-  Task<Result<void>> Again(Error error, int attempt, Call call);
+  Task<Result<void>> Again(const Attachment& attachment, Error error, int attempt, Call call);
   /// A request that stands alone: within the limit of requests, and counted.
   Task<Result<Units>> TakeRequest(Call call);
   Task<uint64_t> Drop(std::shared_ptr<const Attachment> attachment, std::string prefix);

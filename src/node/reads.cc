@@ -48,25 +48,34 @@ Task<Result<std::shared_ptr<Handle>>> Node::Open(Authenticated who, std::string 
   co_return impl_->handles.Make([&](ResolvedObject& to) { to = std::move(*object); });
 }
 
-std::optional<Result<std::shared_ptr<Handle>>> Node::TryOpen(const Authenticated& who,
-                                                             std::string_view path) {
-  NodeContext& context = impl_->context;
+/// What a name means, by the metadata cache alone; `attachment` only if its answer is Ok.
+std::optional<Result<void>> Node::Impl::TryResolve(const Authenticated& who, std::string_view path,
+                                                   std::shared_ptr<const Attachment>* attachment,
+                                                   std::string_view* key, KnownName* known) {
   const auto split = SplitPath(path);
   if (!split || context.closing) return std::nullopt;
-  const auto [name, key] = *split;
-  auto attachment = impl_->attachments.Find(name);
-  if (attachment == nullptr) return std::nullopt;
-  const auto allowed = context.gate.Check(who, kRead, attachment->guarded());
+  *key = split->second;
+  *attachment = attachments.Find(split->first);
+  if (*attachment == nullptr) return std::nullopt;
+  const auto allowed = context.gate.Check(who, kRead, (*attachment)->guarded());
   if (!allowed) return Fail(allowed.error());
-  thread_local KnownName known;  // for the memory of its text
-  if (!impl_->lookups.Known(*attachment, key, context.env.clock.Now(), &known)) {
-    return std::nullopt;
-  }
-  if (!known.exists) {
+  if (!lookups.Known(**attachment, *key, context.env.clock.Now(), known)) return std::nullopt;
+  if (!known->exists) {
     context.counters.metadata.negative_hits.Add();
-    return Fail(Lookups::NotThere(*attachment, key));
+    return Fail(Lookups::NotThere(**attachment, *key));
   }
   context.counters.metadata.hits.Add();
+  return Result<void>();
+}
+
+std::optional<Result<std::shared_ptr<Handle>>> Node::TryOpen(const Authenticated& who,
+                                                             std::string_view path) {
+  std::shared_ptr<const Attachment> attachment;
+  std::string_view key;
+  thread_local KnownName known;  // for the memory of its text
+  const auto resolved = impl_->TryResolve(who, path, &attachment, &key, &known);
+  if (!resolved) return std::nullopt;
+  if (!*resolved) return Fail(resolved->error());
   return impl_->handles.Make([&](ResolvedObject& to) {
     to.attachment = std::move(attachment);
     to.key.assign(key);
@@ -76,6 +85,27 @@ std::optional<Result<std::shared_ptr<Handle>>> Node::TryOpen(const Authenticated
     to.info.modified_ns = known.modified_ns;
     to.fresh_until = {known.fresh_until_ns};
   });
+}
+
+/// Nobody reads on from here, so nothing is read ahead.
+std::optional<Result<void>> Node::TryGet(const Authenticated& who, std::string_view path,
+                                         uint64_t offset, uint32_t size, GetResult* got) {
+  if (size > kMaxReadBytes) return std::nullopt;
+  std::shared_ptr<const Attachment> attachment;
+  std::string_view key;
+  const auto resolved = impl_->TryResolve(who, path, &attachment, &key, &got->object);
+  if (!resolved || !*resolved) return resolved;
+  got->attachment = attachment->config.id;
+  const uint64_t begin = std::min(offset, got->object.size);
+  const ByteRange range{begin, std::min(begin + size, got->object.size)};
+  if (!impl_->Collect(got->object.version, got->object.size, range, &got->bytes)) {
+    return std::nullopt;
+  }
+  Counters& counters = impl_->context.counters;
+  counters.read.requests.Add();
+  counters.read.hits.Add(got->bytes.count);
+  counters.read.bytes.Add(range.size());
+  return resolved;
 }
 
 // -- Reading
@@ -106,17 +136,20 @@ Result<void> Node::Impl::CheckHandle(const Authenticated& who, const Handle& han
 }
 
 /// Pins all pieces of a range where they lie in memory. False where one is not there.
-bool Node::Impl::Collect(const Handle& handle, ByteRange range, ReadResult* result) {
-  const ResolvedObject& object = handle.object();
-  result->count = 0;
+bool Node::Impl::Collect(const VersionId& version, uint64_t object_size, ByteRange range,
+                         ReadResult* result) {
+  result->Clear();
   for (uint64_t at = range.begin; at < range.end;) {
     const uint64_t number = at / kBlockBytes;
-    const uint64_t end = std::min(range.end, BlockEnd(number, object.info.size));
+    const uint64_t end = std::min(range.end, BlockEnd(number, object_size));
     ReadResult::Piece& piece = result->pieces[result->count];
-    piece.key = KeyOf(object, number);
+    piece.key = BlockKey::Of(version, static_cast<uint32_t>(number));
     piece.offset = static_cast<uint32_t>(at - BlockBegin(number));
     piece.view = context.store->Lookup(piece.key, piece.offset, static_cast<uint32_t>(end - at));
-    if (!piece.view) return false;
+    if (!piece.view) {
+      result->Clear();
+      return false;
+    }
     ++result->count;
     at = end;
   }
@@ -145,7 +178,7 @@ std::optional<Result<ReadResult>> Node::TryRead(const Authenticated& who, Handle
   const ByteRange range{begin, std::min(begin + size, object.info.size)};
   std::optional<Result<ReadResult>> result(std::in_place);
   if (range.empty()) return result;
-  if (!impl_->Collect(handle, range, &**result)) return std::nullopt;
+  if (!impl_->Collect(object.version, object.info.size, range, &**result)) return std::nullopt;
   const auto decision = handle.Decide(range.begin, range.size(), impl_->Limits());
   const ByteRange ahead{std::max(decision.ahead.begin, range.end), decision.ahead.end};
   if (!ahead.empty() && !impl_->AllCached(object, ahead)) return std::nullopt;
@@ -235,7 +268,7 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
     }
     if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
     const auto brought = co_await BringPiece(object, part, demand, call, trace);
-    if (!brought) FB_CO_TRY(co_await Again(brought.error(), ++attempt, call));
+    if (!brought) FB_CO_TRY(co_await Again(*object.attachment, brought.error(), ++attempt, call));
   }
   co_return Fail(Code::kOverloaded,
                  fmt::format("{} was evicted before it could be read, again and again: memory is "
@@ -275,12 +308,14 @@ Task<Result<void>> Node::Impl::BringPiece(const ResolvedObject& object, ByteRang
 }
 
 /// Ok: try again now.
-Task<Result<void>> Node::Impl::Again(Error error, int attempt, Call call) {
+Task<Result<void>> Node::Impl::Again(const Attachment& attachment, Error error, int attempt,
+                                     Call call) {
   // A flight that ended because nobody waited for it before we came is no failure of ours.
   const bool dropped = error.code() == Code::kCancelled && !call.cancel.cancelled();
   if (dropped && !context.closing && attempt < kMaxRounds) co_return Result<void>();
   if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
-  if (!WorthARetry(error) || attempt >= kMaxAttempts || !context.retries.TryRetry()) {
+  if (!WorthARetry(error) || RetriesItself(attachment) || attempt >= kMaxAttempts ||
+      !context.retries.TryRetry()) {
     co_return Fail(std::move(error));
   }
   context.counters.origin.retries.Add();
@@ -375,7 +410,7 @@ Task<Result<void>> Node::Impl::FetchPart(std::shared_ptr<Handle> handle, ByteRan
       at = until;
       continue;
     }
-    FB_CO_TRY(co_await Again(there.error(), ++attempt, call));
+    FB_CO_TRY(co_await Again(*object.attachment, there.error(), ++attempt, call));
     flights.Demand(object, {at, part.end});
   }
   co_return Result<void>();

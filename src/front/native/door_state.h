@@ -58,6 +58,7 @@ struct DoorState {
   uint64_t last_nonce = 0;
   uint32_t large_metas = 0;  // long lists that are coming in, of all sessions
   bool stopping = false;
+  GetResult got;                             // of the get that is being answered, for its memory
   std::array<std::byte, 64u << 10> scratch;  // for bytes that nobody wants
 
   uint16_t queue_depth() const {

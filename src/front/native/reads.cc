@@ -11,7 +11,7 @@ namespace {
 using wire::MessageType;
 
 /// Up to so many bytes a copy costs less than one more part of the send.
-constexpr uint64_t kCopyBytes = 8u << 10;
+constexpr uint64_t kCopyBytes = 1u << 10;
 constexpr size_t kMaxPieces = kMaxReadBytes / kPageBytes + 1;
 /// Items of one GetMany that wait for the origin at the same time.
 constexpr size_t kParallelGets = 16;
@@ -71,19 +71,30 @@ Result<void> CheckSize(uint32_t size, uint32_t max) {
 
 }  // namespace
 
+uint32_t Session::FreshForMs(Instant fresh_until) const {
+  if (fresh_until == Instant::Never()) return ~0u;
+  const int64_t left = (fresh_until - door_.env.clock.Now()).count() / 1'000'000;
+  return static_cast<uint32_t>(std::clamp<int64_t>(left, 0, ~0u - 1));
+}
+
 wire::Info Session::InfoOf(const ResolvedObject& object) const {
-  uint32_t fresh_for_ms = ~0u;
-  if (object.fresh_until != Instant::Never()) {
-    const int64_t left = (object.fresh_until - door_.env.clock.Now()).count() / 1'000'000;
-    fresh_for_ms = static_cast<uint32_t>(std::clamp<int64_t>(left, 0, ~0u - 1));
-  }
   return {.version = object.version,
           .size = object.info.size,
           .modified_ns = object.info.modified_ns,
           .attachment_id = object.attachment->config.id,
-          .fresh_for_ms = fresh_for_ms,
+          .fresh_for_ms = FreshForMs(object.fresh_until),
           .block_bytes = kBlockBytes,
           .etag = object.info.etag};
+}
+
+wire::Info Session::InfoOf(AttachmentId attachment, const KnownName& object) const {
+  return {.version = object.version,
+          .size = object.size,
+          .modified_ns = object.modified_ns,
+          .attachment_id = attachment,
+          .fresh_for_ms = FreshForMs({object.fresh_until_ns}),
+          .block_bytes = kBlockBytes,
+          .etag = object.etag};
 }
 
 Result<std::shared_ptr<Handle>> Session::HandleOf(uint32_t number) const {
@@ -108,10 +119,10 @@ uint64_t Session::BytesToReserve(const wire::FrameHeader& header, Bytes body) co
 /// Queues head, checksums and bytes. False where memory does not hold what came in; then the block
 /// is forgotten, and reading it again brings it anew.
 template <class M>
-bool Session::AnswerData(const wire::FrameHeader& request, const ResolvedObject& object,
-                         uint64_t offset, ReadResult& result, M answer, uint8_t flags) {
+bool Session::AnswerData(const wire::FrameHeader& request, uint64_t object_size, uint64_t offset,
+                         ReadResult& result, M answer, uint8_t flags) {
   std::array<uint32_t, kMaxPieces> crcs;
-  if (!PieceCrcs(result, offset, object.info.size, (request.flags & wire::kCheckFirst) != 0,
+  if (!PieceCrcs(result, offset, object_size, (request.flags & wire::kCheckFirst) != 0,
                  crcs.data())) {
     for (const ReadResult::Piece& piece : result.all()) door_.node.store().Erase(piece.key);
     return false;
@@ -149,20 +160,21 @@ bool Session::TryRead(const wire::FrameHeader& header, Bytes body) {
     AnswerError(header, result->error());
     return true;
   }
-  return AnswerData(header, ObjectOf(**handle), request->offset, **result, wire::ReadAnswer{});
+  return AnswerData(header, ObjectOf(**handle).info.size, request->offset, **result,
+                    wire::ReadAnswer{});
 }
 
 bool Session::TryGet(const wire::FrameHeader& header, Bytes body) {
   const auto request = wire::DecodeMeta<wire::GetRequest>(header.type, body);
   if (!request || request->size > kMaxReadBytes || !request->if_match.empty()) return false;
-  const auto opened = door_.node.TryOpen(*who_, request->path);
-  if (!opened || !*opened) return false;
-  Handle& handle = ***opened;
-  auto result = door_.node.TryRead(*who_, handle, request->offset, request->size);
-  if (!result || !*result) return false;
-  const ResolvedObject& object = ObjectOf(handle);
-  return AnswerData(header, object, request->offset, **result,
-                    wire::GetAnswer{.info = InfoOf(object), .crcs = {}});
+  GetResult& got = door_.got;
+  const auto tried = door_.node.TryGet(*who_, request->path, request->offset, request->size, &got);
+  if (!tried || !*tried) return false;
+  const bool answered =
+      AnswerData(header, got.object.size, request->offset, got.bytes,
+                 wire::GetAnswer{.info = InfoOf(got.attachment, got.object), .crcs = {}});
+  got.bytes.Clear();
+  return answered;
 }
 
 Task<Result<void>> Session::Open(SlowRequest& slow) {
@@ -185,7 +197,8 @@ Task<Result<void>> Session::Read(SlowRequest& slow) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     FB_CO_ASSIGN(ReadResult result, co_await door_.node.Read(*who_, handle, request.offset,
                                                              request.size, slow.call, &slow.trace));
-    if (AnswerData(slow.header, ObjectOf(*handle), request.offset, result, wire::ReadAnswer{})) {
+    if (AnswerData(slow.header, ObjectOf(*handle).info.size, request.offset, result,
+                   wire::ReadAnswer{})) {
       co_return Result<void>{};
     }
   }
@@ -204,7 +217,7 @@ Task<Result<void>> Session::Get(SlowRequest& slow) {
                                                              request.size, slow.call, &slow.trace));
     const ResolvedObject& object = ObjectOf(*handle);
     const wire::GetAnswer answer{.info = InfoOf(object), .crcs = {}};
-    if (AnswerData(slow.header, object, request.offset, result, answer)) {
+    if (AnswerData(slow.header, object.info.size, request.offset, result, answer)) {
       co_return Result<void>{};
     }
   }
@@ -223,7 +236,7 @@ Task<Result<void>> Session::GetOne(SlowRequest& slow, const wire::GetItem& item,
                                                              slow.call, &slow.trace));
     const ResolvedObject& object = ObjectOf(*handle);
     if (AnswerData(
-            slow.header, object, item.offset, result,
+            slow.header, object.info.size, item.offset, result,
             wire::GetManyAnswer{.index = index, .message = {}, .info = InfoOf(object), .crcs = {}},
             wire::kMoreFollow)) {
       co_return Result<void>{};
@@ -234,16 +247,16 @@ Task<Result<void>> Session::GetOne(SlowRequest& slow, const wire::GetItem& item,
 
 bool Session::TryGetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index) {
   if (item.size > kMaxReadBytes) return false;
-  const auto opened = door_.node.TryOpen(*who_, item.path);
-  if (!opened || !*opened) return false;
-  Handle& handle = ***opened;
-  auto result = door_.node.TryRead(*who_, handle, item.offset, item.size);
-  if (!result || !*result) return false;
-  const ResolvedObject& object = ObjectOf(handle);
-  return AnswerData(
-      slow.header, object, item.offset, **result,
-      wire::GetManyAnswer{.index = index, .message = {}, .info = InfoOf(object), .crcs = {}},
+  GetResult& got = door_.got;
+  const auto tried = door_.node.TryGet(*who_, item.path, item.offset, item.size, &got);
+  if (!tried || !*tried) return false;
+  const bool answered = AnswerData(
+      slow.header, got.object.size, item.offset, got.bytes,
+      wire::GetManyAnswer{
+          .index = index, .message = {}, .info = InfoOf(got.attachment, got.object), .crcs = {}},
       wire::kMoreFollow);
+  got.bytes.Clear();
+  return answered;
 }
 
 /// Takes items that were not in memory until there is none left.

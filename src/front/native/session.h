@@ -110,9 +110,11 @@ class Session {
   bool TryRead(const wire::FrameHeader& header, Bytes body);
   bool TryGet(const wire::FrameHeader& header, Bytes body);
   template <class M>
-  bool AnswerData(const wire::FrameHeader& request, const ResolvedObject& object, uint64_t offset,
+  bool AnswerData(const wire::FrameHeader& request, uint64_t object_size, uint64_t offset,
                   ReadResult& result, M answer, uint8_t flags = 0);
   wire::Info InfoOf(const ResolvedObject& object) const;
+  wire::Info InfoOf(AttachmentId attachment, const KnownName& object) const;
+  uint32_t FreshForMs(Instant fresh_until) const;
   Result<std::shared_ptr<Handle>> HandleOf(uint32_t number) const;
   uint64_t BytesToReserve(const wire::FrameHeader& header, Bytes body) const;
   Task<Result<void>> Open(SlowRequest& slow);

@@ -208,6 +208,25 @@ std::optional<Result<ReadResult>> Node::TryRead(const Authenticated& who, Handle
   return result;
 }
 
+std::optional<Result<void>> Node::TryGet(const Authenticated& who, std::string_view path,
+                                         uint64_t offset, uint32_t size, GetResult* got) {
+  auto opened = TryOpen(who, path);
+  if (!opened) return std::nullopt;
+  if (!*opened) return Fail(opened->error());
+  auto read = TryRead(who, ***opened, offset, size);
+  if (!read) return std::nullopt;
+  if (!*read) return Fail(read->error());
+  const ResolvedObject& object = ObjectOf(***opened);
+  got->attachment = object.attachment->config.id;
+  got->object = {.version = object.version,
+                 .size = object.info.size,
+                 .modified_ns = object.info.modified_ns,
+                 .fresh_until_ns = object.fresh_until.ns,
+                 .etag = object.info.etag};
+  got->bytes = std::move(**read);
+  return Result<void>();
+}
+
 Task<Result<ReadResult>> Node::Read(Authenticated who, std::shared_ptr<Handle> handle,
                                     uint64_t offset, uint32_t size, Call call, Trace*) {
   FB_CO_TRY(co_await impl_->Wait(call));
