@@ -45,7 +45,6 @@ void AddCondition(FetchRequest& request, const Condition& condition) {
 
 void AddBody(FetchRequest& request, const HashedBody& body) {
   SetHeader(request.http, kPayloadHashHeader, body.sha256);
-  SetHeader(request.http, "Content-Length", std::to_string(body.bytes.size()));
   if (!body.bytes.empty()) request.http.body = {body.bytes};
 }
 
@@ -185,7 +184,6 @@ Task<Result<std::string>> Bucket::CreateUpload(Env& env, std::string key, std::s
                                                Call call) {
   FetchRequest request = Request("POST", key, "uploads");
   SetHeader(request.http, kMarkHeader, std::move(mark));
-  SetHeader(request.http, "Content-Length", "0");
   FB_CO_ASSIGN(const Whole whole,
                co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call));
   const auto root = ParseXml(whole.body);
@@ -239,7 +237,6 @@ Task<Result<ObjectInfo>> Bucket::Complete(Env& env, Completion completion, Call 
   body += "</CompleteMultipartUpload>";
   FetchRequest request = Request("POST", completion.key, UploadQuery(completion.upload));
   SetHeader(request.http, "Content-Type", "application/xml");
-  SetHeader(request.http, "Content-Length", std::to_string(body.size()));
   AddCondition(request, completion.condition);
   request.http.body = {AsBytes(body)};
   auto whole = co_await CompleteOnce(env, completion, request, call);

@@ -281,5 +281,116 @@ TEST(S3OriginTest, AUrlThatIsWrongIsRefused) {
             "s3://b/p/q/");
 }
 
+Task<void> HugeChecks(S3Harness& h) {
+  constexpr uint64_t kSize = 5 * kTiB;
+  h.store().PutTagged("some/prefix/huge", 7, kSize);
+  EXPECT_EQ((co_await h.origin().Head(h.env(), "huge", {}))->size, kSize);
+  EXPECT_EQ((co_await h.origin().List(h.env(), {}, {}))->entries.at(0).info.size, kSize);
+  std::vector<std::byte> buffer(8000), right(5000);
+  for (const uint64_t offset : {uint64_t{0}, 3 * kTiB + 11, kSize - 5000}) {
+    const auto got = co_await GetText(h, "huge", {.offset = offset, .size = 5000});
+    sim::TagBytes(7, offset, right);
+    EXPECT_TRUE(got && AsText(right) == *got) << offset;
+  }
+  EXPECT_EQ((co_await GetText(h, "huge", {.offset = kSize - 3, .size = UINT64_MAX}))->size(), 3u);
+  EXPECT_EQ((co_await GetText(h, "huge", {.offset = kSize, .size = 10})).value(), "");
+}
+
+TEST(S3OriginTest, AnObjectOfFiveTebibytesIsRead) {
+  S3Harness h;
+  h.Run(HugeChecks(h));
+}
+
+/// Temporary keys in a file that somebody replaces, as a side car does.
+Task<void> ReplaceKeys(S3Harness& h, int number) {
+  const std::string text = fmt::format(
+      "aws_access_key_id=ID{0}\naws_secret_access_key=hunter2\naws_session_token=T{0}\n", number);
+  const auto file =
+      (co_await h.env().disk.Open("/keys", {.write = true, .create = true, .truncate = true}))
+          .value();
+  const Bytes bytes = AsBytes(text);
+  EXPECT_TRUE(co_await h.env().disk.Write(*file, 0, std::span(&bytes, 1)));
+  h.store().SetAccounts(
+      {{fmt::format("ID{}", number), {.secret = "hunter2", .token = fmt::format("T{}", number)}}});
+}
+
+Task<void> ReadOn(S3Harness& h, int* reads) {
+  for (int i = 0; i < 100; ++i) {
+    const auto got = co_await GetText(h, "k", {.offset = 10, .size = 3000});
+    EXPECT_TRUE(got) << got.error().ToString();
+    if (got) ++*reads;
+  }
+}
+
+Task<void> ExpiryChecks(S3Harness& h) {
+  co_await ReplaceKeys(h, 0);
+  h.store().Put("some/prefix/k", Text(5, 10'000));
+  TaskGroup group(h.env().executor);
+  int reads = 0;
+  for (int i = 0; i < 8; ++i) group.Spawn(ReadOn(h, &reads));
+  for (int i = 1; i < 4; ++i) {
+    (void)co_await h.env().clock.Sleep(std::chrono::milliseconds(1500));
+    co_await ReplaceKeys(h, i);
+  }
+  co_await group.Join();
+  EXPECT_EQ(reads, 800);
+}
+
+TEST(S3OriginTest, NoReadFailsWhenKeysEnd) {
+  S3Harness h("s3://bucket/some/prefix?endpoint=https://s3.test&credentials=file:/keys");
+  h.Run(ExpiryChecks(h));
+}
+
+/// A store behind a proxy that takes a header out of every request, or answer.
+class StrippingProxy {
+ public:
+  StrippingProxy(sim::HttpHandler store, std::string header)
+      : store_(std::move(store)), header_(std::move(header)) {}
+  sim::SimHttpReply operator()(const sim::SimHttpRequest& request) const {
+    const auto strip = [this](std::vector<HttpHeader>& headers) {
+      std::erase_if(headers, [this](const HttpHeader& h) { return h.name == header_; });
+    };
+    sim::SimHttpRequest passed = request;
+    strip(passed.headers);
+    sim::SimHttpReply reply = store_(passed);
+    strip(reply.headers);
+    return reply;
+  }
+
+ private:
+  sim::HttpHandler store_;
+  std::string header_;
+};
+
+Task<void> ProxyChecks(S3Harness& h) {
+  EXPECT_TRUE(co_await PutText(h, "k", "there"));
+  const auto unconditional = co_await PutText(h, "k", "lost", {.if_absent = true});
+  EXPECT_EQ(CodeOf(unconditional), Code::kPermissionDenied);
+  EXPECT_TOLD(unconditional.error().message(), "a proxy on the way");
+  EXPECT_EQ(h.store().ContentsOf("k"), "there");
+}
+
+TEST(S3OriginTest, AProxyThatStripsConditionsIsNoticed) {
+  S3Harness h("s3://bucket?endpoint=https://proxy.test");
+  const StrippingProxy proxy(h.store().Handler(), "If-None-Match");
+  h.world().AddHttpServer("https://proxy.test", proxy);
+  h.Run(ProxyChecks(h));
+}
+
+Task<void> EtagChecks(S3Harness& h) {
+  h.store().Put("k", "there");
+  const auto head = co_await h.origin().Head(h.env(), "k", {});
+  EXPECT_TOLD(head.error().message(), "a proxy on the way strip headers");
+  const auto put = co_await PutText(h, "k", "new");
+  EXPECT_TOLD(put.error().message(), "a proxy on the way strip headers");
+}
+
+TEST(S3OriginTest, AProxyThatStripsEtagsIsNoticed) {
+  S3Harness h("s3://bucket?endpoint=https://proxy.test");
+  const StrippingProxy proxy(h.store().Handler(), "ETag");
+  h.world().AddHttpServer("https://proxy.test", proxy);
+  h.Run(EtagChecks(h));
+}
+
 }  // namespace
 }  // namespace forebay

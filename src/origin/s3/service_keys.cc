@@ -134,10 +134,9 @@ class InstanceKeys final : public KeySource {
 
   Task<Result<Looked>> Look(Env& env, Call call) override {
     if (disabled_) co_return Looked{.told = "AWS_EC2_METADATA_DISABLED is set"};
-    const HttpRequest ask{
-        .method = "PUT",
-        .url = endpoint_ + "/latest/api/token",
-        .headers = {{"X-aws-ec2-metadata-token-ttl-seconds", "300"}, {"Content-Length", "0"}}};
+    const HttpRequest ask{.method = "PUT",
+                          .url = endpoint_ + "/latest/api/token",
+                          .headers = {{"X-aws-ec2-metadata-token-ttl-seconds", "300"}}};
     const auto token = co_await Exchange(env, ask, kInstanceTime, patient_ ? kTries : 1, call);
     if (!token || token->status != 200) {
       // Nobody there: most machines are no instances of EC2.

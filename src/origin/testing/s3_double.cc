@@ -105,6 +105,10 @@ std::string S3Double::Put(const std::string& key, std::string contents) {
   return etag;
 }
 
+void S3Double::PutTagged(const std::string& key, uint64_t tag, uint64_t size) {
+  Store(key, {.etag = fmt::format("tag-{}", tag), .tag = tag, .tagged_size = size});
+}
+
 void S3Double::Store(const std::string& key, Object object) {
   object.modified_ns = Now();
   history_[key][object.etag] = object.contents;
@@ -190,7 +194,7 @@ SimHttpReply S3Double::Get(const Request& asked, bool with_body) {
   if (!if_match.empty() && BareEtag(if_match) != object.etag) {
     return S3Error(412, "PreconditionFailed");
   }
-  const uint64_t size = object.contents.size();
+  const uint64_t size = object.size();
   SimHttpReply reply = Ok({{"ETag", QuotedEtag(object.etag)},
                            {"Last-Modified", HttpDate(object.modified_ns)},
                            {"Accept-Ranges", "bytes"}});
@@ -201,7 +205,9 @@ SimHttpReply S3Double::Get(const Request& asked, bool with_body) {
   }
   const auto range = RangeOf(asked.Header("Range"), size);
   if (!range) return S3Error(416, "InvalidRange");
-  reply.body = object.contents.substr(range->begin, range->end - range->begin);
+  const uint64_t length = range->end - range->begin;
+  reply.body = object.tag ? sim::SimBody::Tagged(*object.tag, range->begin, length)
+                          : sim::SimBody(object.contents.substr(range->begin, length));
   if (!asked.Header("Range").empty()) {
     reply.status = 206;
     reply.headers.push_back(
@@ -368,7 +374,7 @@ SimHttpReply S3Double::List(const Request& asked) {
                       "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>&quot;{}"
                       "&quot;</ETag><Size>{}</Size></Contents>",
                       XmlEscape(listing.Encoded(name)), IsoDate(object.modified_ns), object.etag,
-                      object.contents.size())
+                      object.size())
                 : fmt::format("<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>",
                               XmlEscape(listing.Encoded(name)));
   }

@@ -54,6 +54,8 @@ class S3Double {
 
   /// Another client writes or removes.
   std::string Put(const std::string& key, std::string contents);
+  /// An object of any size, with the bytes of sim::TagBytes(tag, ...), that nobody stores.
+  void PutTagged(const std::string& key, uint64_t tag, uint64_t size);
   void Remove(const std::string& key) { objects_.erase(key); }
 
   std::optional<std::string> ContentsOf(const std::string& key) const;
@@ -71,6 +73,9 @@ class S3Double {
     std::string etag;
     std::string mark;
     int64_t modified_ns = 0;
+    std::optional<uint64_t> tag;  // instead of contents
+    uint64_t tagged_size = 0;
+    uint64_t size() const { return tag ? tagged_size : contents.size(); }
   };
   struct Upload {
     std::string key;
