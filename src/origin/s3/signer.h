@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "src/origin/http/bell.h"
 #include "src/origin/http/fetcher.h"
-#include "src/origin/s3/bell.h"
 #include "src/origin/s3/key_source.h"
 
 namespace forebay::s3 {
@@ -44,7 +44,7 @@ class S3Signer final : public http_origin::Signer {
   std::optional<Error> failed_;  // of the last look; told to all who ask soon after it
   bool refused_ = false;
   bool looking_ = false;
-  Bell looked_;
+  http_origin::Bell looked_;
   int64_t last_signed_wall_ns_ = 0;
 };
 

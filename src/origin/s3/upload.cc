@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "src/base/units.h"
-#include "src/origin/s3/bell.h"
+#include "src/origin/http/bell.h"
 #include "src/origin/s3/body_hash.h"
 #include "src/runtime/task_group.h"
 
@@ -163,7 +163,7 @@ class Upload final : public OriginUpload {
   std::vector<UploadedPart> parts_;
   uint64_t on_way_bytes_ = 0;
   std::optional<Error> failed_;  // the first part that did
-  Bell progress_;
+  http_origin::Bell progress_;
   CancelSource cancel_;
   TaskGroup group_;
 };

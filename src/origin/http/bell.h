@@ -5,7 +5,7 @@
 
 #include "src/runtime/env.h"
 
-namespace forebay::s3 {
+namespace forebay::http_origin {
 
 /// Whoever was woken looks again at what he waited for.
 class Bell {
@@ -48,4 +48,4 @@ class Bell {
   std::list<One*> waiting_;
 };
 
-}  // namespace forebay::s3
+}  // namespace forebay::http_origin
