@@ -20,7 +20,7 @@ struct NodeContext {
       : env(its_env),
         options(std::move(its_options)),
         gate(its_gate),
-        names(options.metadata_bytes),
+        names(options.metadata_bytes / 4 * 3),  // the rest is for listings
         fill_bytes(FillBudget(options)),
         origin_requests(std::max(1u, options.max_origin_requests)),
         tasks(env.executor) {}

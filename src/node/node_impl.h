@@ -3,6 +3,7 @@
 
 #include "src/node/attachments.h"
 #include "src/node/handle.h"
+#include "src/node/listings.h"
 #include "src/node/lookups.h"
 
 namespace forebay {
@@ -13,6 +14,7 @@ class Node::Impl {
       : context(env, std::move(options), gate),
         flights(context),
         lookups(context, flights),
+        listings(context),
         attachments(context, registry, std::move(origins)) {
     attachments.OnEnd([this](std::shared_ptr<const Attachment> ended) { End(std::move(ended)); });
   }
@@ -68,6 +70,7 @@ class Node::Impl {
   NodeContext context;
   Flights flights;
   Lookups lookups;
+  Listings listings;
   AttachmentTable attachments;
   HandlePool handles;
   std::map<BlockKey, std::shared_ptr<BringingUp>> bringing_up;
