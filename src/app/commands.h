@@ -21,6 +21,7 @@ void AddGetCommand(CLI::App& app, int& status);
 void AddLoadCommand(CLI::App& app, int& status);
 void AddLsCommand(CLI::App& app, int& status);
 void AddNodeCommand(CLI::App& app, int& status);
+void AddOriginCommand(CLI::App& app, int& status);
 void AddPolicyCommand(CLI::App& app, int& status);
 void AddPutCommand(CLI::App& app, int& status);
 void AddRmCommand(CLI::App& app, int& status);

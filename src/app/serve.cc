@@ -15,6 +15,7 @@
 
 #include "src/app/data_directory.h"
 #include "src/app/exit_status.h"
+#include "src/app/origins.h"
 #include "src/app/process_figures.h"
 #include "src/app/signals.h"
 #include "src/app/token_file.h"
@@ -23,7 +24,6 @@
 #include "src/front/observe/pages.h"
 #include "src/front/window/node_window.h"
 #include "src/node/node.h"
-#include "src/origin/file/file_origin.h"
 #include "src/platform/linux/log.h"
 #include "src/platform/linux/loop.h"
 #include "src/registry/embedded/embedded_registry.h"
@@ -68,13 +68,6 @@ Result<void> PrepareSocketDirectory(const std::string& socket) {
                             directory, info.st_uid));
   }
   return {};
-}
-
-Result<std::unique_ptr<Origin>> MakeOrigin(const AttachmentConfig& config) {
-  if (config.origin.starts_with("file://")) return FileOrigin::Create(config.origin);
-  return Fail(
-      Code::kInvalidArgument,
-      fmt::format("origin '{}': file:///directory is all that this version speaks", config.origin));
 }
 
 StoreOptions StoreOptionsOf(const NodeConfig& config, Hash128 node_id) {
@@ -149,6 +142,7 @@ class Server {
   const Instant started_;
 
   std::optional<TokenFile> tokens_;
+  http_origin::DriverParts parts_{.surroundings = SurroundingsOfProcess()};
   DataDirectory data_;
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<Registry> registry_;
@@ -187,7 +181,9 @@ Task<Result<void>> Server::OpenNode() {
   gate_ = *std::move(made);
   FB_CO_ASSIGN(registry_, co_await EmbeddedRegistry::Open(env_, data_.path + "/registry"));
   FB_CO_ASSIGN(node_, co_await Node::Open(env_, NodeOptionsOf(config_, data_.node_id), *gate_,
-                                          *registry_, MakeOrigin));
+                                          *registry_, [this](const AttachmentConfig& attachment) {
+                                            return OpenOrigin(attachment.origin, parts_);
+                                          }));
   co_return Result<void>();
 }
 

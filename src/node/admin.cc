@@ -28,27 +28,11 @@ Task<Result<ListPage>> Node::List(Authenticated who, std::string path, ListOptio
   FB_CO_ASSIGN(const auto attachment, impl_->AdmitTo(who, kList, split.first));
   options.prefix = std::string(split.second).append(options.prefix);
   FB_CO_TRY(CheckPrefix(options.prefix));
-  const AttachmentId id = attachment->config.id;
-  FB_CO_ASSIGN(Units request, co_await impl_->TakeRequest(operation.call()));
-  for (int attempt = 0;;) {
-    const auto ticket = context.names.Ask();
-    const Instant asked = context.env.clock.Now();
-    auto page = co_await attachment->origin->List(context.env, options,
-                                                  WithPatience(context, operation.call()));
-    if (trace != nullptr) trace->origin += context.env.clock.Now() - asked;
-    if (page) {
-      for (const ListEntry& entry : page->entries) {
-        if (entry.is_prefix) continue;
-        const KnownName known = Lookups::Describe(*attachment, entry.key, entry.info, asked);
-        context.names.Learn(id, entry.key, known, ticket);
-      }
-      impl_->NoteSlow("list", *attachment, split.second, began, trace);
-      co_return page;
-    }
-    context.counters.origin.errors.Add();
-    FB_CO_TRY(co_await impl_->Again(AsSilence(page.error(), *attachment, context), ++attempt,
-                                    operation.call()));
-  }
+  auto page =
+      co_await impl_->listings.Page(attachment, std::move(options), operation.call(), trace);
+  if (!page && context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
+  impl_->NoteSlow("list", *attachment, split.second, began, trace);
+  co_return page;
 }
 
 // -- Attachments
@@ -83,6 +67,7 @@ std::vector<std::shared_ptr<const Attachment>> Node::Attachments(const Authentic
 
 /// Forgets names and their blocks; returns the blocks' bytes.
 Task<uint64_t> Node::Impl::Drop(std::shared_ptr<const Attachment> attachment, std::string prefix) {
+  listings.Forget(attachment->config.id, prefix);
   Store& store = *context.store;
   uint64_t bytes = 0, since_turn = 0;
   for (uint32_t stripe = 0; stripe < NameCache::kStripes; ++stripe) {

@@ -20,7 +20,7 @@ struct NodeContext {
       : env(its_env),
         options(std::move(its_options)),
         gate(its_gate),
-        names(options.metadata_bytes),
+        names(options.metadata_bytes / 4 * 3),  // the rest is for listings
         fill_bytes(FillBudget(options)),
         origin_requests(std::max(1u, options.max_origin_requests)),
         tasks(env.executor) {}
@@ -68,6 +68,10 @@ inline std::string PathOf(const Attachment& attachment, std::string_view key) {
 /// May be tried again, in a while, by whoever still has time.
 inline bool WorthARetry(const Error& error) {
   return error.retryable() || error.code() == Code::kIoError;
+}
+/// One layer tries again, never two: that multiplies.
+inline bool RetriesItself(const Attachment& attachment) {
+  return attachment.origin->capabilities().retries;
 }
 
 inline constexpr int kMaxAttempts = 4;  // of one request at an origin, the first included

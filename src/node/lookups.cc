@@ -1,6 +1,15 @@
 #include "src/node/lookups.h"
 
+#include "src/base/units.h"
+
 namespace forebay {
+namespace {
+
+/// What comes with the first question for a name: small objects whole, so that they are one
+/// request.
+constexpr uint64_t kFirstGetBytes = 256 * kKiB;
+
+}  // namespace
 
 Instant Lookups::FreshUntil(const Attachment& attachment, Instant asked) {
   switch (attachment.config.freshness.mode) {
@@ -59,8 +68,9 @@ Task<Result<ResolvedObject>> Lookups::Resolve(std::shared_ptr<const Attachment> 
         known = std::move(*answer);
         break;
       }
-      const bool again = WorthARetry(answer.error()) && ++attempt < kMaxAttempts &&
-                         context_.retries.TryRetry() && !context_.closing;
+      const bool again = WorthARetry(answer.error()) && !RetriesItself(*attachment) &&
+                         ++attempt < kMaxAttempts && context_.retries.TryRetry() &&
+                         !context_.closing;
       if (context_.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
       if (!again) co_return Fail(answer.error().Within(PathOf(*attachment, key)));
       context_.counters.origin.retries.Add();
@@ -151,7 +161,8 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
   std::unique_ptr<OriginBody> body;
   Result<ObjectInfo> info = ObjectInfo();
   if (get) {
-    auto got = co_await origin.Get(env, key, {.size = context_.options.random_fill_bytes}, call);
+    const uint64_t size = std::max(context_.options.random_fill_bytes, kFirstGetBytes);
+    auto got = co_await origin.Get(env, key, {.size = size}, call);
     if (got) body = std::move(*got);
     info = body != nullptr ? Result<ObjectInfo>(body->info()) : Fail(got.error());
   } else {

@@ -3,6 +3,7 @@
 
 #include "src/node/attachments.h"
 #include "src/node/handle.h"
+#include "src/node/listings.h"
 #include "src/node/lookups.h"
 
 namespace forebay {
@@ -13,6 +14,7 @@ class Node::Impl {
       : context(env, std::move(options), gate),
         flights(context),
         lookups(context, flights),
+        listings(context),
         attachments(context, registry, std::move(origins)) {
     attachments.OnEnd([this](std::shared_ptr<const Attachment> ended) { End(std::move(ended)); });
   }
@@ -55,7 +57,7 @@ class Node::Impl {
   Task<Result<void>> FetchPart(std::shared_ptr<Handle> handle, ByteRange part, Call call,
                                Trace* trace);
   /// Whether a request that failed should be tried again; waits a while if so.
-  Task<Result<void>> Again(Error error, int attempt, Call call);
+  Task<Result<void>> Again(const Attachment& attachment, Error error, int attempt, Call call);
   /// A request that stands alone: within the limit of requests, and counted.
   Task<Result<Units>> TakeRequest(Call call);
   Task<uint64_t> Drop(std::shared_ptr<const Attachment> attachment, std::string prefix);
@@ -68,6 +70,7 @@ class Node::Impl {
   NodeContext context;
   Flights flights;
   Lookups lookups;
+  Listings listings;
   AttachmentTable attachments;
   HandlePool handles;
   std::map<BlockKey, std::shared_ptr<BringingUp>> bringing_up;

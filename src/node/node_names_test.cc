@@ -1,4 +1,5 @@
 // What names mean: freshness, negatives, writes, listings, attachments.
+#include "src/node/listings.h"
 #include "src/node/node.h"
 #include "src/node/testing/node_fixture.h"
 
@@ -149,6 +150,126 @@ TEST_F(NodeNames, AreLearntFromListings) {
   ASSERT_TRUE(opened && *opened);
   EXPECT_EQ(ObjectOf(***opened).info.size, 1000u);
   EXPECT_EQ(Asked(), 0u);
+}
+
+class NodeListings : public NodeNames {
+ protected:
+  void Fill(int count) {
+    for (int i = 0; i < count; ++i) origin_.Set(fmt::format("dir/{:03}", i), 1, 1000);
+  }
+  /// All names, by pages of ten.
+  std::vector<std::string> Names(const std::string& path = "/data/dir/") {
+    std::vector<std::string> names;
+    ListOptions options{.prefix = {}, .delimiter = {}, .after = {}, .limit = 10};
+    for (;;) {
+      const auto page = world_.Run(node_->List(self(), path, options, {}, nullptr));
+      EXPECT_TRUE(page) << page.error().ToString();
+      if (!page) return names;
+      for (const ListEntry& entry : page->entries) names.push_back(entry.key);
+      if (!page->more) return names;
+      options.after = names.back();
+    }
+  }
+};
+
+Task<void> ListInto(Node* node, Authenticated who, Result<ListPage>* into) {
+  *into = co_await node->List(who, "/data/dir/", {}, {}, nullptr);
+}
+
+TEST_F(NodeListings, AreAskedForOnceWhileTheyAreFresh) {
+  Attach();
+  Fill(25);
+  const auto first = Names();
+  EXPECT_EQ(first.size(), 25u);
+  EXPECT_EQ(origin_.lists, 3);
+  EXPECT_EQ(Names(), first);
+  EXPECT_EQ(origin_.lists, 3);
+  world_.RunFor(seconds(61));
+  EXPECT_EQ(Names(), first);
+  EXPECT_EQ(origin_.lists, 6);
+}
+
+TEST_F(NodeListings, OfWhatNeverChangesAreKeptForEver) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  Fill(25);
+  const auto first = Names();
+  world_.RunFor(std::chrono::hours(1000));
+  EXPECT_EQ(Names(), first);
+  EXPECT_EQ(origin_.lists, 3);
+}
+
+TEST_F(NodeListings, OfWhatIsAlwaysAskedForAreNot) {
+  Attach({Freshness::Mode::kAlways, {}});
+  Fill(5);
+  EXPECT_EQ(Names().size(), 5u);
+  Fill(6);
+  EXPECT_EQ(Names().size(), 6u);
+}
+
+TEST_F(NodeListings, TellOfAWriteAtOnce) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  Fill(25);
+  const auto before = Names();
+  ASSERT_TRUE(Write("/data/dir/0125", 5, 100));
+  auto after = Names();
+  EXPECT_EQ(after.size(), 26u);
+  EXPECT_EQ(std::ranges::count(after, "dir/0125"), 1);
+  // The page before the new name is what it was.
+  EXPECT_LE(origin_.lists, 3 + 2);
+  ASSERT_TRUE(Remove("/data/dir/0125"));
+  EXPECT_EQ(Names(), before);
+}
+
+TEST_F(NodeListings, ThatAWriteOvertookAreNotKept) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  Fill(5);
+  origin_.answer_late = milliseconds(500);
+  TaskGroup group(env().executor);
+  Result<ListPage> early;
+  group.Spawn(ListInto(node_.get(), self(), &early));
+  world_.RunFor(milliseconds(20));
+  origin_.answer_late = {};
+  ASSERT_TRUE(Write("/data/dir/new", 5, 100));
+  EXPECT_EQ(Names().size(), 6u);
+  world_.RunFor(seconds(1));
+  ASSERT_TRUE(early);
+  EXPECT_EQ(early->entries.size(), 5u);
+  EXPECT_EQ(Names().size(), 6u);
+}
+
+TEST_F(NodeListings, AreForgottenByEvict) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  Fill(5);
+  EXPECT_EQ(Names().size(), 5u);
+  Fill(7);
+  EXPECT_EQ(Names().size(), 5u);
+  ASSERT_TRUE(world_.Run(node_->Evict(self(), "/data", {})));
+  EXPECT_EQ(Names().size(), 7u);
+}
+
+TEST(PackedPageTest, ComesBackAsItWas) {
+  ListPage page{.entries = {}, .more = true};
+  for (int i = 0; i < 1000; ++i) {
+    const bool prefix = i % 7 == 0;
+    page.entries.push_back(
+        {.key = fmt::format("train/n{:08}/{}", i / 10, std::string(i % 300, 'x')),
+         .info = prefix ? ObjectInfo{}
+                        : ObjectInfo{.etag = fmt::format("e{}", i * 77),
+                                     .size = uint64_t{1} << (i % 64),
+                                     .modified_ns = i % 3 - int64_t{1} * i * i},
+         .is_prefix = prefix});
+  }
+  page.entries.push_back({.key = std::string("\xff\x80 odd", 6), .info = {}});
+  const ListPage back = PackedPage::Of(page).Unpack();
+  ASSERT_EQ(back.entries.size(), page.entries.size());
+  EXPECT_TRUE(back.more);
+  for (size_t i = 0; i < page.entries.size(); ++i) {
+    EXPECT_EQ(back.entries[i].key, page.entries[i].key);
+    EXPECT_EQ(back.entries[i].is_prefix, page.entries[i].is_prefix);
+    EXPECT_EQ(back.entries[i].info.etag, page.entries[i].info.etag);
+    EXPECT_EQ(back.entries[i].info.size, page.entries[i].info.size);
+    EXPECT_EQ(back.entries[i].info.modified_ns, page.entries[i].info.modified_ns);
+  }
 }
 
 TEST_F(NodeNames, ThatAreNoneAreRefused) {

@@ -139,6 +139,17 @@ TEST_F(NodeReads, AnOriginThatFailsForAWhileIsTriedAgain) {
   EXPECT_GT(node_->counters().origin.retries.value(), 0u);
 }
 
+TEST_F(NodeReads, AnOriginThatTriesAgainByItselfIsAskedOnce) {
+  origin_.Set("a", kSeed, 10 * kMiB);
+  const auto handle = MustOpen("/data/a");
+  origin_.behaviour.capabilities.retries = true;
+  origin_.fail_requests = 1;
+  const size_t asked = origin_.gets.size();
+  EXPECT_EQ(Read(handle, 5 * kMiB, 4096).error().code(), Code::kUnavailable);
+  EXPECT_EQ(origin_.gets.size(), asked + 1);
+  ExpectReads(handle, kSeed, 5 * kMiB, 4096);
+}
+
 TEST_F(NodeReads, AnOriginThatHangsIsGivenUp) {
   origin_.Set("a", kSeed, 10 * kMiB);
   const auto handle = MustOpen("/data/a");

@@ -268,7 +268,7 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
     }
     if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
     const auto brought = co_await BringPiece(object, part, demand, call, trace);
-    if (!brought) FB_CO_TRY(co_await Again(brought.error(), ++attempt, call));
+    if (!brought) FB_CO_TRY(co_await Again(*object.attachment, brought.error(), ++attempt, call));
   }
   co_return Fail(Code::kOverloaded,
                  fmt::format("{} was evicted before it could be read, again and again: memory is "
@@ -308,12 +308,14 @@ Task<Result<void>> Node::Impl::BringPiece(const ResolvedObject& object, ByteRang
 }
 
 /// Ok: try again now.
-Task<Result<void>> Node::Impl::Again(Error error, int attempt, Call call) {
+Task<Result<void>> Node::Impl::Again(const Attachment& attachment, Error error, int attempt,
+                                     Call call) {
   // A flight that ended because nobody waited for it before we came is no failure of ours.
   const bool dropped = error.code() == Code::kCancelled && !call.cancel.cancelled();
   if (dropped && !context.closing && attempt < kMaxRounds) co_return Result<void>();
   if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
-  if (!WorthARetry(error) || attempt >= kMaxAttempts || !context.retries.TryRetry()) {
+  if (!WorthARetry(error) || RetriesItself(attachment) || attempt >= kMaxAttempts ||
+      !context.retries.TryRetry()) {
     co_return Fail(std::move(error));
   }
   context.counters.origin.retries.Add();
@@ -408,7 +410,7 @@ Task<Result<void>> Node::Impl::FetchPart(std::shared_ptr<Handle> handle, ByteRan
       at = until;
       continue;
     }
-    FB_CO_TRY(co_await Again(there.error(), ++attempt, call));
+    FB_CO_TRY(co_await Again(*object.attachment, there.error(), ++attempt, call));
     flights.Demand(object, {at, part.end});
   }
   co_return Result<void>();

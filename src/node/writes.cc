@@ -8,16 +8,20 @@ namespace {
 /// because then nobody here knows what the origin holds.
 class NamedWrite {
  public:
-  NamedWrite(NodeContext& context, const Attachment& attachment, const std::string& key)
-      : context_(context),
+  NamedWrite(Node::Impl& node, const Attachment& attachment, const std::string& key)
+      : context_(node.context),
+        listings_(node.listings),
         attachment_(attachment),
         key_(key),
-        asked_(context.env.clock.Now()),
-        ticket_(context.names.BeginWrite(attachment.config.id, key)) {}
+        asked_(context_.env.clock.Now()),
+        ticket_(context_.names.BeginWrite(attachment.config.id, key)) {
+    listings_.Changed(attachment.config.id, key);
+  }
   NamedWrite(const NamedWrite&) = delete;
   NamedWrite& operator=(const NamedWrite&) = delete;
   ~NamedWrite() {
     context_.names.EndWrite(attachment_.config.id, key_, ticket_, known_ ? &*known_ : nullptr);
+    listings_.Changed(attachment_.config.id, key_);
   }
 
   void Wrote(const ObjectInfo& info) {
@@ -32,6 +36,7 @@ class NamedWrite {
 
  private:
   NodeContext& context_;
+  Listings& listings_;
   const Attachment& attachment_;
   const std::string& key_;
   const Instant asked_;
@@ -81,7 +86,7 @@ class NodeUpload final : public OriginUpload {
 
  private:
   Task<Result<ObjectInfo>> CommitObject(Call call) {
-    NamedWrite write(node_.context, *target_.attachment, target_.key);
+    NamedWrite write(node_, *target_.attachment, target_.key);
     auto info = Counted(co_await inner_->Commit(Patient(call, kCommitPatience)));
     if (info) write.Wrote(*info);
     co_return info;
@@ -121,7 +126,7 @@ Task<Result<void>> Node::Delete(Authenticated who, std::string path, Condition c
   FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
-  NamedWrite write(impl_->context, *target.attachment, target.key);
+  NamedWrite write(*impl_, *target.attachment, target.key);
   auto removed = co_await target.attachment->origin->Delete(
       impl_->context.env, target.key, std::move(condition),
       WithPatience(impl_->context, operation.call()));
@@ -170,7 +175,7 @@ Task<Result<ObjectInfo>> Node::CompleteMultipart(Authenticated who, std::string 
   FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
-  NamedWrite write(impl_->context, *target.attachment, target.key);
+  NamedWrite write(*impl_, *target.attachment, target.key);
   auto info = co_await target.attachment->origin->CompleteMultipart(
       impl_->context.env, target.key, std::move(upload_id), std::move(parts), std::move(condition),
       WithPatience(impl_->context, operation.call(), kCommitPatience));

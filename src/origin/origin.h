@@ -118,6 +118,9 @@ class Origin {
   /// "file:///data", without credentials: for people.
   virtual const std::string& url() const = 0;
   virtual const OriginCapabilities& capabilities() const = 0;
+  /// For people, known after the first request: "the environment (AWS_ACCESS_KEY_ID)". Never a
+  /// secret; "" where none is needed.
+  virtual std::string credentials() const { return ""; }
 
   virtual Task<Result<ObjectInfo>> Head(Env& env, std::string key, Call call) = 0;
   virtual Task<Result<std::unique_ptr<OriginBody>>> Get(Env& env, std::string key,

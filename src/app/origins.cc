@@ -1,0 +1,33 @@
+#include "src/app/origins.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "src/origin/file/file_origin.h"
+#include "src/origin/origin_url.h"
+
+namespace forebay::app {
+
+Result<std::unique_ptr<Origin>> OpenOrigin(const std::string& url,
+                                           const http_origin::DriverParts&) {
+  if (url.starts_with("file://")) return FileOrigin::Create(url);
+  FB_ASSIGN(const OriginUrl parsed, OriginUrl::Parse(url));
+  return Fail(Code::kInvalidArgument,
+              fmt::format("origin '{}': nothing here speaks {}; there are file:///directory, "
+                          "azure://ACCOUNT/CONTAINER and s3://BUCKET",
+                          url, parsed.scheme));
+}
+
+Surroundings SurroundingsOfProcess() {
+  Surroundings surroundings;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const size_t equals = text.find('=');
+    if (equals == text.npos) continue;
+    surroundings.variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  surroundings.home = surroundings.Variable("HOME");
+  return surroundings;
+}
+
+}  // namespace forebay::app

@@ -1,0 +1,233 @@
+#include "src/node/listings.h"
+
+#include <cstring>
+#include <tuple>
+
+#include "src/node/lookups.h"
+
+namespace forebay {
+namespace {
+
+/// What a kept page costs beside its text, its names and its question.
+constexpr uint64_t kOverhead = 320;
+
+void PutNumber(std::string* to, uint64_t number) {
+  for (; number >= 0x80; number >>= 7) to->push_back(static_cast<char>(number | 0x80));
+  to->push_back(static_cast<char>(number));
+}
+
+uint64_t TakeNumber(std::string_view* from) {
+  uint64_t number = 0;
+  for (int shift = 0;; shift += 7) {
+    const auto byte = static_cast<unsigned char>(from->front());
+    from->remove_prefix(1);
+    number |= uint64_t{byte & 0x7fu} << shift;
+    if (byte < 0x80) return number;
+  }
+}
+
+std::string_view TakeText(std::string_view* from) {
+  const uint64_t size = TakeNumber(from);
+  const std::string_view text = from->substr(0, size);
+  from->remove_prefix(size);
+  return text;
+}
+
+size_t Shared(std::string_view a, std::string_view b) {
+  return static_cast<size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+}
+
+}  // namespace
+
+// -- Pages in little memory
+
+PackedPage PackedPage::Of(const ListPage& page) {
+  PackedPage packed;
+  packed.more_ = page.more;
+  packed.entries_ = static_cast<uint32_t>(page.entries.size());
+  std::string_view before;
+  for (const ListEntry& entry : page.entries) {
+    const size_t shared = Shared(before, entry.key);
+    PutNumber(&packed.text_, shared << 1 | (entry.is_prefix ? 1 : 0));
+    PutNumber(&packed.text_, entry.key.size() - shared);
+    packed.text_.append(entry.key, shared);
+    before = entry.key;
+    if (entry.is_prefix) continue;
+    PutNumber(&packed.text_, entry.info.etag.size());
+    packed.text_.append(entry.info.etag);
+    PutNumber(&packed.text_, entry.info.size);
+    PutNumber(&packed.text_, static_cast<uint64_t>(entry.info.modified_ns));
+  }
+  packed.text_.shrink_to_fit();
+  return packed;
+}
+
+ListPage PackedPage::Unpack() const {
+  ListPage page{.entries = {}, .more = more_};
+  page.entries.reserve(entries_);
+  std::string_view rest = text_;
+  std::string key;
+  for (uint32_t i = 0; i < entries_; ++i) {
+    const uint64_t head = TakeNumber(&rest);
+    key.resize(head >> 1);
+    key.append(TakeText(&rest));
+    ListEntry& entry = page.entries.emplace_back();
+    entry.key = key;
+    entry.is_prefix = (head & 1) != 0;
+    if (entry.is_prefix) continue;
+    entry.info.etag = TakeText(&rest);
+    entry.info.size = TakeNumber(&rest);
+    entry.info.modified_ns = static_cast<int64_t>(TakeNumber(&rest));
+  }
+  return page;
+}
+
+// -- Asking
+
+bool Listings::Question::operator<(const Question& other) const {
+  const auto all = [](const Question& q) {
+    return std::tie(q.attachment, q.options.prefix, q.options.delimiter, q.options.after,
+                    q.options.limit);
+  };
+  return all(*this) < all(other);
+}
+
+Task<Result<ListPage>> Listings::Page(std::shared_ptr<const Attachment> attachment,
+                                      ListOptions options, Call call, Trace* trace) {
+  const Question question{attachment->config.id, options};
+  const bool always = attachment->config.freshness.mode == Freshness::Mode::kAlways;
+  const Instant began = context_.env.clock.Now();
+  if (const auto kept = pages_.find(question); kept != pages_.end()) {
+    if (began < kept->second.fresh_until) {
+      by_age_.splice(by_age_.end(), by_age_, kept->second.age);
+      co_return kept->second.page.Unpack();
+    }
+    Drop(kept);
+  }
+  FB_CO_TRY(context_.CheckRoomToWait());
+  std::shared_ptr<Asking> asking;
+  if (const auto found = asking_.find(question); found != asking_.end() && !always) {
+    asking = found->second;
+  } else {
+    asking = std::make_shared<Asking>();
+    if (!always) asking_[question] = asking;
+    context_.tasks.Spawn(Run(attachment, question, asking));
+  }
+  ++context_.waiting;
+  auto waited = Result<void>();
+  if (!asking->done) waited = co_await asking->waiters.Wait(context_.env, 0, call);
+  --context_.waiting;
+  if (trace != nullptr) trace->origin += context_.env.clock.Now() - began;
+  FB_CO_TRY(std::move(waited));
+  co_return asking->answer;
+}
+
+/// Whoever asked goes on waiting only as long as he likes; the answer is for others, too.
+Task<void> Listings::Run(std::shared_ptr<const Attachment> attachment, Question question,
+                         std::shared_ptr<Asking> asking) {
+  const Instant asked = context_.env.clock.Now();
+  asking->answer = co_await Ask(attachment, question.options, asking);
+  if (const auto found = asking_.find(question);
+      found != asking_.end() && found->second == asking) {
+    asking_.erase(found);
+  }
+  if (asking->answer && !asking->outdated) {
+    Keep(question, *asking->answer, Lookups::FreshUntil(*attachment, asked));
+  }
+  asking->done = true;
+  asking->waiters.WakeAll();
+}
+
+Task<Result<ListPage>> Listings::Ask(std::shared_ptr<const Attachment> attachment,
+                                     ListOptions options, std::shared_ptr<Asking> asking) {
+  const Call stop{.cancel = context_.stop.token()};
+  FB_CO_TRY(co_await context_.origin_requests.Take(context_.env, 1, stop));
+  const Units request(context_.origin_requests, 1);
+  for (int attempt = 0;;) {
+    const auto ticket = context_.names.Ask();
+    const Instant asked = context_.env.clock.Now();
+    context_.retries.OnRequest();
+    context_.counters.origin.requests.Add();
+    auto page =
+        co_await attachment->origin->List(context_.env, options, WithPatience(context_, stop));
+    if (page) {
+      for (const ListEntry& entry : page->entries) {
+        if (entry.is_prefix) continue;
+        const KnownName known = Lookups::Describe(*attachment, entry.key, entry.info, asked);
+        context_.names.Learn(attachment->config.id, entry.key, known, ticket);
+      }
+      co_return page;
+    }
+    Error error = AsSilence(page.error(), *attachment, context_);
+    if (error.code() != Code::kCancelled) context_.counters.origin.errors.Add();
+    const bool again = WorthARetry(error) && !RetriesItself(*attachment) && !asking->outdated &&
+                       ++attempt < kMaxAttempts && context_.retries.TryRetry() && !context_.closing;
+    if (!again) co_return Fail(std::move(error));
+    context_.counters.origin.retries.Add();
+    FB_CO_TRY(co_await BackOff(context_.env, attempt, stop));
+  }
+}
+
+// -- Keeping
+
+uint64_t Listings::BytesOf(const Question& question, const Kept& kept) {
+  return kOverhead + kept.page.bytes() + kept.last.size() + question.options.prefix.size() +
+         question.options.after.size();
+}
+
+void Listings::Keep(const Question& question, const ListPage& page, Instant fresh_until) {
+  if (fresh_until <= context_.env.clock.Now()) return;
+  Kept kept{.page = PackedPage::Of(page),
+            .last = page.more && !page.entries.empty() ? page.entries.back().key : "",
+            .fresh_until = fresh_until,
+            .age = {}};
+  const uint64_t bytes = BytesOf(question, kept);
+  if (bytes > capacity_bytes_) return;
+  while (bytes_ + bytes > capacity_bytes_) Drop(pages_.find(*by_age_.front()));
+  const auto [at, fresh] = pages_.emplace(question, std::move(kept));
+  if (!fresh) return;  // somebody who joined nobody was first
+  at->second.age = by_age_.insert(by_age_.end(), &at->first);
+  bytes_ += bytes;
+}
+
+void Listings::Drop(Pages::iterator page) {
+  bytes_ -= BytesOf(page->first, page->second);
+  by_age_.erase(page->second.age);
+  pages_.erase(page);
+}
+
+/// With a delimiter a key may be behind a name that sorts before it.
+bool Listings::MayTell(const Question& question, const Kept* kept, std::string_view key) {
+  if (!key.starts_with(question.options.prefix)) return false;
+  if (!question.options.delimiter.empty()) return true;
+  if (key <= question.options.after) return false;
+  return kept == nullptr || kept->last.empty() || key <= kept->last;
+}
+
+void Listings::Changed(AttachmentId attachment, std::string_view key) {
+  for (auto at = pages_.lower_bound({attachment, {}});
+       at != pages_.end() && at->first.attachment == attachment;) {
+    const auto page = at++;
+    if (MayTell(page->first, &page->second, key)) Drop(page);
+  }
+  for (auto at = asking_.lower_bound({attachment, {}});
+       at != asking_.end() && at->first.attachment == attachment;) {
+    if (!MayTell(at->first, nullptr, key)) {
+      ++at;
+      continue;
+    }
+    at->second->outdated = true;
+    at = asking_.erase(at);  // who comes now asks anew
+  }
+}
+
+void Listings::Forget(AttachmentId attachment, std::string_view prefix) {
+  for (auto at = pages_.lower_bound({attachment, {}});
+       at != pages_.end() && at->first.attachment == attachment;) {
+    const auto page = at++;
+    const std::string_view told = page->first.options.prefix;
+    if (told.starts_with(prefix) || prefix.starts_with(told)) Drop(page);
+  }
+}
+
+}  // namespace forebay

@@ -1,0 +1,28 @@
+// Where a bucket answers, from the origin's URL.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "src/origin/origin_url.h"
+#include "src/origin/surroundings.h"
+
+namespace forebay::s3 {
+
+struct Address {
+  std::string bucket;
+  std::string region;
+  std::string endpoint;    // "https://s3.eu-1.amazonaws.com": for people, and to tell stores apart
+  std::string bucket_url;  // with the bucket, without a slash at its end
+  std::string prefix;      // "" or ending with '/'
+
+  /// kInvalidArgument says which part of the URL is wrong.
+  static Result<Address> Of(const OriginUrl& url, const Surroundings& surroundings);
+
+  std::string UrlOf(std::string_view key) const;
+};
+
+/// Whether Forebay can name it: UTF-8 without NUL, empty parts, "." and "..". S3 knows others.
+bool IsNameable(std::string_view key);
+
+}  // namespace forebay::s3

@@ -1,0 +1,285 @@
+#include "src/origin/s3/bucket.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "src/base/hash.h"
+#include "src/origin/http/text.h"
+#include "src/origin/http/xml.h"
+#include "src/origin/s3/answers.h"
+
+namespace forebay::s3 {
+namespace {
+
+using http_origin::BareEtag;
+using http_origin::FetchRequest;
+using http_origin::ParseHttpDate;
+using http_origin::ParseXml;
+using http_origin::PercentEncode;
+using http_origin::QuotedEtag;
+using http_origin::XmlElement;
+using http_origin::XmlEscape;
+
+constexpr uint64_t kMaxListingBytes = 16 << 20;
+constexpr uint64_t kMaxAnswerBytes = 1 << 20;
+constexpr int kCompleteTries = 3;
+constexpr Duration kCompletePause = std::chrono::milliseconds(200);
+constexpr std::string_view kMarkHeader = "x-amz-meta-forebay-write";
+
+template <class Number>
+Number NumberOf(std::string_view text) {
+  Number number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+void AddCondition(FetchRequest& request, const Condition& condition) {
+  if (condition.if_absent) SetHeader(request.http, "If-None-Match", "*");
+  if (!condition.if_match.empty()) {
+    SetHeader(request.http, "If-Match", QuotedEtag(condition.if_match));
+  }
+}
+
+void AddBody(FetchRequest& request, const HashedBody& body) {
+  SetHeader(request.http, kPayloadHashHeader, body.sha256);
+  if (!body.bytes.empty()) request.http.body = {body.bytes};
+}
+
+bool IsConditional(const Condition& condition) {
+  return condition.if_absent || !condition.if_match.empty();
+}
+
+std::string UploadQuery(std::string_view upload) {
+  return fmt::format("uploadId={}", PercentEncode(upload, false));
+}
+
+std::string_view WithoutSpaceBefore(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  return begin == text.npos ? std::string_view() : text.substr(begin);
+}
+
+}  // namespace
+
+std::string NewMark(Env& env, std::string_view key) {
+  return fmt::format("{:016x}{:016x}", env.rng.Next(), HashBytes(AsBytes(key), 0).lo);
+}
+
+bool IsMarkOf(std::string_view mark, std::string_view key) {
+  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  return mark.size() == kMarkBytes && std::ranges::all_of(mark, is_digit) &&
+         mark.ends_with(fmt::format("{:016x}", HashBytes(AsBytes(key), 0).lo));
+}
+
+Bucket::Bucket(Address address, std::shared_ptr<S3Signer> signer,
+               const http_origin::DriverParts& parts)
+    : address_(std::move(address)),
+      signer_(std::move(signer)),
+      // What S3 limits is a prefix of a bucket.
+      lane_(parts.lanes->Of(fmt::format("s3 {} {}", address_.bucket_url, address_.prefix))),
+      fetcher_(signer_, [this](int status, const HttpResponse& response, std::string_view body) {
+        return Explained(status, response, body);
+      }) {}
+
+http_origin::Refusal Bucket::Explained(int status, const HttpResponse& response,
+                                       std::string_view body) const {
+  const Place place{.bucket = address_.bucket, .endpoint = address_.endpoint, .signer = signer_};
+  return Explain(place, AnswerOf(status, response, body));
+}
+
+FetchRequest Bucket::Request(std::string method, std::string_view key,
+                             std::string_view query) const {
+  FetchRequest request{.lane = lane_.get()};
+  request.http.method = std::move(method);
+  request.http.url = key.empty() ? address_.bucket_url : address_.UrlOf(key);
+  if (!query.empty()) request.http.url += fmt::format("?{}", query);
+  return request;
+}
+
+std::unexpected<Error> Bucket::StrippedOf(std::string_view what) const {
+  return Fail(Code::kUnavailable,
+              fmt::format("{} answers without {}: does a proxy on the way strip headers?",
+                          address_.endpoint, what));
+}
+
+Task<Result<Bucket::Found>> Bucket::Head(Env& env, std::string key, Call call) {
+  FetchRequest request = Request("HEAD", key);
+  request.hedged = true;
+  FB_CO_ASSIGN(const auto response, co_await fetcher_.Send(env, std::move(request), call));
+  Found found{.info = {.etag = BareEtag(response->Header("ETag")),
+                       .size = NumberOf<uint64_t>(response->Header("Content-Length")),
+                       .modified_ns = ParseHttpDate(response->Header("Last-Modified")).value_or(0)},
+              .mark = std::string(response->Header(kMarkHeader))};
+  if (found.info.etag.empty()) co_return StrippedOf("an ETag");
+  if (response->Header("Content-Length").empty()) co_return StrippedOf("a Content-Length");
+  co_return found;
+}
+
+Task<Result<std::string>> Bucket::List(Env& env, std::string query, Call call) {
+  FetchRequest request = Request("GET", "", query);
+  request.hedged = true;
+  FB_CO_ASSIGN(Whole whole,
+               co_await fetcher_.SendWhole(env, std::move(request), kMaxListingBytes, call));
+  co_return std::move(whole.body);
+}
+
+Task<Result<ObjectInfo>> Bucket::Put(Env& env, std::string key, HashedBody body,
+                                     Condition condition, Call call) {
+  FetchRequest request = Request("PUT", key);
+  AddBody(request, body);
+  AddCondition(request, condition);
+  std::string mark;
+  if (IsConditional(condition)) {
+    mark = NewMark(env, key);
+    SetHeader(request.http, kMarkHeader, mark);
+  }
+  const auto whole = co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call);
+  if (!whole) {
+    co_return co_await AfterRefusal(env, std::move(key), std::move(mark), std::move(condition),
+                                    whole.error(), call);
+  }
+  if (whole->Header("ETag").empty()) co_return StrippedOf("an ETag");
+  co_return ObjectInfo{.etag = BareEtag(whole->Header("ETag")),
+                       .size = body.bytes.size(),
+                       .modified_ns = ParseHttpDate(whole->Header("Date")).value_or(0)};
+}
+
+Task<Result<ObjectInfo>> Bucket::AfterRefusal(Env& env, std::string key, std::string mark,
+                                              Condition condition, Error refusal, Call call) {
+  const bool gone = refusal.code() == Code::kNotFound;
+  if (mark.empty() || (refusal.code() != Code::kVersionChanged && !gone)) {
+    co_return Fail(std::move(refusal));
+  }
+  auto found = co_await Head(env, std::move(key), call);
+  if (found && found->mark == mark) co_return std::move(found->info);
+  if (!found && found.error().code() != Code::kNotFound) co_return Fail(found.error());
+  if (condition.if_absent && !gone) {
+    co_return Fail(Code::kAlreadyExists, "there is such an object already");
+  }
+  // What a completion misses may also be its upload.
+  const bool no_upload = refusal.message().find("NoSuchUpload") != std::string::npos;
+  if (!condition.if_match.empty() && !no_upload) {
+    co_return Fail(Code::kVersionChanged, "the object is another one by now");
+  }
+  co_return Fail(std::move(refusal));
+}
+
+Task<Result<void>> Bucket::Delete(Env& env, std::string key, std::string if_match, Call call) {
+  const auto found = co_await Head(env, key, call);  // S3 removes what is not there without a word
+  if (!found) co_return Fail(found.error());
+  if (!if_match.empty() && found->info.etag != if_match) {
+    co_return Fail(Code::kVersionChanged, "the object is another one by now");
+  }
+  FetchRequest request = Request("DELETE", key);
+  AddCondition(request, {.if_match = if_match});
+  const auto removed = co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call);
+  // It was there a moment ago: our own first try may have removed it.
+  if (!removed && removed.error().code() != Code::kNotFound) co_return Fail(removed.error());
+  co_return Result<void>();
+}
+
+Task<Result<std::string>> Bucket::CreateUpload(Env& env, std::string key, std::string mark,
+                                               Call call) {
+  FetchRequest request = Request("POST", key, "uploads");
+  SetHeader(request.http, kMarkHeader, std::move(mark));
+  FB_CO_ASSIGN(const Whole whole,
+               co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call));
+  const auto root = ParseXml(whole.body);
+  std::string upload(root ? root->Text("UploadId") : "");
+  if (upload.empty()) co_return Fail(Code::kUnavailable, "the store gave the upload no id");
+  co_return upload;
+}
+
+Task<Result<std::string>> Bucket::PutPart(Env& env, std::string key, std::string upload,
+                                          uint32_t number, HashedBody body, Call call) {
+  FetchRequest request =
+      Request("PUT", key, fmt::format("partNumber={}&{}", number, UploadQuery(upload)));
+  AddBody(request, body);
+  FB_CO_ASSIGN(const Whole whole,
+               co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call));
+  std::string etag = BareEtag(whole.Header("ETag"));
+  if (etag.empty()) co_return StrippedOf("an ETag");
+  co_return etag;
+}
+
+Task<Result<std::vector<UploadedPart>>> Bucket::Parts(Env& env, std::string key, std::string upload,
+                                                      Call call) {
+  std::vector<UploadedPart> parts;
+  for (uint32_t after = 0;;) {
+    const FetchRequest request =
+        Request("GET", key,
+                fmt::format("max-parts=1000&part-number-marker={}&{}", after, UploadQuery(upload)));
+    FB_CO_ASSIGN(const Whole whole,
+                 co_await fetcher_.SendWhole(env, request, kMaxAnswerBytes, call));
+    FB_CO_ASSIGN(const XmlElement root, ParseXml(whole.body));
+    for (const XmlElement& child : root.children) {
+      if (child.name != "Part") continue;
+      parts.push_back({.number = NumberOf<uint32_t>(child.Text("PartNumber")),
+                       .etag = BareEtag(child.Text("ETag")),
+                       .size = NumberOf<uint64_t>(child.Text("Size"))});
+    }
+    const bool more = root.Text("IsTruncated") == "true" && !parts.empty();
+    if (!more || parts.back().number <= after || parts.size() > kMaxParts) co_return parts;
+    after = parts.back().number;
+  }
+}
+
+Task<Result<ObjectInfo>> Bucket::Complete(Env& env, Completion completion, Call call) {
+  std::string body = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
+  uint64_t size = 0;
+  for (const UploadedPart& part : completion.parts) {
+    body += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", part.number,
+                        XmlEscape(QuotedEtag(part.etag)));
+    size += part.size;
+  }
+  body += "</CompleteMultipartUpload>";
+  FetchRequest request = Request("POST", completion.key, UploadQuery(completion.upload));
+  SetHeader(request.http, "Content-Type", "application/xml");
+  AddCondition(request, completion.condition);
+  request.http.body = {AsBytes(body)};
+  auto whole = co_await CompleteOnce(env, completion, request, call);
+  for (int tries = 1; !whole && whole.error().code() == Code::kUnavailable &&
+                      tries < kCompleteTries && env.clock.Now() < call.deadline;
+       ++tries) {
+    FB_CO_TRY(co_await env.clock.Sleep(kCompletePause, call.cancel));
+    whole = co_await CompleteOnce(env, completion, request, call);
+  }
+  if (!whole) {
+    co_return co_await AfterRefusal(env, completion.key, completion.mark, completion.condition,
+                                    whole.error(), call);
+  }
+  const auto root = ParseXml(WithoutSpaceBefore(whole->body));
+  const bool said = root && root->name == "CompleteMultipartUploadResult";
+  ObjectInfo info{.etag = BareEtag(said ? root->Text("ETag") : ""),
+                  .size = size,
+                  .modified_ns = ParseHttpDate(whole->Header("Date")).value_or(0)};
+  if (!info.etag.empty()) co_return info;
+  // It was cut off, or says nothing: the object itself tells.
+  FB_CO_ASSIGN(Found found, co_await Head(env, completion.key, call));
+  if (found.mark == completion.mark) co_return std::move(found.info);
+  co_return Fail(Code::kUnavailable, "the store does not say whether the upload is complete");
+}
+
+/// S3 may say 200 at once and find out afterwards that it failed: the body then holds an error,
+/// which the fetcher, who went by the status, has not seen.
+Task<Result<Bucket::Whole>> Bucket::CompleteOnce(Env& env, const Completion& completion,
+                                                 FetchRequest request, Call call) {
+  auto whole = co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call);
+  if (!whole) co_return whole;
+  const std::string_view body = WithoutSpaceBefore(whole->body);
+  if (ErrorCodeOf(body).empty()) co_return whole;
+  const Place place{.bucket = address_.bucket, .endpoint = address_.endpoint, .signer = signer_};
+  const Answer answer{.status = whole->status, .body = body, .date = whole->Header("Date")};
+  co_return Fail(Explain(place, answer).error.Within(fmt::format("upload of {}", completion.key)));
+}
+
+Task<Result<void>> Bucket::Abort(Env& env, std::string key, std::string upload, Call call) {
+  FetchRequest request = Request("DELETE", key, UploadQuery(upload));
+  const auto aborted = co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call);
+  if (!aborted) co_return Fail(aborted.error());
+  co_return Result<void>();
+}
+
+}  // namespace forebay::s3

@@ -1,0 +1,85 @@
+// The requests of one bucket, each as one call. Keys are relative to the origin's prefix.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/origin/http/driver_parts.h"
+#include "src/origin/http/fetcher.h"
+#include "src/origin/s3/address.h"
+#include "src/origin/s3/signer.h"
+
+namespace forebay::s3 {
+
+inline constexpr uint32_t kMaxParts = 10'000;
+inline constexpr uint64_t kMinPartBytes = 5 << 20;  // but for the last
+
+/// Memory of the caller, and its hash (BodyHash).
+struct HashedBody {
+  Bytes bytes;
+  std::string sha256;
+};
+
+/// What a writer leaves with an object, so that it knows its own write again when the answer was
+/// lost: conditions fail against one's own object, too. Half of it is chance, half is the key's.
+std::string NewMark(Env& env, std::string_view key);
+inline constexpr size_t kMarkBytes = 32;
+bool IsMarkOf(std::string_view mark, std::string_view key);
+
+/// Used from one loop, which it must outlive.
+class Bucket {
+ public:
+  Bucket(Address address, std::shared_ptr<S3Signer> signer, const http_origin::DriverParts& parts);
+
+  const Address& address() const { return address_; }
+  http_origin::Fetcher& fetcher() { return fetcher_; }
+  http_origin::FetchRequest Request(std::string method, std::string_view key,
+                                    std::string_view query = {}) const;
+
+  struct Found {
+    ObjectInfo info;
+    std::string mark;
+  };
+  Task<Result<Found>> Head(Env& env, std::string key, Call call);
+  Task<Result<std::string>> List(Env& env, std::string query, Call call);
+  /// kAlreadyExists or kVersionChanged where the condition does not hold.
+  Task<Result<ObjectInfo>> Put(Env& env, std::string key, HashedBody body, Condition condition,
+                               Call call);
+  /// kNotFound where there is nothing. The condition is the store's to decide, where it can.
+  Task<Result<void>> Delete(Env& env, std::string key, std::string if_match, Call call);
+
+  Task<Result<std::string>> CreateUpload(Env& env, std::string key, std::string mark, Call call);
+  Task<Result<std::string>> PutPart(Env& env, std::string key, std::string upload, uint32_t number,
+                                    HashedBody body, Call call);
+  Task<Result<std::vector<UploadedPart>>> Parts(Env& env, std::string key, std::string upload,
+                                                Call call);
+  struct Completion {
+    std::string key;
+    std::string upload;
+    std::string mark;
+    std::vector<UploadedPart> parts;
+    Condition condition;
+  };
+  Task<Result<ObjectInfo>> Complete(Env& env, Completion completion, Call call);
+  Task<Result<void>> Abort(Env& env, std::string key, std::string upload, Call call);
+
+ private:
+  using Whole = http_origin::Fetcher::Whole;
+  Task<Result<Whole>> CompleteOnce(Env& env, const Completion& completion,
+                                   http_origin::FetchRequest request, Call call);
+  /// Whether a write that seems to have failed under its condition was ours after all.
+  Task<Result<ObjectInfo>> AfterRefusal(Env& env, std::string key, std::string mark,
+                                        Condition condition, Error refusal, Call call);
+  std::unexpected<Error> StrippedOf(std::string_view what) const;
+  http_origin::Refusal Explained(int status, const HttpResponse& response,
+                                 std::string_view body) const;
+
+  const Address address_;
+  const std::shared_ptr<S3Signer> signer_;
+  const std::shared_ptr<http_origin::Lane> lane_;
+  http_origin::Fetcher fetcher_;
+};
+
+}  // namespace forebay::s3

@@ -1,0 +1,25 @@
+// One page of ListObjectsV2: what is asked, and what the answer says.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "src/origin/origin.h"
+
+namespace forebay::s3 {
+
+/// The query; `token` continues a page that was told before. `base` is the origin's prefix.
+std::string ListQuery(const ListOptions& options, std::string_view base, std::string_view token);
+
+struct ListAnswer {
+  std::vector<ListEntry> entries;  // relative to `base`, in byte order, only what can be named
+  bool truncated = false;
+  std::string token;  // where it goes on; given whenever it is truncated
+};
+/// kCorrupt: this is no listing. Entries that were not asked for (before `options.after`, which
+/// stores disagree about with a delimiter) are left out.
+Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options,
+                               std::string_view base);
+
+}  // namespace forebay::s3

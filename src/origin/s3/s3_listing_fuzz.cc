@@ -1,0 +1,26 @@
+// Whatever a store may answer to a listing: what comes out is in order, was asked for, and can be
+// named.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "src/base/assert.h"
+#include "src/origin/s3/address.h"
+#include "src/origin/s3/listing.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view body(reinterpret_cast<const char*>(data), size);
+  const forebay::ListOptions options{.prefix = "a", .delimiter = "/", .after = "a/b", .limit = 7};
+  const auto page = forebay::s3::ReadListing(body, options, "p/");
+  if (!page) return 0;
+  FB_ASSERT(std::ranges::is_sorted(page->entries, {}, &forebay::ListEntry::key));
+  FB_ASSERT(!page->truncated || !page->token.empty());
+  for (const forebay::ListEntry& entry : page->entries) {
+    FB_ASSERT(entry.key.starts_with(options.prefix) && entry.key > options.after);
+    std::string_view name = entry.key;
+    if (entry.is_prefix && name.ends_with('/')) name.remove_suffix(1);
+    FB_ASSERT(forebay::s3::IsNameable(name));
+  }
+  return 0;
+}

@@ -1,0 +1,150 @@
+#include "src/origin/s3/sigv4.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "src/origin/http/text.h"
+
+namespace forebay::s3 {
+namespace {
+
+using http_origin::BasicIsoDate;
+using http_origin::HashSha256;
+using http_origin::Hex;
+using http_origin::HmacSha256;
+
+constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+/// Without the white space around it, and with one space for several.
+std::string Trimmed(std::string_view value) {
+  std::string trimmed;
+  for (const char c : value) {
+    const bool space = c == ' ' || c == '\t';
+    if (space && (trimmed.empty() || trimmed.back() == ' ')) continue;
+    trimmed += space ? ' ' : c;
+  }
+  if (trimmed.ends_with(' ')) trimmed.pop_back();
+  return trimmed;
+}
+
+/// Sorted, each with its '='.
+std::string CanonicalQuery(std::string_view query) {
+  std::vector<std::pair<std::string_view, std::string_view>> pairs;
+  while (!query.empty()) {
+    const std::string_view one = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), one.size() + 1));
+    const size_t equals = std::min(one.find('='), one.size());
+    if (!one.empty()) {
+      pairs.emplace_back(one.substr(0, equals), one.substr(std::min(one.size(), equals + 1)));
+    }
+  }
+  std::ranges::sort(pairs);
+  std::string text;
+  for (const auto& [name, value] : pairs) {
+    text += fmt::format("{}{}={}", text.empty() ? "" : "&", name, value);
+  }
+  return text;
+}
+
+std::string HashOfBody(const HttpRequest& request) {
+  if (request.body.size() == 1) return Hex(HashSha256(request.body[0]));
+  std::string whole;
+  for (const Bytes part : request.body) whole += AsText(part);
+  return Hex(HashSha256(AsBytes(whole)));
+}
+
+bool SameName(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && Lower(a) == Lower(b);
+}
+
+}  // namespace
+
+UrlParts SplitUrl(std::string_view url) {
+  UrlParts parts;
+  const size_t scheme_end = url.find("://");
+  if (scheme_end != url.npos) {
+    parts.scheme = url.substr(0, scheme_end);
+    url.remove_prefix(scheme_end + 3);
+  }
+  parts.host = url.substr(0, url.find_first_of("/?"));
+  url.remove_prefix(parts.host.size());
+  parts.path = url.substr(0, url.find('?'));
+  url.remove_prefix(parts.path.size());
+  if (!url.empty()) parts.query = url.substr(1);
+  // Clients leave the scheme's own port out of the Host header.
+  const std::string_view port = parts.scheme == "https" ? ":443" : ":80";
+  if (parts.host.ends_with(port)) parts.host.remove_suffix(port.size());
+  return parts;
+}
+
+std::string_view HeaderOf(const HttpRequest& request, std::string_view name) {
+  for (const HttpHeader& header : request.headers) {
+    if (SameName(header.name, name)) return header.value;
+  }
+  return {};
+}
+
+void SetHeader(HttpRequest& request, std::string_view name, std::string value) {
+  std::erase_if(request.headers, [&](const HttpHeader& h) { return SameName(h.name, name); });
+  request.headers.push_back({std::string(name), std::move(value)});
+}
+
+Canonical CanonicalRequest(const HttpRequest& request) {
+  const UrlParts url = SplitUrl(request.url);
+  std::map<std::string, std::string> headers = {{"host", Lower(url.host)}};
+  for (const HttpHeader& header : request.headers) {
+    const std::string name = Lower(header.name);
+    if (name != "authorization") headers[name] = Trimmed(header.value);
+  }
+  Canonical canonical;
+  std::string lines;
+  for (const auto& [name, value] : headers) {
+    lines += fmt::format("{}:{}\n", name, value);
+    canonical.signed_headers += (canonical.signed_headers.empty() ? "" : ";") + name;
+  }
+  canonical.text = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method,
+                               url.path.empty() ? "/" : url.path, CanonicalQuery(url.query), lines,
+                               canonical.signed_headers, headers[std::string(kPayloadHashHeader)]);
+  return canonical;
+}
+
+std::string SignatureOf(std::string_view canonical, std::string_view secret,
+                        std::string_view moment, std::string_view region) {
+  const std::string_view day = moment.substr(0, 8);
+  const std::string to_sign = fmt::format("{}\n{}\n{}/{}/s3/aws4_request\n{}", kAlgorithm, moment,
+                                          day, region, Hex(HashSha256(AsBytes(canonical))));
+  const std::string first = fmt::format("AWS4{}", secret);
+  auto key = HmacSha256(AsBytes(first), day);
+  for (const std::string_view step :
+       {region, std::string_view("s3"), std::string_view("aws4_request")}) {
+    key = HmacSha256(key, step);
+  }
+  return Hex(HmacSha256(key, to_sign));
+}
+
+void SignRequest(HttpRequest& request, const Keys& keys, std::string_view region, int64_t wall_ns) {
+  const std::string moment = BasicIsoDate(wall_ns);
+  SetHeader(request, "x-amz-date", moment);
+  if (HeaderOf(request, kPayloadHashHeader).empty()) {
+    SetHeader(request, kPayloadHashHeader, HashOfBody(request));
+  }
+  if (!keys.token.empty()) SetHeader(request, "x-amz-security-token", keys.token);
+  const Canonical canonical = CanonicalRequest(request);
+  SetHeader(request, "Authorization",
+            fmt::format("{} Credential={}/{}/{}/s3/aws4_request,SignedHeaders={},Signature={}",
+                        kAlgorithm, keys.id, moment.substr(0, 8), region, canonical.signed_headers,
+                        SignatureOf(canonical.text, keys.secret, moment, region)));
+}
+
+}  // namespace forebay::s3
