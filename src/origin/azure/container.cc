@@ -163,10 +163,19 @@ Task<Result<ObjectInfo>> Container::AfterRefusal(Env& env, std::string key, std:
 }
 
 Task<Result<void>> Container::Delete(Env& env, std::string key, Condition condition, Call call) {
+  // Asked first, because of a removal whose answer is lost, the next try says "not found".
+  const auto found = co_await Head(env, key, call);
+  if (!found) co_return Fail(Refusal(found.error(), condition));
+  if (found->directory) co_return Fail(Code::kNotFound, "it is a directory");
+  if (!condition.if_match.empty() && found->info.etag != condition.if_match) {
+    co_return Fail(Code::kVersionChanged, "the object is another one by now");
+  }
   FetchRequest request = Request(env, "DELETE", key);
   AddCondition(request, condition);
   const auto removed = co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call);
-  if (!removed) co_return Fail(Refusal(removed.error(), condition));
+  if (!removed && removed.error().code() != Code::kNotFound) {
+    co_return Fail(Refusal(removed.error(), condition));
+  }
   co_return Result<void>();
 }
 
