@@ -29,6 +29,20 @@ std::string_view Trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
+std::string_view Describe(Credential::Kind kind) {
+  switch (kind) {
+    case Credential::Kind::kAnonymous:
+      return "anonymous";
+    case Credential::Kind::kKey:
+      return "account key";
+    case Credential::Kind::kSas:
+      return "shared access signature";
+    case Credential::Kind::kToken:
+      return "token";
+  }
+  return "";
+}
+
 class Fixed final : public CredentialSource {
  public:
   explicit Fixed(Looked looked) : looked_(std::move(looked)) {}
@@ -52,7 +66,8 @@ class InFile final : public CredentialSource {
       co_return Fail(credential.error().code(),
                      fmt::format("file {}: {}", path_, credential.error().message()));
     }
-    co_return Looked{.credential = std::move(*credential), .told = "file " + path_};
+    std::string told = fmt::format("{} of file {}", Describe(credential->kind), path_);
+    co_return Looked{.credential = std::move(*credential), .told = std::move(told)};
   }
 
  private:
@@ -78,20 +93,6 @@ class InOrder final : public CredentialSource {
  private:
   const std::vector<std::unique_ptr<CredentialSource>> sources_;
 };
-
-std::string_view Describe(Credential::Kind kind) {
-  switch (kind) {
-    case Credential::Kind::kAnonymous:
-      return "anonymous";
-    case Credential::Kind::kKey:
-      return "account key";
-    case Credential::Kind::kSas:
-      return "shared access signature";
-    case Credential::Kind::kToken:
-      return "token";
-  }
-  return "";
-}
 
 Result<Looked> InVariable(const Surroundings& surroundings, std::string_view name,
                           std::string_view account) {

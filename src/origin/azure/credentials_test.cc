@@ -117,7 +117,7 @@ TEST_F(CredentialsTest, FilesAreReadAgainWhenTheyAreRefused) {
   Write("/secret", std::string(kKey) + "\n");
   world_.RunFor(2s);
   EXPECT_EQ(HeadAgain(), "");
-  EXPECT_EQ(Described(), "file /secret");
+  EXPECT_EQ(Described(), "account key of file /secret");
   EXPECT_THAT(Try("file:/none"), HasSubstr("/none"));
 }
 
@@ -132,7 +132,7 @@ TEST_F(CredentialsTest, ASignatureThatEndsIsTold) {
   EXPECT_EQ(Try("env:SAS"), "");
   world_.RunFor(61s);
   const std::string error = HeadAgain();
-  EXPECT_THAT(error, HasSubstr("the SAS of shared access signature of variable SAS ended at"));
+  EXPECT_THAT(error, HasSubstr("the shared access signature of variable SAS ended at"));
   EXPECT_THAT(error, Not(HasSubstr("hunter2")));
   EXPECT_EQ(last_, Code::kPermissionDenied);
 }
@@ -169,6 +169,19 @@ TEST_F(CredentialsTest, TokensOfTheMachineAreRenewedBeforeTheyEnd) {
   EXPECT_EQ(Try("managed-identity:client"), "");
   EXPECT_EQ(Described(), "managed identity of client client");
   EXPECT_THAT(Try("managed-identity:unknown"), HasSubstr("Identity not found"));
+}
+
+TEST_F(CredentialsTest, ATokenThatComesTooLateIsAskedForAgain) {
+  store_.SetTokenSeconds(2);
+  auto& machine = world_.AddHttpServer("http://169.254.169.254",
+                                       [this, give = store_.MachineHandler()](const auto& request) {
+                                         auto reply = give(request);
+                                         store_.SetTokenSeconds(3600);
+                                         return reply;
+                                       });
+  machine.SetOptions({.latency = 3s});
+  EXPECT_EQ(Try("managed-identity"), "");
+  EXPECT_EQ(store_.tokens_given(), 2u);
 }
 
 TEST_F(CredentialsTest, ManyAskOnce) {

@@ -67,11 +67,14 @@ Task<Result<void>> AzureSigner::Look(Env& env, Call call) {
 }
 
 Error AzureSigner::Ended() const {
-  const bool sas = credential_->kind == Credential::Kind::kSas;
+  const std::string when = http_origin::HttpDate(credential_->ends_wall_ns);
+  if (credential_->kind == Credential::Kind::kSas) {
+    return Error(Code::kPermissionDenied,
+                 fmt::format("credentials: the {} ended at {}; make a new one", told_, when));
+  }
   return Error(
-      Code::kPermissionDenied,
-      fmt::format("credentials: the {} of {} ended at {}{}", sas ? "SAS" : "token", told_,
-                  http_origin::HttpDate(credential_->ends_wall_ns), sas ? "; make a new one" : ""));
+      Code::kUnavailable,
+      fmt::format("credentials: the token of {} ended at {}, and no other was given", told_, when));
 }
 
 void AzureSigner::Apply(HttpRequest& request) const {
@@ -93,7 +96,7 @@ void AzureSigner::Apply(HttpRequest& request) const {
   }
 }
 
-Task<Result<void>> AzureSigner::Sign(Env& env, HttpRequest& request, Call call) {
+Task<Result<void>> AzureSigner::Renew(Env& env, Call call) {
   while (WantsLook(env)) {
     if (looking_) {
       if (Usable(env)) break;  // somebody renews; what there is still serves
@@ -103,6 +106,19 @@ Task<Result<void>> AzureSigner::Sign(Env& env, HttpRequest& request, Call call) 
     const auto looked = co_await Look(env, call);
     if (Usable(env)) break;
     if (!looked) co_return Fail(looked.error().Within("credentials"));
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> AzureSigner::Sign(Env& env, HttpRequest& request, Call call) {
+  for (int i = 0; i < kRenewTries; ++i) {
+    FB_CO_TRY(co_await Renew(env, call));
+    const bool ended = credential_ && credential_->kind == Credential::Kind::kToken && !failed_;
+    if (Usable(env) || !ended) break;
+    // Tokens come from caches, or late: some have ended when they are there.
+    const Instant again = looked_at_ + kLookAgainAfter;
+    if (again >= call.deadline) break;
+    FB_CO_TRY(co_await env.clock.SleepUntil(again, call.cancel));
   }
   if (!Usable(env)) {
     if (failed_) co_return Fail(*failed_);

@@ -16,6 +16,8 @@ namespace forebay::azure {
 inline constexpr Duration kRenewBefore = std::chrono::minutes(5);
 /// Looking again happens at most so often, whatever is refused or fails.
 inline constexpr Duration kLookAgainAfter = std::chrono::seconds(1);
+/// So often where what is found has ended already.
+inline constexpr int kRenewTries = 5;
 
 class AzureSigner final : public http_origin::Signer {
  public:
@@ -34,6 +36,7 @@ class AzureSigner final : public http_origin::Signer {
  private:
   bool Usable(Env& env) const;
   bool WantsLook(Env& env) const;
+  Task<Result<void>> Renew(Env& env, Call call);
   Task<Result<void>> Look(Env& env, Call call);
   void Keep(Result<Looked> looked);
   Error Ended() const;

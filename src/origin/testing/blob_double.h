@@ -50,6 +50,7 @@ class BlobDouble {
   void SetSas(std::string sas) { sas_ = std::move(sas); }
   void SetKey(std::string key) { options_.key = std::move(key); }
   void ForgetTokens() { tokens_.clear(); }
+  void SetTokenSeconds(int64_t seconds) { options_.token_seconds = seconds; }
   uint64_t tokens_given() const { return last_token_; }
   /// The next requests are answered so, before anything is looked at.
   void AnswerNext(sim::SimHttpReply reply) { scripted_.push_back(std::move(reply)); }
