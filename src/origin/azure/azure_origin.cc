@@ -100,49 +100,6 @@ Task<Result<std::unique_ptr<OriginBody>>> AzureOrigin::Get(Env& env, std::string
   co_return Named(key, body.error());
 }
 
-Task<Result<azure::ListAnswer>> AzureOrigin::ListOnce(Env& env, ListOptions options,
-                                                      azure::Place place, Call call) {
-  const azure::Address& address = container_.address();
-  const auto body =
-      co_await container_.List(env, azure::ListQuery(options, address.prefix, place), call);
-  if (!body && body.error().code() == Code::kNotFound) {
-    // A listing finds its container or it does not; nothing of it can be "not there".
-    co_return Named("listing", Error(Code::kInvalidArgument, body.error().message()));
-  }
-  if (!body) co_return Named("listing", body.error());
-  auto answer = azure::ReadListing(*body, options, address.prefix);
-  if (answer) co_return answer;
-  co_return Named("listing", Error(answer.error().code(),
-                                   fmt::format("{} does not answer as Blob does; is ?endpoint= "
-                                               "right? ({})",
-                                               address.endpoint, answer.error().message())));
-}
-
-Task<Result<ListPage>> AzureOrigin::List(Env& env, ListOptions options, Call call) {
-  FB_CO_TRY(CheckCall(env, call));
-  ListPage page;
-  if (options.after > options.prefix && !options.after.starts_with(options.prefix)) co_return page;
-  azure::Place place = markers_.Find(options);
-  for (;;) {
-    FB_CO_ASSIGN(azure::ListAnswer answer, co_await ListOnce(env, options, place, call));
-    page.entries = std::move(answer.entries);
-    page.more = !answer.marker.empty();
-    azure::Place next{.marker = std::move(answer.marker), .exact = true};
-    if (page.entries.size() > options.limit) {
-      page.entries.resize(options.limit);
-      page.more = true;
-      next = {.marker = place.marker, .exact = false};
-    }
-    if (!page.more) co_return page;
-    if (!page.entries.empty()) {
-      markers_.Keep(options, page.entries.back().key, std::move(next));
-      co_return page;
-    }
-    // Nothing but names that were told or that we cannot name: the caller could not go on.
-    place = {.marker = std::move(next.marker), .exact = place.exact};
-  }
-}
-
 Task<Result<std::unique_ptr<OriginUpload>>> AzureOrigin::Put(Env& env, std::string key,
                                                              Condition condition, Call call) {
   FB_CO_TRY(Check(env, key, condition, call));

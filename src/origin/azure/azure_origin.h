@@ -57,6 +57,10 @@ class AzureOrigin final : public Origin {
   std::unexpected<Error> Named(std::string_view key, const Error& error) const;
   Result<void> Check(Env& env, std::string_view key, const Condition& condition,
                      const Call& call) const;
+  /// As the service lists, but in the order of bytes.
+  Task<Result<ListPage>> ListLevel(Env& env, ListOptions options, Call call);
+  /// All names of a hierarchical account, directory by directory.
+  Task<Result<ListPage>> Walk(Env& env, ListOptions options, Call call);
   Task<Result<azure::ListAnswer>> ListOnce(Env& env, ListOptions options, azure::Place place,
                                            Call call);
 
@@ -64,6 +68,7 @@ class AzureOrigin final : public Origin {
   const azure::UploadOptions options_;
   azure::Container container_;
   azure::Markers markers_;
+  bool hierarchical_ = false;  // as far as is known
   OriginCapabilities capabilities_;
 };
 

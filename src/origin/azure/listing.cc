@@ -66,6 +66,9 @@ Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options
     std::string_view key = one.Text("Name");
     if (!key.starts_with(base)) continue;
     key.remove_prefix(base.size());
+    answer.last = key;
+    const XmlElement* properties = one.Child("Properties");
+    answer.hierarchical |= properties != nullptr && properties->Child("ResourceType") != nullptr;
     const bool is_prefix = one.name == "BlobPrefix";
     const std::string_view named = is_prefix ? key.substr(0, key.size() - key.ends_with('/')) : key;
     if ((!is_prefix && one.name != "Blob") || !IsNameable(named)) continue;
@@ -78,6 +81,20 @@ Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options
   // Some tell prefixes behind objects.
   std::ranges::sort(answer.entries, {}, &ListEntry::key);
   return answer;
+}
+
+std::vector<std::string> HoldBack(std::vector<ListEntry>& entries, std::string_view last) {
+  std::vector<std::string> held;
+  if (last.ends_with('/')) last.remove_suffix(1);
+  std::erase_if(entries, [&](const ListEntry& entry) {
+    if (!entry.is_prefix) return false;
+    const std::string_view name = std::string_view(entry.key).substr(0, entry.key.size() - 1);
+    const bool may_come =
+        last.starts_with(name) && (last.size() == name.size() || last[name.size()] < '/');
+    if (may_come) held.push_back(entry.key);
+    return may_come;
+  });
+  return held;
 }
 
 Markers::Key Markers::KeyOf(const ListOptions& options, const std::string& last) {

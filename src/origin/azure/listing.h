@@ -17,6 +17,7 @@ namespace forebay::azure {
 struct Place {
   std::string marker;  // "": at the beginning
   bool exact = false;
+  std::vector<std::string> held;  // common prefixes that came before their turn (HoldBack)
 };
 
 /// The query; `base` is the origin's prefix.
@@ -25,10 +26,17 @@ std::string ListQuery(const ListOptions& options, std::string_view base, const P
 struct ListAnswer {
   std::vector<ListEntry> entries;  // relative to `base`, in byte order, only what can be named
   std::string marker;              // where it goes on; "" at the end
+  std::string last;                // of all that was told
+  bool hierarchical = false;       // the account is
 };
 /// kCorrupt: this is no listing. Entries up to `options.after` are left out.
 Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options,
                                std::string_view base);
+
+/// Hierarchical accounts list in the order of names' parts: "a/" stands where "a" would, before
+/// "a-b". Takes from `entries` the prefixes that names after `last` may come before, in the order
+/// of bytes.
+std::vector<std::string> HoldBack(std::vector<ListEntry>& entries, std::string_view last);
 
 /// Where the service goes on after names that were told. It has only opaque markers, and our
 /// callers go on from names: without a marker, a listing begins anew and skips. Bounded: the place
