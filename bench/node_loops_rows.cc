@@ -23,7 +23,7 @@ constexpr uint32_t kObjects = 10'000;
 constexpr uint32_t kValueBytes = 4 * kKiB;
 constexpr int kConnections = 64;  // in all
 constexpr int kDepth = 16;
-constexpr uint64_t kRequests = 600'000;  // in all
+constexpr uint64_t kRequests = 300'000;  // in all
 
 std::string NameOf(uint64_t n) {
   return fmt::format("/{:012}", n);

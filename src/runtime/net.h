@@ -109,7 +109,7 @@ class Net {
   /// What a stream of another loop released, with that stream's peer. It may be dropped then: the
   /// new stream has a descriptor of its own.
   virtual Result<std::unique_ptr<Stream>> Adopt(const Descriptor& /*released*/, std::string peer) {
-    return Fail(Code::kUnsupported, "the connection of " + peer + " cannot change its loop");
+    return Fail(Code::kUnsupported, std::move(peer) + ": this connection cannot change its loop");
   }
 };
 

@@ -99,12 +99,14 @@ Result<void> NativeDoor::Impl::Start() {
 
 std::vector<std::string> NativeDoor::Impl::addresses() const {
   std::vector<std::string> addresses;
+  addresses.reserve(listening_.size());
   for (const Listening& listening : listening_) addresses.push_back(listening.listener->address());
   return addresses;
 }
 
 std::vector<size_t> NativeDoor::Impl::connections_by_loop() const {
   std::vector<size_t> of_each;
+  of_each.reserve(loops_.size());
   for (const auto& loop : loops_) of_each.push_back(loop->connections());
   return of_each;
 }

@@ -55,6 +55,7 @@ LoopThreads::~LoopThreads() {
 
 std::vector<Env*> LoopThreads::envs() const {
   std::vector<Env*> envs;
+  envs.reserve(loops_.size());
   for (const auto& one : loops_) envs.push_back(&one->loop->env());
   return envs;
 }
