@@ -267,7 +267,7 @@ TEST(S3OriginTest, AnonymousNeedsNoKeys) {
     *into = (co_await GetText(harness, "k")).value();
   }(h, &got));
   EXPECT_EQ(got, "public");
-  EXPECT_EQ(h.origin().fetcher().signer().Describe(), "anonymous");
+  EXPECT_EQ(h.origin().credentials(), "anonymous");
 }
 
 TEST(S3OriginTest, AUrlThatIsWrongIsRefused) {
