@@ -15,6 +15,7 @@ class RetryBudget {
   static constexpr uint32_t kAtStart = 8;  // so that the first errors of a quiet node are retried
 
   void OnRequest() { saved_ = std::min(saved_ + 1, kMostSaved * kRequestsARetry); }
+  bool CanRetry() const { return saved_ >= kRequestsARetry; }
   /// False: not now; the error goes to whoever asked.
   bool TryRetry() {
     if (saved_ < kRequestsARetry) return false;

@@ -59,19 +59,18 @@ struct FetcherOptions {
   uint32_t max_tries = 5;  // of one request, where the store did not ask to slow down
   Duration first_pause = std::chrono::milliseconds(50);  // doubles, with full jitter
   Duration longest_pause = std::chrono::seconds(5);
+  /// A repeatable request without a body whose answer's head does not come for so long is given up
+  /// for another one.
+  Duration try_timeout = std::chrono::seconds(15);
+  /// A hedge comes no sooner, and a body is not called silent sooner.
+  Duration least_hedge_delay = std::chrono::milliseconds(5);
+  Duration least_silence = std::chrono::milliseconds(50);
+  Duration most_silence = std::chrono::seconds(5);
   uint64_t max_error_body_bytes = 16 << 10;
 };
 
-struct FetchCounters {
-  uint64_t requests = 0;  // sent, all tries and hedges together
-  uint64_t retries = 0;
-  uint64_t hedges = 0;
-  uint64_t hedges_won = 0;
-  uint64_t slow_downs = 0;  // answers that asked for it
-};
-
-/// Used from the node's loop. One per origin; lanes and budgets are shared by all that speak with
-/// the same account (`Lanes`).
+/// Used from the node's loop, which it must outlive. One per origin; turns and budgets are those of
+/// the lane, which is shared by all that speak with the same account.
 class Fetcher {
  public:
   Fetcher(std::shared_ptr<Signer> signer, Explain explain, FetcherOptions options = {});
@@ -92,22 +91,54 @@ class Fetcher {
   Task<Result<Whole>> SendWhole(Env& env, FetchRequest request, uint64_t most, Call call);
 
   /// A ranged read that survives its connection: where the body breaks or is silent for much longer
-  /// than others are, the rest is asked for again with If-Match. `make` gives the request for a
-  /// range of the version `if_match` ("": whatever is there now).
+  /// than answers usually take, the rest is asked for again with If-Match. `make` gives the request
+  /// for a range of the version `if_match` ("": whatever is there now).
   using MakeGet =
       std::function<FetchRequest(uint64_t offset, uint64_t size, const std::string& if_match)>;
   Task<Result<std::unique_ptr<OriginBody>>> Get(Env& env, MakeGet make, GetOptions options,
                                                 Call call);
 
-  const FetchCounters& counters() const { return counters_; }
   Signer& signer() { return *signer_; }
 
  private:
-  class Body;
-  std::shared_ptr<Signer> signer_;
-  Explain explain_;
-  FetcherOptions options_;
-  FetchCounters counters_;
+  friend class FetchBody;
+
+  /// A response, or why there is none.
+  struct Outcome {
+    std::unique_ptr<HttpResponse> response;
+    int status = 0;  // 0: no answer at all
+    std::optional<Refusal> refusal;
+    std::string content_range;  // of a refusal
+    Error error() const { return refusal->error; }
+  };
+  /// What one request has cost so far.
+  struct Tries {
+    uint32_t failures = 0;
+    uint32_t slow_downs = 0;
+    bool looked_again = false;  // for credentials
+  };
+  struct Race;
+
+  Task<Outcome> Persist(Env& env, FetchRequest request, Call call);
+  Task<Outcome> SendOnce(Env& env, const FetchRequest& request, Turn turn, Call call);
+  Task<Outcome> SendHedged(Env& env, const FetchRequest& request, Turn turn, Call call);
+  Task<void> RunIn(Env& env, const FetchRequest& request, Turn turn, Call call, Race* race,
+                   int index);
+  Task<Outcome> Refused(Env& env, const FetchRequest& request,
+                        std::unique_ptr<HttpResponse> response, Call call);
+  std::optional<Duration> PauseBefore(Env& env, const FetchRequest& request, const Outcome& outcome,
+                                      Tries* tries);
+  /// Whether something that failed in the middle may be begun again, and when.
+  std::optional<Duration> PauseToRepeat(Env& env, Lane& lane, uint32_t failures);
+  Duration Jittered(Env& env, uint32_t times) const;
+  Lane& LaneOf(const FetchRequest& request) {
+    return request.lane != nullptr ? *request.lane : own_lane_;
+  }
+
+  const std::shared_ptr<Signer> signer_;
+  const Explain explain_;
+  const FetcherOptions options_;
+  Lane own_lane_;  // of requests that name none
 };
 
 }  // namespace forebay::http_origin

@@ -1,34 +1,102 @@
-// Turns at a store. A lane is what the store limits as one: an account, a bucket's prefix, a blob.
-// Requests in a lane take turns under a limit that grows by one while all goes well, halves when
-// the store asks to slow down, and closes for as long as it says.
+// Turns at a store. A lane is what the store limits as one: an account, a bucket's prefix. Requests
+// take turns in it, in the order of their coming, under a limit that follows what the store bears
+// (core/pace).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "src/core/budget/retry_budget.h"
+#include "src/core/pace/hedge_budget.h"
+#include "src/core/pace/latencies.h"
+#include "src/core/pace/limiter.h"
+#include "src/origin/http/bell.h"
 #include "src/runtime/env.h"
 
 namespace forebay::http_origin {
 
-struct LaneOptions {
-  uint32_t most_at_once = 256;
-  uint32_t at_start = 64;
+using LaneOptions = LimiterOptions;
+
+/// What all requests of a node to its stores came to. Any thread reads.
+struct FetchCounters {
+  std::atomic<uint64_t> requests{0};  // sent, all tries and hedges together
+  std::atomic<uint64_t> retries{0};
+  std::atomic<uint64_t> hedges{0};
+  std::atomic<uint64_t> hedges_won{0};
+  std::atomic<uint64_t> slow_downs{0};  // answers that asked for it
 };
 
-/// Used from the node's loop. The decisions are pure state machines of src/core/pace.
 class Lane;
 
-/// All lanes of a node, by name ("azure://ACCOUNT"): attachments of one account share theirs.
-/// Bounded: lanes nobody holds are forgotten.
+/// One request's place in its lane, from its sending to the end of its answer.
+class Turn {
+ public:
+  Turn() = default;
+  explicit Turn(Lane& lane) : lane_(&lane) {}
+  Turn(Turn&& other) noexcept : lane_(std::exchange(other.lane_, nullptr)) {}
+  Turn& operator=(Turn&& other) noexcept {
+    End();
+    lane_ = std::exchange(other.lane_, nullptr);
+    return *this;
+  }
+  ~Turn() { End(); }
+  void End();
+
+ private:
+  Lane* lane_ = nullptr;
+};
+
+/// Used from the node's loop. Must outlive its turns.
+class Lane {
+ public:
+  Lane(LaneOptions options, std::shared_ptr<FetchCounters> counters)
+      : counters_(std::move(counters)), limiter_(options) {}
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+  ~Lane() { FB_ASSERT(queue_.empty() && limiter_.in_flight() == 0); }
+
+  /// Waits for a turn, for as long as the call goes.
+  Task<Result<Turn>> Enter(Env& env, Call call);
+  /// Now or never: for hedges.
+  bool TryEnter(Env& env, Turn* turn);
+
+  void Succeeded() { limiter_.Succeeded(), WakeFirst(); }
+  void Refused(Env& env, Duration wait);
+
+  bool slowed() const { return limiter_.slowed(); }
+  FetchCounters& counters() { return *counters_; }
+  RetryBudget& retries() { return retries_; }
+  HedgeBudget& hedges() { return hedges_; }
+  Latencies& latencies() { return latencies_; }
+  const Limiter& limiter() const { return limiter_; }
+
+ private:
+  friend class Turn;
+  void Leave();
+  void WakeFirst();
+
+  const std::shared_ptr<FetchCounters> counters_;
+  Limiter limiter_;
+  RetryBudget retries_;
+  HedgeBudget hedges_;
+  Latencies latencies_;
+  std::list<Bell> queue_;
+};
+
+/// All lanes of a node, by name: attachments of one account share theirs. Lanes that nobody holds
+/// are forgotten.
 class Lanes {
  public:
   std::shared_ptr<Lane> Of(std::string_view name, LaneOptions options = {});
+  const FetchCounters& counters() const { return *counters_; }
 
  private:
+  const std::shared_ptr<FetchCounters> counters_ = std::make_shared<FetchCounters>();
   std::map<std::string, std::weak_ptr<Lane>, std::less<>> lanes_;
 };
 

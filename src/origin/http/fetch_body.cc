@@ -1,0 +1,190 @@
+#include "src/origin/http/fetch_body.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "src/origin/http/text.h"
+
+namespace forebay::http_origin {
+namespace {
+
+constexpr int kPartial = 206;
+constexpr int kRangeNotSatisfiable = 416;
+/// Bytes of a body are late after so many times what nearly all heads took.
+constexpr int kSilenceFactor = 4;
+
+std::optional<uint64_t> ParseNumber(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return number;
+}
+
+/// "bytes 0-99/1000"; false where it is anything else.
+bool ParseContentRange(std::string_view text, AnsweredRange* range) {
+  constexpr std::string_view kUnit = "bytes ";
+  if (!text.starts_with(kUnit)) return false;
+  text.remove_prefix(kUnit.size());
+  const size_t dash = text.find('-'), slash = text.find('/');
+  if (dash == text.npos || slash == text.npos || dash > slash) return false;
+  const auto first = ParseNumber(text.substr(0, dash));
+  const auto last = ParseNumber(text.substr(dash + 1, slash - dash - 1));
+  const auto all = ParseNumber(text.substr(slash + 1));
+  if (!first || !last || !all || *last < *first || *last >= *all) return false;
+  range->offset = *first;
+  range->size = *last - *first + 1;
+  range->info.size = *all;
+  return true;
+}
+
+std::unexpected<Error> Stripped(std::string_view what) {
+  return Fail(Code::kUnavailable,
+              fmt::format("the answer has no good {}: does a proxy on the way change headers, or "
+                          "is this no object store?",
+                          what));
+}
+
+Error Changed() {
+  return Error(Code::kVersionChanged, "the object changed while it was read");
+}
+
+}  // namespace
+
+Result<AnsweredRange> ReadRangeHead(const HttpResponse& response) {
+  AnsweredRange range;
+  range.info.etag = BareEtag(response.Header("ETag"));
+  if (range.info.etag.empty()) return Stripped("ETag");
+  range.info.modified_ns = ParseHttpDate(response.Header("Last-Modified")).value_or(0);
+  const auto length = ParseNumber(response.Header("Content-Length"));
+  if (response.status() == kPartial) {
+    if (!ParseContentRange(response.Header("Content-Range"), &range)) {
+      return Stripped("Content-Range");
+    }
+    if (length && *length != range.size) return Stripped("Content-Length");
+    return range;
+  }
+  if (!length) return Stripped("Content-Length");
+  range.size = range.info.size = *length;
+  return range;
+}
+
+/// Asks for a range until its head makes sense: one that was damaged on its way does not.
+Task<Result<FetchBody::Answer>> FetchBody::Ask(uint64_t offset, uint64_t size, std::string if_match,
+                                               Call call) {
+  for (uint32_t failures = 0;;) {
+    FetchRequest request = make_(offset, size, if_match);
+    lane_ = &fetcher_.LaneOf(request);
+    auto outcome = co_await fetcher_.Persist(env_, std::move(request), call);
+    Answer answer{.status = outcome.status, .range = {}};
+    if (!outcome.response && answer.status != kRangeNotSatisfiable) co_return Fail(outcome.error());
+    if (!outcome.response) co_return answer;
+    const auto range = ReadRangeHead(*outcome.response);
+    if (range) {
+      answer.range = *range;
+      answer.response = std::move(outcome.response);
+      co_return answer;
+    }
+    outcome.response.reset();
+    const auto pause = fetcher_.PauseToRepeat(env_, *lane_, ++failures);
+    if (!pause || env_.clock.Now() + *pause >= call.deadline) co_return Fail(range.error());
+    FB_CO_TRY(co_await env_.clock.Sleep(*pause, call.cancel));
+  }
+}
+
+Task<Result<void>> FetchBody::Open(GetOptions options, Call call) {
+  // Nothing of a range that ends before it begins can be asked for.
+  FB_CO_ASSIGN(Answer answer, co_await Ask(options.offset, std::max<uint64_t>(options.size, 1),
+                                           options.if_match, call));
+  if (answer.response == nullptr) co_return co_await OpenEmpty(std::move(options), call);
+  const AnsweredRange& range = answer.range;
+  if (!options.if_match.empty() && range.info.etag != options.if_match) co_return Fail(Changed());
+  const uint64_t there = range.info.size - std::min(range.info.size, options.offset);
+  const uint64_t wanted = std::min(options.size, there);
+  // A whole object in place of its front is as good; one in place of another part is not.
+  if (wanted > 0 && (range.offset != options.offset || range.size < wanted)) {
+    co_return Fail(Code::kUnsupported,
+                   fmt::format("asked for {} bytes from {} on, and {} from {} on came: the store, "
+                               "or a proxy on the way, does not do ranges",
+                               wanted, options.offset, range.size, range.offset));
+  }
+  info_ = range.info;
+  at_ = options.offset;
+  size_ = left_ = wanted;
+  if (left_ > 0) response_ = std::move(answer.response);
+  co_return Result<void>();
+}
+
+Task<Result<void>> FetchBody::OpenEmpty(GetOptions options, Call call) {
+  FetchRequest request = make_(0, UINT64_MAX, options.if_match);
+  request.http.method = "HEAD";
+  std::erase_if(request.http.headers, [](const HttpHeader& header) {
+    return header.name == "Range" || header.name == "x-ms-range";
+  });
+  FB_CO_ASSIGN(const auto response, co_await fetcher_.Send(env_, std::move(request), call));
+  FB_CO_ASSIGN(const AnsweredRange range, ReadRangeHead(*response));
+  if (!options.if_match.empty() && range.info.etag != options.if_match) co_return Fail(Changed());
+  if (range.info.size > options.offset && options.size > 0) co_return Fail(Changed());
+  info_ = range.info;
+  co_return Result<void>();
+}
+
+Instant FetchBody::Patience(Call call) const {
+  const auto late = lane_->latencies().Late();
+  if (!late || lane_->slowed() || !lane_->retries().CanRetry()) return call.deadline;
+  const FetcherOptions& options = fetcher_.options_;
+  const Duration silence =
+      std::clamp(Duration(*late * kSilenceFactor), options.least_silence, options.most_silence);
+  return std::min(call.deadline, env_.clock.Now() + silence);
+}
+
+Task<Result<size_t>> FetchBody::Read(MutableBytes into, Call call) {
+  // Also where bytes are there already: who comes too late is told so.
+  if (call.cancel.cancelled()) co_return Fail(Code::kCancelled, "given up");
+  if (env_.clock.Now() >= call.deadline) {
+    co_return Fail(Code::kDeadlineExceeded, "the deadline passed");
+  }
+  if (left_ == 0 || into.empty()) co_return size_t{0};
+  into = into.first(std::min<uint64_t>(into.size(), left_));
+  for (;;) {
+    Result<size_t> came = size_t{0};
+    if (response_ != nullptr) {
+      const Instant until = Patience(call);
+      came = co_await response_->Read(into, {until, call.cancel});
+      const bool silent = !came && came.error().code() == Code::kDeadlineExceeded;
+      if (silent && until < call.deadline) came = size_t{0};
+    }
+    if (came && *came > 0) {
+      at_ += *came;
+      left_ -= *came;
+      failures_ = 0;
+      if (left_ == 0) response_.reset();
+      co_return came;
+    }
+    response_.reset();
+    if (!came && !came.error().retryable()) co_return Fail(came.error());
+    const auto pause = fetcher_.PauseToRepeat(env_, *lane_, ++failures_);
+    if (!pause || env_.clock.Now() + *pause >= call.deadline) {
+      co_return Fail(Code::kUnavailable, came ? fmt::format("the body ended {} bytes early", left_)
+                                              : came.error().message());
+    }
+    // At once where bytes had come: it is the connection that broke, not the store.
+    if (failures_ > 1) FB_CO_TRY(co_await env_.clock.Sleep(*pause, call.cancel));
+    FB_CO_TRY(co_await Reopen(call));
+  }
+}
+
+Task<Result<void>> FetchBody::Reopen(Call call) {
+  auto answer = co_await Ask(at_, left_, info_.etag, call);
+  const bool gone = answer ? answer->response == nullptr : answer.error().code() == Code::kNotFound;
+  if (gone) co_return Fail(Changed());
+  if (!answer) co_return Fail(answer.error());
+  const AnsweredRange& range = answer->range;
+  if (range.info.etag != info_.etag || range.info.size != info_.size) co_return Fail(Changed());
+  if (range.offset != at_ || range.size < left_) co_return Stripped("Content-Range");
+  response_ = std::move(answer->response);
+  co_return Result<void>();
+}
+
+}  // namespace forebay::http_origin
