@@ -97,6 +97,7 @@ Result<XmlElement> ParseXml(std::string_view document) {
   if (parser == nullptr) return Fail(Code::kOverloaded, "no memory for XML");
   Builder builder(parser.get());
   const auto size = static_cast<int>(document.size());
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the size is given beside it
   if (XML_Parse(parser.get(), document.data(), size, XML_TRUE) == XML_STATUS_OK) {
     return builder.Take();
   }

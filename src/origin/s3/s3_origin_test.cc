@@ -36,7 +36,8 @@ http_origin::DriverParts PartsWithKeys() {
 class S3Harness final : public OriginHarness {
  public:
   explicit S3Harness(const std::string& url = kUrl, S3DoubleOptions options = {},
-                     http_origin::DriverParts parts = PartsWithKeys(), sim::WorldOptions world = {})
+                     const http_origin::DriverParts& parts = PartsWithKeys(),
+                     sim::WorldOptions world = {})
       : world_(1, std::move(world)), store_(WithClock(std::move(options))) {
     store_.SetAccounts({{"AKID", {.secret = "hunter2", .token = ""}}});
     server_ = &world_.AddHttpServer("https://s3.test", store_.Handler());
