@@ -21,6 +21,11 @@ char Lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
+/// As the platform names it in errors: a query may be a signature.
+std::string WithoutQuery(std::string_view url) {
+  return std::string(url.substr(0, url.find('?')));
+}
+
 double RateOf(const HttpFaults& faults, HttpFault fault) {
   switch (fault) {
     case HttpFault::kConnectFailure:
@@ -198,11 +203,11 @@ Task<Result<std::unique_ptr<HttpResponse>>> SimHttp::Send(HttpRequest request, C
   if (world.net().Isolated(process_.node())) {
     FB_CO_TRY(
         co_await process_.Until(world.Now() + world.options().net.connect_timeout, "http", call));
-    co_return Fail(Code::kUnavailable, url + ": connecting timed out");
+    co_return Fail(Code::kUnavailable, WithoutQuery(url) + ": connecting timed out");
   }
   if (server == nullptr || server->down_ || http.Fires(*server, HttpFault::kConnectFailure)) {
     FB_CO_TRY(co_await process_.Until(world.Now() + milliseconds(1), "http", call));
-    co_return Fail(Code::kUnavailable, url + ": cannot connect");
+    co_return Fail(Code::kUnavailable, WithoutQuery(url) + ": cannot connect");
   }
   // The body goes out somewhere on the first half of the way.
   const auto half = static_cast<uint64_t>(server->options_.latency.count()) / 2 + 1;
@@ -251,14 +256,15 @@ Task<Result<std::unique_ptr<HttpResponse>>> SimHttp::Answer(Exchange exchange, C
   const bool stalls = http.Fires(server, HttpFault::kStall);
   if (stalls && prng.OneIn(2)) {
     FB_CO_TRY(co_await process_.Until(world.Now() + options.faults.stall_time, "http", call));
-    co_return Fail(Code::kUnavailable, exchange.request.url + ": no answer");
+    co_return Fail(Code::kUnavailable, WithoutQuery(exchange.request.url) + ": no answer");
   }
   SimHttpReply reply = http.Reply(server, exchange.request);
   const auto half = static_cast<uint64_t>(options.latency.count()) / 2;
   const Duration back(static_cast<int64_t>(half + prng.Below(half + 1)));
   FB_CO_TRY(co_await process_.Until(world.Now() + back, "http", call));
   if (http.Fires(server, HttpFault::kLostReply)) {
-    co_return Fail(Code::kUnavailable, exchange.request.url + ": the connection broke");
+    co_return Fail(Code::kUnavailable,
+                   WithoutQuery(exchange.request.url) + ": the connection broke");
   }
   BodyPlan plan{.bytes_per_second = options.bytes_per_second,
                 .stall_time = options.faults.stall_time};

@@ -59,7 +59,14 @@ Result<AnsweredRange> ReadRangeHead(const HttpResponse& response) {
   range.info.modified_ns = ParseHttpDate(response.Header("Last-Modified")).value_or(0);
   const auto length = ParseNumber(response.Header("Content-Length"));
   if (response.status() == kPartial) {
-    if (!ParseContentRange(response.Header("Content-Range"), &range)) {
+    const std::string_view part = response.Header("Content-Range");
+    const auto all = ParseNumber(part.substr(part.rfind('/') + 1));
+    // Right behind the end Azurite gives an empty part ("bytes 10-9/10"), where others say 416.
+    if (length && *length == 0 && all) {
+      range.offset = range.info.size = *all;
+      return range;
+    }
+    if (!ParseContentRange(part, &range)) {
       return Stripped("Content-Range");
     }
     if (length && *length != range.size) return Stripped("Content-Length");

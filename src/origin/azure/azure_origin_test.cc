@@ -1,0 +1,206 @@
+#include "src/origin/azure/azure_origin.h"
+
+#include <gtest/gtest.h>
+
+#include "sim/world.h"
+#include "src/origin/testing/blob_double.h"
+#include "src/origin/testing/origin_contract.h"
+
+namespace forebay {
+namespace {
+
+using origin_contract::CodeOf;
+using origin_contract::GetText;
+using origin_contract::ListText;
+using origin_contract::PutText;
+using origin_contract::Text;
+
+constexpr const char* kEndpoint = "https://account.blob.core.windows.net";
+constexpr const char* kUrl = "azure://account/data/set";
+// Small, so that tests have many.
+constexpr azure::UploadOptions kSmallBlocks{.block_bytes = 64 << 10, .memory_bytes = 256 << 10};
+
+class SimHarness : public OriginHarness {
+ public:
+  explicit SimHarness(bool hierarchical = false, uint32_t most_on_a_page = 5000)
+      : store_({.now = [this] { return world_.env().clock.WallNanos(); },
+                .hierarchical = hierarchical,
+                .most_on_a_page = most_on_a_page}) {
+    server_ = &world_.AddHttpServer(kEndpoint, store_.Handler());
+    variables_["AZURE_STORAGE_KEY"] = "bm90IGEgc2VjcmV0";
+    Open(kUrl);
+  }
+  Env& env() override { return node_.env(); }
+  Origin& origin() override { return *origin_; }
+  void Run(Task<void> main) override { world_.Run(std::move(main)); }
+
+  void Open(std::string_view url) {
+    http_origin::DriverParts parts;
+    parts.surroundings.variables = variables_;
+    auto origin = AzureOrigin::Create(OriginUrl::Parse(url).value(), parts, kSmallBlocks);
+    ASSERT_TRUE(origin.has_value()) << origin.error().ToString();
+    origin_ = std::move(*origin);
+  }
+  sim::World& world() { return world_; }
+  sim::HttpServer& server() { return *server_; }
+  BlobDouble& store() { return store_; }
+  AzureOrigin& azure() { return *origin_; }
+  std::map<std::string, std::string, std::less<>>& variables() { return variables_; }
+
+ private:
+  sim::World world_{1};
+  sim::Node& node_ = world_.AddNode("n");
+  BlobDouble store_;
+  sim::HttpServer* server_ = nullptr;
+  std::map<std::string, std::string, std::less<>> variables_;
+  std::unique_ptr<AzureOrigin> origin_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Azure, OriginContract,
+                         testing::Values([]() -> std::unique_ptr<OriginHarness> {
+                           return std::make_unique<SimHarness>();
+                         }));
+INSTANTIATE_TEST_SUITE_P(AzureShortPages, OriginContract,
+                         testing::Values([]() -> std::unique_ptr<OriginHarness> {
+                           return std::make_unique<SimHarness>(false, 7);
+                         }));
+
+INSTANTIATE_TEST_SUITE_P(AzureHierarchical, OriginContract,
+                         testing::Values([]() -> std::unique_ptr<OriginHarness> {
+                           return std::make_unique<SimHarness>(true);
+                         }));
+INSTANTIATE_TEST_SUITE_P(AzureHierarchicalShortPages, OriginContract,
+                         testing::Values([]() -> std::unique_ptr<OriginHarness> {
+                           return std::make_unique<SimHarness>(true, 3);
+                         }));
+
+class AzureOriginTest : public testing::Test {
+ protected:
+  void Run(Task<void> (*test)(SimHarness&)) { h_.Run(test(h_)); }
+  SimHarness h_;
+};
+
+Task<void> DirectoryChecks(SimHarness& h) {
+  BlobDouble& store = h.store();
+  store.MakeDirectory("set/a");
+  store.Put("set/a/b", "1");
+  for (const char* odd : {"set/", "set/x//y", "set/x/", "set/./y", "set/a/../b"}) {
+    store.Put(odd, "odd");
+  }
+  store.Put("set/empty", "");
+  EXPECT_EQ(co_await ListText(h, {}), "a/b empty");
+  EXPECT_EQ(co_await ListText(h, {.delimiter = "/", .limit = 1}), "a/ empty x/");
+  EXPECT_EQ(CodeOf(co_await h.origin().Head(h.env(), "a", {})), Code::kNotFound);
+  EXPECT_EQ(CodeOf(co_await GetText(h, "a")), Code::kNotFound);
+  EXPECT_EQ(CodeOf(co_await h.origin().Delete(h.env(), "a", {}, {})), Code::kNotFound);
+  EXPECT_EQ((co_await GetText(h, "empty")).value_or("none"), "");
+}
+
+TEST_F(AzureOriginTest, DirectoriesAreNoObjects) {
+  Run(DirectoryChecks);
+}
+
+Task<void> PageChecks(SimHarness& h) {
+  for (int i = 0; i < 3000; ++i) h.store().Put("set/k" + std::to_string(10'000 + i), "x");
+  ListOptions options{.limit = 100};
+  for (int pages = 1;; ++pages) {
+    const auto page = (co_await h.origin().List(h.env(), options, {})).value();
+    if (!page.more) {
+      EXPECT_EQ(pages, 30);
+      break;
+    }
+    options.after = page.entries.back().key;
+  }
+  EXPECT_EQ(h.store().Asked("list"), 30u);
+  // Begun in the middle: from the beginning, but in long pages.
+  const auto middle = co_await h.origin().List(h.env(), {.after = "k12000x", .limit = 10}, {});
+  EXPECT_EQ(middle.value().entries.at(0).key, "k12001");
+  EXPECT_EQ(h.store().Asked("list"), 31u);
+  EXPECT_EQ((co_await h.origin().List(h.env(), {.after = "k12010", .limit = 10}, {}))
+                .value()
+                .entries.at(0)
+                .key,
+            "k12011");
+}
+
+TEST_F(AzureOriginTest, APageIsOneRequest) {
+  Run(PageChecks);
+}
+
+Task<void> BlockChecks(SimHarness& h) {
+  const std::string text = Text(1, 1'000'000);
+  const auto put = co_await PutText(h, "long", text, {.if_absent = true});
+  EXPECT_TRUE(put && put->size == text.size());
+  EXPECT_TRUE((co_await GetText(h, "long", {}, 100'000)).value() == text);
+  EXPECT_EQ(h.store().Asked("PUT block"), 16u);
+  EXPECT_EQ(h.store().Asked("PUT"), 0u);
+  // Exactly a block is a single request.
+  EXPECT_TRUE(co_await PutText(h, "exact", text.substr(0, 64 << 10)));
+  EXPECT_EQ(h.store().Asked("PUT block"), 16u);
+  EXPECT_EQ(h.store().Asked("HEAD"), 0u);
+  // Somebody else writes meanwhile, and the service drops our blocks.
+  auto upload = (co_await h.origin().Put(h.env(), "long", {}, {})).value();
+  const Bytes all = AsBytes(text);
+  EXPECT_TRUE(co_await upload->Write(std::span(&all, 1), {}));
+  (void)co_await h.env().clock.Sleep(std::chrono::seconds(1));
+  h.store().Put("set/long", "other");
+  const auto dropped = co_await upload->Commit({});
+  EXPECT_EQ(CodeOf(dropped), Code::kUnavailable);
+  EXPECT_NE(dropped.error().message().find("write it again"), std::string::npos);
+  EXPECT_EQ(h.store().ContentsOf("set/long"), "other");
+  // Another tool is at it.
+  h.store().PutBlock("set/foreign", "QUFB", "x");
+  const auto foreign = co_await PutText(h, "foreign", text);
+  EXPECT_EQ(CodeOf(foreign), Code::kInvalidArgument);
+  EXPECT_NE(foreign.error().message().find("another tool"), std::string::npos);
+}
+
+TEST_F(AzureOriginTest, LongObjectsGoInBlocks) {
+  Run(BlockChecks);
+}
+
+Task<void> PartChecks(SimHarness& h) {
+  Origin& origin = h.origin();
+  const std::string id = (co_await origin.CreateMultipart(h.env(), "k", {})).value();
+  const std::string text = Text(2, 700'000);
+  std::vector<UploadedPart> parts;
+  for (const std::string& one : {text, std::string(), std::string("end")}) {
+    const auto number = static_cast<uint32_t>(parts.size() + 1);
+    auto upload = (co_await origin.PutPart(h.env(), "k", id, number, {})).value();
+    const Bytes bytes = AsBytes(one);
+    EXPECT_TRUE(co_await upload->Write(std::span(&bytes, 1), {}));
+    const auto info = (co_await upload->Commit({})).value();
+    parts.push_back({.number = number, .etag = info.etag, .size = info.size});
+  }
+  EXPECT_EQ(parts[1].size, 0u);
+  // Of 64, 192 and the rest of 700 KB; one that stands for nothing; one.
+  EXPECT_EQ(h.store().UncommittedBlocks("set/k"), 5u);
+  // A part that was broken off does not replace what is there.
+  auto broken = (co_await origin.PutPart(h.env(), "k", id, 3, {})).value();
+  const Bytes bytes = AsBytes(text);
+  EXPECT_TRUE(co_await broken->Write(std::span(&bytes, 1), {}));
+  co_await broken->Abort();
+  EXPECT_TRUE(co_await origin.CompleteMultipart(h.env(), "k", id, parts, {}, {}));
+  EXPECT_TRUE((co_await GetText(h, "k")).value() == text + "end");
+}
+
+TEST_F(AzureOriginTest, PartsMayBeLongOrEmpty) {
+  Run(PartChecks);
+}
+
+Task<void> LostReplyChecks(SimHarness& h) {
+  h.server().FailNext(sim::HttpFault::kLostReply);
+  EXPECT_TRUE(co_await PutText(h, "k", "1", {.if_absent = true}));
+  const auto head = (co_await h.origin().Head(h.env(), "k", {})).value();
+  h.server().FailNext(sim::HttpFault::kLostReply);
+  EXPECT_TRUE(co_await PutText(h, "k", "2", {.if_match = head.etag}));
+  EXPECT_EQ(h.store().ContentsOf("set/k"), "2");
+  EXPECT_EQ(CodeOf(co_await PutText(h, "k", "3", {.if_absent = true})), Code::kAlreadyExists);
+}
+
+TEST_F(AzureOriginTest, AWriteKnowsItsOwn) {
+  Run(LostReplyChecks);
+}
+
+}  // namespace
+}  // namespace forebay
