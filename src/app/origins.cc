@@ -6,7 +6,6 @@
 #include "src/origin/file/file_origin.h"
 #include "src/origin/origin_url.h"
 #include "src/origin/s3/s3_origin.h"
-#include "src/origin/s3/s3_origin.h"
 
 namespace forebay::app {
 
@@ -14,7 +13,6 @@ Result<std::unique_ptr<Origin>> OpenOrigin(const std::string& url,
                                            const http_origin::DriverParts& parts) {
   if (url.starts_with("file://")) return FileOrigin::Create(url);
   FB_ASSIGN(const OriginUrl parsed, OriginUrl::Parse(url));
-  if (parsed.scheme == "s3") return S3Origin::Create(parsed, parts);
   if (parsed.scheme == "s3") return S3Origin::Create(parsed, parts);
   return Fail(Code::kInvalidArgument,
               fmt::format("origin '{}': nothing here speaks {}; there are file:///directory, "
