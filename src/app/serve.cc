@@ -99,6 +99,14 @@ NodeOptions NodeOptionsOf(const NodeConfig& config, Hash128 node_id) {
   return options;
 }
 
+observe::FetchFigures FetchFiguresOf(const http_origin::FetchCounters& counters) {
+  return {.requests = counters.requests,
+          .retries = counters.retries,
+          .hedges = counters.hedges,
+          .hedges_won = counters.hedges_won,
+          .slow_downs = counters.slow_downs};
+}
+
 /// All parts of a running node, from the bottom up; they go in the opposite order.
 class Server {
  public:
@@ -236,6 +244,7 @@ Result<void> Server::OpenHttp() {
 observe::Observed Server::MakeObserved() {
   return {.version = FOREBAY_VERSION,
           .counters = &node_->counters(),
+          .fetch = [this] { return FetchFiguresOf(parts_.lanes->counters()); },
           .store = [this] { return node_->store().stats(); },
           .ready = [this] { return doors_open_ && node_->ready(); },
           .process =

@@ -73,6 +73,11 @@ inline bool WorthARetry(const Error& error) {
 inline bool RetriesItself(const Attachment& attachment) {
   return attachment.origin->capabilities().retries;
 }
+/// Such origins count for themselves, too: one call of ours may be several requests, or none.
+inline void CountRequest(NodeContext& context, const Attachment& attachment) {
+  context.retries.OnRequest();
+  if (!RetriesItself(attachment)) context.counters.origin.requests.Add();
+}
 
 inline constexpr int kMaxAttempts = 4;  // of one request at an origin, the first included
 /// Before attempt 1, 2, ...: doubled each time, and half of it by chance.

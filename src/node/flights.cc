@@ -157,8 +157,7 @@ Task<Result<std::unique_ptr<OriginBody>>> Flights::OpenBody(Flight& flight) {
   const ResolvedObject& object = flight.object;
   const Attachment& attachment = *object.attachment;
   flight.sent = context_.env.clock.Now();
-  context_.retries.OnRequest();
-  context_.counters.origin.requests.Add();
+  CountRequest(context_, attachment);
   auto body = co_await attachment.origin->Get(
       context_.env, object.key,
       {.offset = flight.range.begin, .size = flight.range.size(), .if_match = object.info.etag},

@@ -146,8 +146,7 @@ Task<Result<ListPage>> Listings::Ask(std::shared_ptr<const Attachment> attachmen
   for (int attempt = 0;;) {
     const auto ticket = context_.names.Ask();
     const Instant asked = context_.env.clock.Now();
-    context_.retries.OnRequest();
-    context_.counters.origin.requests.Add();
+    CountRequest(context_, *attachment);
     auto page =
         co_await attachment->origin->List(context_.env, options, WithPatience(context_, stop));
     if (page) {

@@ -156,8 +156,7 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
       purpose == Purpose::kRead && !origin.capabilities().cheap_head && !(seen && before.exists);
   const Instant asked = lookup.sent = env.clock.Now();
   const Call call = WithPatience(context_, {.cancel = context_.stop.token()});
-  context_.retries.OnRequest();
-  context_.counters.origin.requests.Add();
+  CountRequest(context_, *attachment);
   std::unique_ptr<OriginBody> body;
   Result<ObjectInfo> info = ObjectInfo();
   if (get) {

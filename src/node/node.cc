@@ -106,10 +106,9 @@ Result<Node::Impl::Target> Node::Impl::Admit(const Authenticated& who, Rights ne
   return Target{std::move(attachment), std::string(split.second)};
 }
 
-Task<Result<Units>> Node::Impl::TakeRequest(Call call) {
+Task<Result<Units>> Node::Impl::TakeRequest(const Attachment& attachment, Call call) {
   FB_CO_TRY(co_await context.origin_requests.Take(context.env, 1, call));
-  context.retries.OnRequest();
-  context.counters.origin.requests.Add();
+  CountRequest(context, attachment);
   co_return Units(context.origin_requests, 1);
 }
 

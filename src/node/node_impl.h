@@ -59,7 +59,7 @@ class Node::Impl {
   /// Whether a request that failed should be tried again; waits a while if so.
   Task<Result<void>> Again(const Attachment& attachment, Error error, int attempt, Call call);
   /// A request that stands alone: within the limit of requests, and counted.
-  Task<Result<Units>> TakeRequest(Call call);
+  Task<Result<Units>> TakeRequest(const Attachment& attachment, Call call);
   Task<uint64_t> Drop(std::shared_ptr<const Attachment> attachment, std::string prefix);
   /// An attachment is no more: what is cached of it goes, beside whatever else is done.
   void End(std::shared_ptr<const Attachment> attachment);

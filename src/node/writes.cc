@@ -111,7 +111,8 @@ Task<Result<std::unique_ptr<OriginUpload>>> Node::Put(Authenticated who, std::st
   FB_CO_TRY(operation.Check());
   FB_CO_ASSIGN(auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
-  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  FB_CO_ASSIGN(const Units request,
+               co_await impl_->TakeRequest(*target.attachment, operation.call()));
   FB_CO_ASSIGN(auto upload, co_await target.attachment->origin->Put(
                                 impl_->context.env, target.key, std::move(condition),
                                 WithPatience(impl_->context, operation.call())));
@@ -125,7 +126,8 @@ Task<Result<void>> Node::Delete(Authenticated who, std::string path, Condition c
   FB_CO_TRY(operation.Check());
   FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
-  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  FB_CO_ASSIGN(const Units request,
+               co_await impl_->TakeRequest(*target.attachment, operation.call()));
   NamedWrite write(*impl_, *target.attachment, target.key);
   auto removed = co_await target.attachment->origin->Delete(
       impl_->context.env, target.key, std::move(condition),
@@ -139,7 +141,8 @@ Task<Result<std::string>> Node::CreateMultipart(Authenticated who, std::string p
   FB_CO_TRY(operation.Check());
   FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
-  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  FB_CO_ASSIGN(const Units request,
+               co_await impl_->TakeRequest(*target.attachment, operation.call()));
   co_return CountedFor(
       impl_->context, *target.attachment,
       co_await target.attachment->origin->CreateMultipart(
@@ -158,7 +161,8 @@ Task<Result<std::unique_ptr<OriginUpload>>> Node::PutPart(Authenticated who, std
                    fmt::format("part {} of {}; parts are numbered 1 to {}", number, path, most));
   }
   impl_->context.counters.write.requests.Add();
-  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  FB_CO_ASSIGN(const Units request,
+               co_await impl_->TakeRequest(*target.attachment, operation.call()));
   FB_CO_ASSIGN(auto upload, co_await target.attachment->origin->PutPart(
                                 impl_->context.env, target.key, std::move(upload_id), number,
                                 WithPatience(impl_->context, operation.call())));
@@ -174,7 +178,8 @@ Task<Result<ObjectInfo>> Node::CompleteMultipart(Authenticated who, std::string 
   FB_CO_TRY(operation.Check());
   FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
-  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  FB_CO_ASSIGN(const Units request,
+               co_await impl_->TakeRequest(*target.attachment, operation.call()));
   NamedWrite write(*impl_, *target.attachment, target.key);
   auto info = co_await target.attachment->origin->CompleteMultipart(
       impl_->context.env, target.key, std::move(upload_id), std::move(parts), std::move(condition),
@@ -189,7 +194,8 @@ Task<Result<void>> Node::AbortMultipart(Authenticated who, std::string path, std
   FB_CO_TRY(operation.Check());
   FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
-  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(operation.call()));
+  FB_CO_ASSIGN(const Units request,
+               co_await impl_->TakeRequest(*target.attachment, operation.call()));
   co_return CountedFor(impl_->context, *target.attachment,
                        co_await target.attachment->origin->AbortMultipart(
                            impl_->context.env, target.key, std::move(upload_id),

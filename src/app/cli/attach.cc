@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
 #include "src/base/units.h"
+#include "src/origin/origin_url.h"
 
 namespace forebay::app {
 namespace {
@@ -18,6 +20,9 @@ struct AttachArguments {
   NodeArguments node;
   client::AttachmentSettings attachment;
   std::string chunk;
+  std::string endpoint;
+  std::string region;
+  std::string credentials;
 };
 
 /// People write "/imagenet", which is how paths begin; the name is what stands behind the slash.
@@ -26,17 +31,37 @@ std::string WithoutSlash(const std::string& name) {
 }
 
 /// A folder is as good as file:// for it; it is the node that looks, maybe from elsewhere.
-std::string OriginUrl(const std::string& origin) {
+std::string UrlOf(const std::string& origin) {
   if (origin.find("://") != std::string::npos) return origin;
   std::error_code error;
   const auto path = std::filesystem::absolute(origin, error).lexically_normal();
   return error ? origin : "file://" + path.string();
 }
 
+/// The URL is all that the node is told: what flags say becomes a part of it.
+Result<std::string> WithFlags(const std::string& origin, const AttachArguments& arguments) {
+  const std::pair<const char*, const std::string&> flags[] = {
+      {"endpoint", arguments.endpoint},
+      {"region", arguments.region},
+      {"credentials", arguments.credentials}};
+  if (std::ranges::all_of(flags, [](const auto& flag) { return flag.second.empty(); })) {
+    return origin;
+  }
+  FB_ASSIGN(OriginUrl url, OriginUrl::Parse(origin));
+  for (const auto& [name, value] : flags) {
+    if (value.empty()) continue;
+    if (!url.parameters.emplace(name, value).second) {
+      return Fail(Code::kInvalidArgument,
+                  fmt::format("--{} is given, and the origin says '{}=', too", name, name));
+    }
+  }
+  return url.ToString();
+}
+
 Result<void> RunAttach(AttachArguments& arguments) {
   client::AttachmentSettings& attachment = arguments.attachment;
   attachment.name = WithoutSlash(attachment.name);
-  attachment.origin = OriginUrl(attachment.origin);
+  FB_ASSIGN(attachment.origin, WithFlags(UrlOf(attachment.origin), arguments));
   if (!arguments.chunk.empty()) {
     FB_ASSIGN(attachment.chunk_bytes, ParseSize(arguments.chunk));
   }
@@ -73,8 +98,22 @@ void AddAttachCommand(CLI::App& app, int& status) {
   auto arguments = std::make_shared<AttachArguments>();
   client::AttachmentSettings& attachment = arguments->attachment;
   command->add_option("NAME", attachment.name, "/imagenet: by the rules of S3 buckets")->required();
-  command->add_option("ORIGIN", attachment.origin, "file:///data/imagenet, or a folder")
+  command
+      ->add_option(
+          "ORIGIN", attachment.origin,
+          "azure://ACCOUNT/CONTAINER/PREFIX, s3://BUCKET/PREFIX, file:///data, or a folder")
       ->required();
+  command
+      ->add_option("--endpoint", arguments->endpoint,
+                   "of another service than the public one: https://minio:9000 []")
+      ->type_name("URL");
+  command->add_option("--region", arguments->region, "of an S3 bucket [us-east-1]")
+      ->type_name("NAME");
+  command
+      ->add_option("--credentials", arguments->credentials,
+                   "where the node finds them: env:NAME, file:PATH, profile:NAME, anonymous; never "
+                   "the secret itself [the usual chain: docs/ORIGINS.md]")
+      ->type_name("WHERE");
   command
       ->add_option("--freshness", attachment.freshness,
                    "how old what a name stands for may be: immutable, always, or a time [60s]")
@@ -89,7 +128,8 @@ void AddAttachCommand(CLI::App& app, int& status) {
   AddNodeArguments(*command, arguments->node);
   command->footer(
       "Examples:\n  forebay attach /imagenet file:///data/imagenet --freshness immutable\n"
-      "  forebay attach /models ./models --allow gid:100 --read-only\n");
+      "  forebay attach /models ./models --allow gid:100 --read-only\n"
+      "  forebay attach /laion azure://myaccount/laion/v2 --credentials workload-identity\n");
   command->callback([arguments, &status] {
     const auto done = RunAttach(*arguments);
     status = done ? kExitOk : Complain("attach " + arguments->attachment.name, done.error());

@@ -116,13 +116,20 @@ std::string DisksJson(const StoreStats& store) {
   return out.empty() ? "[]" : "[" + out + "\n  ]";
 }
 
-void AddRequests(std::vector<Figure>& list, const Counters& c) {
+void AddRequests(std::vector<Figure>& list, const Counters& c, const FetchFigures& fetch) {
   list.insert(
       list.end(),
-      {{"origin.requests", kCounter, "Requests to origins", c.origin.requests.value()},
+      {{"origin.requests", kCounter, "Requests to origins",
+        c.origin.requests.value() + fetch.requests},
        {"origin.bytes", kCounter, "Bytes read from origins", c.origin.bytes.value()},
        {"origin.errors", kCounter, "Requests to origins that failed", c.origin.errors.value()},
-       {"origin.retries", kCounter, "Requests to origins made again", c.origin.retries.value()},
+       {"origin.retries", kCounter, "Requests to origins made again",
+        c.origin.retries.value() + fetch.retries},
+       {"origin.hedges", kCounter, "Requests made twice because the first was late", fetch.hedges},
+       {"origin.hedges_won", kCounter, "Of these, where the second was answered first",
+        fetch.hedges_won},
+       {"origin.slow_downs", kCounter, "Answers of origins that asked to slow down",
+        fetch.slow_downs},
 
        {"read.requests", kCounter, "Reads asked for by message", c.read.requests.value()},
        {"read.bytes", kCounter, "Bytes given to readers, shared memory included",
@@ -187,7 +194,7 @@ void AddHoldings(std::vector<Figure>& list, const StoreStats& store,
 
 std::vector<Figure> ListFigures(const Observed& observed) {
   std::vector<Figure> list;
-  AddRequests(list, *observed.counters);
+  AddRequests(list, *observed.counters, observed.fetch ? observed.fetch() : FetchFigures());
   AddInnerWork(list, *observed.counters);
   AddHoldings(list, observed.store(), observed.process());
   return list;

@@ -21,9 +21,19 @@ struct ProcessFigures {
 };
 
 /// What the pages look at. Everything here must outlive whoever has it.
+/// Of the layer that speaks with stores by HTTP.
+struct FetchFigures {
+  uint64_t requests = 0;
+  uint64_t retries = 0;
+  uint64_t hedges = 0;
+  uint64_t hedges_won = 0;
+  uint64_t slow_downs = 0;
+};
+
 struct Observed {
   std::string version;
   const Counters* counters = nullptr;
+  std::function<FetchFigures()> fetch;
   std::function<StoreStats()> store;
   std::function<bool()> ready;
   std::function<ProcessFigures()> process;

@@ -23,8 +23,7 @@ class AzureOrigin final : public Origin {
 
   const std::string& url() const override { return url_; }
   const OriginCapabilities& capabilities() const override { return capabilities_; }
-  /// For people: which credentials are used, and what was asked.
-  http_origin::Fetcher& fetcher() { return container_.fetcher(); }
+  std::string credentials() const override { return container_.fetcher().signer().Describe(); }
 
   Task<Result<ObjectInfo>> Head(Env& env, std::string key, Call call) override;
   Task<Result<std::unique_ptr<OriginBody>>> Get(Env& env, std::string key, GetOptions options,

@@ -28,6 +28,7 @@ class Container {
 
   const Address& address() const { return address_; }
   http_origin::Fetcher& fetcher() { return fetcher_; }
+  const http_origin::Fetcher& fetcher() const { return fetcher_; }
 
   http_origin::FetchRequest GetRequest(Env& env, std::string_view key, uint64_t offset,
                                        uint64_t size, const std::string& if_match) const;

@@ -53,7 +53,7 @@ class CredentialsTest : public testing::Test {
     last_ = head ? std::nullopt : std::optional(head.error().code());
     return head ? "" : head.error().message();
   }
-  std::string Described() { return origin_->fetcher().signer().Describe(); }
+  std::string Described() { return origin_->credentials(); }
   void Write(std::string path, std::string text) { world_.Run(WriteTask(path, text)); }
   Task<void> WriteTask(std::string path, std::string text) {
     const auto file =

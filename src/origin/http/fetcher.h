@@ -99,6 +99,7 @@ class Fetcher {
                                                 Call call);
 
   Signer& signer() { return *signer_; }
+  const Signer& signer() const { return *signer_; }
 
  private:
   friend class FetchBody;

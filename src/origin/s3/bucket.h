@@ -35,6 +35,7 @@ class Bucket {
 
   const Address& address() const { return address_; }
   http_origin::Fetcher& fetcher() { return fetcher_; }
+  const http_origin::Fetcher& fetcher() const { return fetcher_; }
   http_origin::FetchRequest Request(std::string method, std::string_view key,
                                     std::string_view query = {}) const;
 
