@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 
 namespace forebay::bench {
@@ -16,6 +17,12 @@ void PinTo(int core) {
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   CPU_SET(static_cast<size_t>(core), &cpus);
+  static_cast<void>(sched_setaffinity(0, sizeof cpus, &cpus));
+}
+
+void Unpin() {
+  cpu_set_t cpus;
+  memset(&cpus, 0xff, sizeof cpus);  // the kernel leaves out what there is not
   static_cast<void>(sched_setaffinity(0, sizeof cpus, &cpus));
 }
 

@@ -13,6 +13,8 @@ inline constexpr int kClientCore = 1;
 
 /// Pins the calling thread. Fine where the machine has no such core.
 void PinTo(int core);
+/// The calling thread, and what it starts from now on, may use every core again.
+void Unpin();
 
 /// Runs `serve` in a forked process on kServerCore until this object goes. `serve` calls its
 /// argument with the address that clients shall use, once it is ready for them.

@@ -52,6 +52,7 @@ Result<std::unique_ptr<RunningNode>> RunningNode::Start(const std::string& direc
                                         "--socket", socket,      "--listen", "127.0.0.1:0",
                                         "--http",   "none",      "--dram",   options.dram,
                                         "--disk",   options.disk};
+  if (options.loops > 0) arguments.push_back(fmt::format("--loops={}", options.loops));
   std::array<int, 2> pipe_ends{};
   if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return Fail(System("pipe"));
   const int pid = fork();

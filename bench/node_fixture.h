@@ -21,7 +21,8 @@ class RunningNode {
     std::string origin;  // a directory
     std::string dram = "1GiB";
     std::string disk = "0";
-    bool pinned = false;  // to kServerCore
+    bool pinned = false;  // to kServerCore, which leaves it one loop
+    int loops = 0;        // 0: as many as it takes by itself
   };
   /// `directory` is for the node's own files and must outlive it.
   static Result<std::unique_ptr<RunningNode>> Start(const std::string& directory, Options options);

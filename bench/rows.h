@@ -17,6 +17,7 @@ void StoreIndexRows(Report& report);   // restarts with millions of blocks, and 
 void WindowRows(Report& report);      // local hits through shared memory, against the page cache
 void NodeLocalRows(Report& report);   // the program and the C library on one machine, against files
 void NodeRemoteRows(Report& report);  // the same by TCP, against a bare stream and redis
+void NodeLoopsRows(Report& report);   // many connections, against one loop
 void NodeOriginRows(Report& report);  // cold reading against dd, and what the origin is asked for
 
 }  // namespace forebay::bench

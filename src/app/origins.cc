@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "src/origin/azure/azure_origin.h"
 #include "src/origin/file/file_origin.h"
 #include "src/origin/origin_url.h"
 #include "src/origin/s3/s3_origin.h"
@@ -13,6 +14,7 @@ Result<std::unique_ptr<Origin>> OpenOrigin(const std::string& url,
                                            const http_origin::DriverParts& parts) {
   if (url.starts_with("file://")) return FileOrigin::Create(url);
   FB_ASSIGN(const OriginUrl parsed, OriginUrl::Parse(url));
+  if (parsed.scheme == "azure") return AzureOrigin::Create(parsed, parts);
   if (parsed.scheme == "s3") return S3Origin::Create(parsed, parts);
   return Fail(Code::kInvalidArgument,
               fmt::format("origin '{}': nothing here speaks {}; there are file:///directory, "

@@ -91,6 +91,8 @@ class WithoutNode(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done)
         self.assertRegex(done.stdout.decode(), r'dram = "256MiB" +# flag --dram: 256 MiB')
         self.assertRegex(done.stdout.decode(), r"waiting = 7 +# variable FOREBAY_WAITING")
+        self.assertRegex(done.stdout.decode(), r"\nloops = [1-8] +# default")
+        self.assertIn("1 to 256 are possible", self.refused("node", "--loops", "0"))
 
     def test_commands_say_that_there_is_no_node(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -279,6 +281,22 @@ class Operation(WithNode):
         self.node.stop(signal.SIGKILL)
         self.node = Node(self.folder)
         self.assertEqual(self.ok("cat", "/box/small"), self.small)
+
+    def test_every_loop_serves_by_tcp(self):
+        self.node.stop()
+        self.node = Node(self.folder, "--loops", "3")
+        host, port = self.node.tcp.rsplit(":", 1)
+        silent = []
+        for _ in range(6):  # each connection goes where the fewest are
+            self.assertEqual(self.ok("cat", "/box/deep/large", "--node", self.node.tcp), self.large)
+            silent.append(socket.create_connection((host, int(port))))
+        threads = pathlib.Path(f"/proc/{self.node.process.pid}/task").glob("*/comm")
+        names = {thread.read_text().strip() for thread in threads}
+        self.assertLessEqual({"loop-1", "loop-2"}, names)
+        self.assertNotIn("loop-3", names)
+        self.assertEqual(self.node.stop(), 0, self.node.said())
+        for one in silent:
+            one.close()
 
     def test_who_connects_and_says_nothing_or_nonsense_does_no_harm(self):
         host, port = self.node.tcp.rsplit(":", 1)

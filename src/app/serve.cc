@@ -26,6 +26,7 @@
 #include "src/node/node.h"
 #include "src/platform/linux/log.h"
 #include "src/platform/linux/loop.h"
+#include "src/platform/linux/loop_threads.h"
 #include "src/registry/embedded/embedded_registry.h"
 
 namespace forebay::app {
@@ -101,9 +102,12 @@ NodeOptions NodeOptionsOf(const NodeConfig& config, Hash128 node_id) {
 /// All parts of a running node, from the bottom up; they go in the opposite order.
 class Server {
  public:
-  Server(const NodeConfig& config, Env& env, Doorbell& bell, Signals& signals)
+  /// `further` are loops on threads of their own, for the doors.
+  Server(const NodeConfig& config, Env& env, std::vector<Env*> further, Doorbell& bell,
+         Signals& signals)
       : config_(config),
         env_(env),
+        further_(std::move(further)),
         bell_(bell),
         signals_(signals),
         started_(env.clock.Now()),
@@ -137,6 +141,7 @@ class Server {
 
   const NodeConfig& config_;
   Env& env_;
+  const std::vector<Env*> further_;
   Doorbell& bell_;
   Signals& signals_;
   const Instant started_;
@@ -209,7 +214,7 @@ Result<void> Server::OpenDoors() {
     window_->CountReads();
     return observe::StatusJson(MakeObserved());
   };
-  door_ = std::make_unique<NativeDoor>(env_, *node_, std::move(options));
+  door_ = std::make_unique<NativeDoor>(env_, *node_, std::move(options), further_);
   FB_TRY(door_->Start());
   doors_open_ = true;
   if (!config_.socket.empty() && chmod(config_.socket.c_str(), kSocketMode) != 0) {
@@ -323,12 +328,16 @@ int Serve(const NodeConfig& config) {
   RaiseDescriptorLimit();
   const auto log =
       MakeStderrLog(config.log_level, config.log_json ? LogFormat::kJson : LogFormat::kText);
-  auto loop = Loop::Create({.io = BackendOf(config.io), .log = log.get()});
+  const LoopOptions options{.io = BackendOf(config.io), .log = log.get()};
+  auto loop = Loop::Create(options);
   if (!loop) return Complain("io", loop.error());
+  // What comes by Unix socket stays on the first.
+  const auto further = LoopThreads::Start(config.listen.empty() ? 0 : config.loops - 1, options);
+  if (!further) return Complain("loops", further.error());
   Env& env = (*loop)->env();
   Doorbell bell(env.executor);
   Signals signals(bell);
-  Server server(config, env, bell, signals);
+  Server server(config, env, (*further)->envs(), bell, signals);
   return (*loop)->Run(server.Run());
 }
 

@@ -45,6 +45,27 @@ TEST(AttachmentConfig, RefusesWhatItDoesNotKnow) {
   EXPECT_FALSE(AttachmentConfig::Deserialize("id = \"7\"\n"));
 }
 
+// toml++ asserts on some of these, and a registry that was damaged must not end the node.
+TEST(AttachmentConfig, DamagedTextIsRefusedNeverFatal) {
+  for (const char* text :
+       {"a = [}]", "a = {]}", "id = 7\nname = [}", "\xc3\xa4 = 1", "a\xe2\x80\xa8 = 1",
+        "a = \xc3\xa4", "[\xc3\xa4]", "a = 1\xf0\x9f\x98\x80", "\xff\xfe\xfd"}) {
+    EXPECT_FALSE(AttachmentConfig::Deserialize(text)) << text;
+  }
+  const std::string good = Good().Serialize();
+  for (size_t at = 0; at < good.size(); ++at) {
+    // Cut short, and with every byte made another: what is then read is refused or whole.
+    std::ignore = AttachmentConfig::Deserialize(good.substr(0, at));
+    for (const char byte :
+         {'\0', '[', ']', '{', '}', '=', '"', '\'', ',', '.', '#', '\n', '\xc3', '\xff'}) {
+      std::string damaged = good;
+      damaged[at] = byte;
+      const auto read = AttachmentConfig::Deserialize(damaged);
+      if (read) EXPECT_TRUE(read->Validate()) << damaged;
+    }
+  }
+}
+
 TEST(AttachmentConfig, ValidationNamesTheField) {
   const auto fails = [](auto change, std::string_view word) {
     AttachmentConfig config = Good();

@@ -32,7 +32,7 @@ struct Call {
   CancelToken cancel;
 };
 
-/// Used from its own loop only.
+/// Used from its own loop only, Now apart: that is one clock for all loops, for any thread.
 class Clock {
  public:
   virtual ~Clock() = default;

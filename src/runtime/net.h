@@ -60,6 +60,12 @@ class Stream {
   /// nullopt where the peer is not a process of this machine that came by Unix socket.
   virtual std::optional<PeerProcess> peer_process() const { return std::nullopt; }
 
+  /// Gives the connection up to another loop, whose Net adopts it: before anything was received or
+  /// sent. Nothing else may be asked of the stream then. kUnsupported in the simulator.
+  virtual Result<std::unique_ptr<Descriptor>> Release() {
+    return Fail(Code::kUnsupported, "this stream cannot leave its loop");
+  }
+
   // -- Descriptors, by Unix socket. kUnsupported elsewhere, and in the simulator.
 
   /// As Send. Copies of 1 to kMaxDescriptors descriptors go with the first byte; the caller keeps
@@ -100,6 +106,11 @@ class Net {
   virtual Task<Result<std::unique_ptr<Stream>>> Connect(std::string address, Call call) = 0;
   /// Port 0 takes any free port. kInUse where the address is taken.
   virtual Result<std::unique_ptr<Listener>> Listen(std::string address) = 0;
+  /// What a stream of another loop released, with that stream's peer. It may be dropped then: the
+  /// new stream has a descriptor of its own.
+  virtual Result<std::unique_ptr<Stream>> Adopt(const Descriptor& /*released*/, std::string peer) {
+    return Fail(Code::kUnsupported, std::move(peer) + ": this connection cannot change its loop");
+  }
 };
 
 }  // namespace forebay

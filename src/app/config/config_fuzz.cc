@@ -21,6 +21,7 @@ Machine FixedMachine() {
           .runtime_directory = "",
           .data_home = "",
           .memory_bytes = 64 * forebay::kGiB,
+          .cores = 4,
           .room_bytes = [](const std::string&) { return 1000 * forebay::kGiB; },
           .tier_bytes = [](const std::string&) { return uint64_t{0}; }};
 }

@@ -20,6 +20,7 @@ Machine TestMachine() {
           .runtime_directory = "",
           .data_home = "",
           .memory_bytes = 64 * kGiB,
+          .cores = 4,
           .room_bytes = [](const std::string&) { return 1000 * kGiB; },
           .tier_bytes = [](const std::string&) { return uint64_t{0}; }};
 }
@@ -47,6 +48,18 @@ TEST(Config, DefaultsAreSharesOfTheMachine) {
   EXPECT_EQ(config.disks[0].directory, "/var/lib/forebay/disk");
   EXPECT_EQ(config.disks[0].size_bytes, 500 * kGiB);
   EXPECT_EQ(config.fill_budget_bytes, 512 * kMiB);
+}
+
+TEST(Config, LoopsFollowTheCores) {
+  Machine machine = TestMachine();
+  for (const auto& [cores, loops] : {std::pair(0u, 1u), {1u, 1u}, {4u, 4u}, {96u, 8u}}) {
+    machine.cores = cores;
+    const auto resolved = FromFile("", machine);
+    ASSERT_TRUE(resolved);
+    EXPECT_EQ(resolved->config.loops, loops) << cores;
+  }
+  EXPECT_EQ(FromFile("loops = 32", machine)->config.loops, 32u);
+  EXPECT_THAT(ErrorOf("loops = 0"), HasSubstr("1 to 256 are possible"));
 }
 
 TEST(Config, AnOrdinaryUserGetsPlacesOfHisOwn) {

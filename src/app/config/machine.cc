@@ -1,5 +1,6 @@
 #include "src/app/config/machine.h"
 
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -46,6 +47,28 @@ uint64_t MemoryBytes() {
   return std::min(bytes, LimitIn("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
 }
 
+/// Of version 2: "200000 100000" are two cores' time, "max 100000" is all there is.
+uint64_t CoresIn(const std::string& path) {
+  std::ifstream file(path);
+  uint64_t quota = 0, period = 0;
+  if (!(file >> quota >> period) || quota == 0 || period == 0) return kNoLimit;
+  return (quota + period - 1) / period;
+}
+
+uint64_t Cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  uint64_t cores = 1;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
+    cores = static_cast<uint64_t>(std::max(1, CPU_COUNT(&allowed)));
+  }
+  for (std::string group = GroupPath();; group.resize(group.find_last_of('/'))) {
+    cores = std::min(cores, CoresIn("/sys/fs/cgroup" + group + "/cpu.max"));
+    if (group.find_last_of('/') == std::string::npos) break;
+  }
+  return cores;
+}
+
 uint64_t AllocatedBytes(const std::string& path) {
   struct stat info{};
   return stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_blocks) * 512 : 0;
@@ -88,6 +111,7 @@ Machine ThisMachine() {
           .runtime_directory = EnvironmentVariable("XDG_RUNTIME_DIR").value_or(""),
           .data_home = EnvironmentVariable("XDG_DATA_HOME").value_or(""),
           .memory_bytes = MemoryBytes(),
+          .cores = Cores(),
           .room_bytes = RoomBytes,
           .tier_bytes = TierBytes};
 }

@@ -16,6 +16,8 @@ struct Machine {
   std::string data_home;          // $XDG_DATA_HOME; may be empty
   /// The physical memory, or what the control group allows where that is less.
   uint64_t memory_bytes = 0;
+  /// That this process may use, or what the control group's share of time comes to.
+  uint64_t cores = 1;
   /// What a disk tier in this directory may take: what is free there and what its files have
   /// already. The directory need not exist yet.
   std::function<uint64_t(const std::string& directory)> room_bytes;

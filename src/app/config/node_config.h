@@ -36,6 +36,7 @@ struct NodeConfig {
   std::string socket;  // and by Unix socket: its path; empty: not
   std::string http;    // metrics and health; empty: not
   uint64_t connections = 0;
+  uint64_t loops = 0;  // that serve connections by TCP, the node's own included
   uint64_t http_connections = 0;
 
   Amount dram;

@@ -117,6 +117,13 @@ std::string SocketHere(const Machine& machine) {
   return fmt::format("/tmp/forebay-{}/forebay.sock", machine.uid);
 }
 
+/// More carry no more than networks do; who reads through shared memory needs none of them.
+constexpr uint64_t kMostLoopsByDefault = 8;
+
+std::string LoopsHere(const Machine& machine) {
+  return fmt::format("{}", std::clamp<uint64_t>(machine.cores, 1, kMostLoopsByDefault));
+}
+
 // -- What shares came to.
 
 std::string DramBytes(const NodeConfig& config) {
@@ -185,6 +192,14 @@ constexpr Setting kSettings[] = {
      .help = "of the binary protocol at one time; more are refused",
      .form = ValueForm::kCount,
      .set = SetCount<&C::connections, 1, 1'000'000>},
+    {.name = "loops",
+     .group = kDoors,
+     .type = "count",
+     .fallback = "the cores that the node may use, at most 8",
+     .help = "threads that serve the binary protocol by TCP; the first also does everything else",
+     .form = ValueForm::kCount,
+     .set = SetCount<&C::loops, 1, 256>,
+     .fallback_here = LoopsHere},
     {.name = "http_connections",
      .group = kDoors,
      .type = "count",

@@ -2,57 +2,55 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <algorithm>
 
-#include "src/front/native/session.h"
+#include "src/front/native/door_loop.h"
+#include "src/wire/handshake.h"
 
 namespace forebay {
 namespace {
 
-/// How often silent clients are looked for.
-constexpr Duration kWatchEvery = std::chrono::milliseconds(500);
 /// After an accept that failed (out of descriptors), so that the loop does not spin.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 /// Connections over the limit that are told so at one time; more are closed without a word.
 constexpr size_t kMaxRefusing = 64;
 constexpr Duration kRefuseTimeout = std::chrono::seconds(1);
-/// How often Stop looks whether requests have ended.
-constexpr Duration kDrainPoll = std::chrono::milliseconds(5);
 
 }  // namespace
 
 class NativeDoor::Impl {
  public:
-  Impl(Env& env, Node& node, NativeDoorOptions options)
-      : door_(env, node, std::move(options)), group_(env.executor) {}
+  Impl(Env& env, Node& node, NativeDoorOptions options, const std::vector<Env*>& further);
   ~Impl() { FB_ASSERT(group_.running() == 0); }
 
   Result<void> Start();
   Task<void> Stop(Duration grace);
+  size_t connections() const;
 
+  std::vector<std::string> addresses() const;
+  std::vector<size_t> connections_by_loop() const;
+
+ private:
   struct Listening {
     std::unique_ptr<Listener> listener;
     bool is_unix = false;
   };
-  DoorState door_;
-  std::vector<Listening> listening_;
-  std::map<uint64_t, Session*> sessions_;  // in the order of their coming
-
- private:
   Task<void> Accept(Listening* listening);
-  Task<void> Serve(std::unique_ptr<Stream> stream, bool is_unix);
+  void Welcome(std::unique_ptr<Stream> stream, bool is_unix);
   Task<void> Refuse(std::unique_ptr<Stream> stream);
-  Task<void> Watch();
-  bool AllIdle() const;
 
+  Env& env_;
+  DoorShared shared_;
+  std::vector<std::unique_ptr<DoorLoop>> loops_;  // the node's own first
+  std::vector<Listening> listening_;
   TaskGroup group_;
   CancelSource stop_accepting_;
-  CancelSource stop_watching_;
   size_t refusing_ = 0;
 };
 
-NativeDoor::NativeDoor(Env& env, Node& node, NativeDoorOptions options)
-    : impl_(std::make_unique<Impl>(env, node, std::move(options))) {}
+NativeDoor::NativeDoor(Env& env, Node& node, NativeDoorOptions options,
+                       const std::vector<Env*>& further)
+    : impl_(std::make_unique<Impl>(env, node, std::move(options), further)) {}
 NativeDoor::~NativeDoor() = default;
 
 Result<void> NativeDoor::Start() {
@@ -64,23 +62,31 @@ Task<void> NativeDoor::Stop(Duration grace) {
 }
 
 std::vector<std::string> NativeDoor::addresses() const {
-  std::vector<std::string> addresses;
-  for (const auto& listening : impl_->listening_) {
-    addresses.push_back(listening.listener->address());
-  }
-  return addresses;
+  return impl_->addresses();
+}
+
+std::vector<size_t> NativeDoor::connections_by_loop() const {
+  return impl_->connections_by_loop();
 }
 
 size_t NativeDoor::connections() const {
-  return impl_->sessions_.size();
+  return impl_->connections();
+}
+
+NativeDoor::Impl::Impl(Env& env, Node& node, NativeDoorOptions options,
+                       const std::vector<Env*>& further)
+    : env_(env), shared_(node, env.executor, std::move(options)), group_(env.executor) {
+  loops_.push_back(std::make_unique<DoorLoop>(env, shared_));
+  for (Env* one : further) loops_.push_back(std::make_unique<DoorLoop>(*one, shared_));
+  for (const auto& loop : loops_) shared_.queued_bytes.push_back(&loop->queued_bytes());
 }
 
 Result<void> NativeDoor::Impl::Start() {
-  if (door_.options.nonce_secret.size() < 32) {
+  if (shared_.options.nonce_secret.size() < 32) {
     return Fail(Code::kInvalidArgument, "the native door needs 32 secret bytes for its nonces");
   }
-  for (const std::string& address : door_.options.addresses) {
-    auto listener = door_.env.net.Listen(address);
+  for (const std::string& address : shared_.options.addresses) {
+    auto listener = env_.net.Listen(address);
     if (!listener) {
       listening_.clear();
       return Fail(listener.error());
@@ -88,26 +94,45 @@ Result<void> NativeDoor::Impl::Start() {
     listening_.push_back({std::move(*listener), address.starts_with("unix:")});
   }
   for (Listening& listening : listening_) group_.Spawn(Accept(&listening));
-  group_.Spawn(Watch());
   return {};
+}
+
+std::vector<std::string> NativeDoor::Impl::addresses() const {
+  std::vector<std::string> addresses;
+  addresses.reserve(listening_.size());
+  for (const Listening& listening : listening_) addresses.push_back(listening.listener->address());
+  return addresses;
+}
+
+std::vector<size_t> NativeDoor::Impl::connections_by_loop() const {
+  std::vector<size_t> of_each;
+  of_each.reserve(loops_.size());
+  for (const auto& loop : loops_) of_each.push_back(loop->connections());
+  return of_each;
+}
+
+size_t NativeDoor::Impl::connections() const {
+  size_t sum = 0;
+  for (const auto& loop : loops_) sum += loop->connections();
+  return sum;
 }
 
 Task<void> NativeDoor::Impl::Accept(Listening* listening) {
   const Call call{.cancel = stop_accepting_.token()};
-  while (!door_.stopping) {
+  while (!shared_.stopping) {
     auto stream = co_await listening->listener->Accept(call);
     if (!stream) {
-      if (door_.stopping || stream.error().code() == Code::kCancelled) co_return;
-      door_.env.log.Warning("front/native", fmt::format("{}: {}", listening->listener->address(),
-                                                        stream.error().ToString()));
-      if (!co_await door_.env.clock.Sleep(kAcceptPause, call.cancel)) co_return;
+      if (shared_.stopping || stream.error().code() == Code::kCancelled) co_return;
+      env_.log.Warning("front/native", fmt::format("{}: {}", listening->listener->address(),
+                                                   stream.error().ToString()));
+      if (!co_await env_.clock.Sleep(kAcceptPause, call.cancel)) co_return;
       continue;
     }
-    if (sessions_.size() < door_.options.max_connections) {
-      group_.Spawn(Serve(std::move(*stream), listening->is_unix));
+    if (connections() < shared_.options.max_connections) {
+      Welcome(std::move(*stream), listening->is_unix);
       continue;
     }
-    door_.node.counters().door.refused.Add();
+    shared_.node.counters().door.refused.Add();
     if (refusing_ < kMaxRefusing) {
       ++refusing_;
       group_.Spawn(Refuse(std::move(*stream)));
@@ -115,52 +140,48 @@ Task<void> NativeDoor::Impl::Accept(Listening* listening) {
   }
 }
 
-Task<void> NativeDoor::Impl::Serve(std::unique_ptr<Stream> stream, bool is_unix) {
-  if (door_.stopping) co_return;
-  door_.node.counters().door.connections.Add();
-  Session session(door_, std::move(stream), is_unix);
-  sessions_.emplace(session.number(), &session);
-  co_await session.Run();
-  sessions_.erase(session.number());
+/// To the loop that has the fewest; the kernel, asked to spread connections over sockets of each
+/// loop, would throw dice. The first of equals is the node's own, which nothing need be sent to.
+void NativeDoor::Impl::Welcome(std::unique_ptr<Stream> stream, bool is_unix) {
+  DoorLoop* loop = loops_.front().get();
+  if (!is_unix) {
+    loop = std::ranges::min_element(loops_, {}, [](const auto& one) {
+             return one->connections();
+           })->get();
+  }
+  loop->Promise();
+  if (loop == loops_.front().get()) return loop->Take(std::move(stream), is_unix);
+  auto released = stream->Release();
+  // A loop of a platform that cannot: the door was given loops that it cannot use.
+  FB_ASSERT(released.has_value());
+  group_.Spawn(
+      RunOn(loop->executor(), env_.executor, loop->TakeOver(std::move(*released), stream->peer())));
 }
 
 /// One connection too many. It reads why instead of its Welcome.
 Task<void> NativeDoor::Impl::Refuse(std::unique_ptr<Stream> stream) {
   std::array<std::byte, 256> frame;
-  const std::string message =
-      fmt::format("the node has {} connections, as many as it may", door_.options.max_connections);
+  const std::string message = fmt::format("the node has {} connections, as many as it may",
+                                          shared_.options.max_connections);
   const size_t size = EncodeHandshake(
       frame,
       wire::Refused{.status = wire::StatusOf(Code::kOverloaded), .message = message, .later = {}});
   const Bytes part = Bytes(frame).first(size);
-  const Call call{.deadline = door_.env.clock.Now() + kRefuseTimeout,
-                  .cancel = stop_watching_.token()};
+  const Call call{.deadline = env_.clock.Now() + kRefuseTimeout, .cancel = stop_accepting_.token()};
   std::ignore = co_await stream->Send(std::span(&part, 1), call);
   --refusing_;
 }
 
-Task<void> NativeDoor::Impl::Watch() {
-  while (co_await door_.env.clock.Sleep(kWatchEvery, stop_watching_.token())) {
-    const Instant now = door_.env.clock.Now();
-    for (auto& [number, session] : sessions_) session->Watch(now);
-  }
-}
-
-bool NativeDoor::Impl::AllIdle() const {
-  return std::ranges::all_of(sessions_,
-                             [](const auto& numbered) { return numbered.second->idle(); });
-}
-
 Task<void> NativeDoor::Impl::Stop(Duration grace) {
-  door_.stopping = true;
+  shared_.stopping = true;
   stop_accepting_.Cancel();
-  const Instant until = door_.env.clock.Now() + grace;
-  while (!AllIdle() && door_.env.clock.Now() < until) {
-    if (!co_await door_.env.clock.Sleep(kDrainPoll)) break;
+  const Instant until = env_.clock.Now() + grace;
+  co_await group_.Join();  // and with it whoever was on the way to a loop
+  TaskGroup stopping(env_.executor);
+  for (const auto& loop : loops_) {
+    stopping.Spawn(RunOn(loop->executor(), env_.executor, loop->Stop(until)));
   }
-  stop_watching_.Cancel();
-  for (auto& [number, session] : sessions_) session->Shutdown();
-  co_await group_.Join();
+  co_await stopping.Join();
   listening_.clear();
 }
 

@@ -35,19 +35,22 @@ struct NativeDoorOptions {
   /// Data of puts on their way to an origin, of all connections; past it kOverloaded.
   uint64_t max_upload_bytes = 256ull << 20;
 
-  /// What Status answers with; null: kUnsupported.
+  /// What Status answers with, asked on the node's loop; null: kUnsupported.
   std::function<std::string()> status_json;
   /// Null: no window is offered. Must outlive the door.
   WindowHost* window = nullptr;
-  /// True for a TCP peer on this machine; null: by its address (127.0.0.0/8, ::1).
+  /// True for a TCP peer on this machine; null: by its address (127.0.0.0/8, ::1). Any thread.
   std::function<bool(std::string_view peer)> is_loopback;
 };
 
-/// Used from the node's loop.
+/// Used from the node's loop. Connections by TCP are spread over that and the further loops, by
+/// how many each has; those by Unix socket stay on the node's loop, because windows belong there.
 class NativeDoor {
  public:
-  /// Both must outlive the door.
-  NativeDoor(Env& env, Node& node, NativeDoorOptions options);
+  /// All must outlive the door. The further loops, which may be none, run on threads of their own
+  /// until Stop is done.
+  NativeDoor(Env& env, Node& node, NativeDoorOptions options,
+             const std::vector<Env*>& further = {});
   NativeDoor(const NativeDoor&) = delete;
   NativeDoor& operator=(const NativeDoor&) = delete;
   /// Stop must have been awaited if Start succeeded.
@@ -58,10 +61,14 @@ class NativeDoor {
   /// As taken: with the ports.
   std::vector<std::string> addresses() const;
 
-  /// Accepts nobody any more, lets requests in progress end within `grace`, cancels the rest.
+  /// Accepts nobody any more, refuses new requests with kUnavailable, lets those in progress end
+  /// within `grace`, cancels the rest.
   Task<void> Stop(Duration grace);
 
+  /// Any thread.
   size_t connections() const;
+  /// Of each loop, the node's first. Any thread.
+  std::vector<size_t> connections_by_loop() const;
 
  private:
   class Impl;

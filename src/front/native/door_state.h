@@ -1,10 +1,12 @@
-// What the sessions of one door share.
+// What the sessions of one door share, on one loop and on all of them.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 #include "src/front/native/door.h"
+#include "src/front/native/node_access.h"
 #include "src/front/native/out_queue.h"
 #include "src/runtime/sync.h"
 
@@ -38,30 +40,72 @@ class Signal {
   internal::WaiterQueue waiters_;
 };
 
-struct DoorState {
-  DoorState(Env& e, Node& n, NativeDoorOptions o) : env(e), node(n), options(std::move(o)) {}
-  DoorState(const DoorState&) = delete;
-  DoorState& operator=(const DoorState&) = delete;
+/// A figure that one loop changes and any thread may read, for nothing but the moment.
+class OneLoopFigure {
+ public:
+  explicit(false) operator uint64_t() const { return value_.load(std::memory_order_relaxed); }
+  OneLoopFigure& operator+=(uint64_t n) { return Set(*this + n); }
+  OneLoopFigure& operator-=(uint64_t n) { return Set(*this - n); }
+
+ private:
+  OneLoopFigure& Set(uint64_t value) {
+    value_.store(value, std::memory_order_relaxed);
+    return *this;
+  }
+  std::atomic<uint64_t> value_{0};
+};
+
+/// What the loops of one door share. Any thread. Limits that count all loops together may be passed
+/// by one request of each loop.
+struct DoorShared {
+  DoorShared(Node& n, Executor& its_loop, NativeDoorOptions o)
+      : node(n), node_loop(its_loop), options(std::move(o)) {}
+  DoorShared(const DoorShared&) = delete;
+  DoorShared& operator=(const DoorShared&) = delete;
   /// Every session has given back what it took.
-  ~DoorState() {
-    FB_ASSERT(queued_bytes == 0 && upload_bytes == 0 && waiting == 0 && large_metas == 0);
+  ~DoorShared() { FB_ASSERT(upload_bytes == 0 && waiting == 0 && large_metas == 0); }
+
+  uint64_t QueuedBytes() const {
+    uint64_t sum = 0;
+    for (const OneLoopFigure* of_one_loop : queued_bytes) sum += *of_one_loop;
+    return sum;
   }
 
-  Env& env;
   Node& node;
-  NativeDoorOptions options;
+  Executor& node_loop;
+  const NativeDoorOptions options;
+  std::vector<const OneLoopFigure*> queued_bytes;  // complete before the first connection
+
+  // Read for every answer, changed by what waits: away from what changes all the time.
+  static constexpr size_t kCacheLine = 64;
+  alignas(kCacheLine) std::atomic<uint32_t> waiting{0};  // requests not answered at once
+  std::atomic<bool> stopping{false};
+  alignas(kCacheLine) std::atomic<uint64_t> upload_bytes{0};  // of puts on their way to an origin
+  std::atomic<uint32_t> large_metas{0};                       // long lists that are coming in
+  std::atomic<uint64_t> last_session{0};
+  std::atomic<uint64_t> last_nonce{0};
+};
+
+/// What the sessions of one loop share.
+struct DoorState {
+  DoorState(Env& e, DoorShared& s)
+      : env(e), shared(s), options(s.options), node(s.node, s.node_loop, e.executor) {}
+  DoorState(const DoorState&) = delete;
+  DoorState& operator=(const DoorState&) = delete;
+  ~DoorState() { FB_ASSERT(queued_bytes == 0); }
+
+  Env& env;
+  DoorShared& shared;
+  const NativeDoorOptions& options;
+  NodeAccess node;
   BatchPool batches;
-  uint64_t queued_bytes = 0;  // answers not sent and reads in progress, of all sessions
-  uint64_t upload_bytes = 0;  // data of puts on their way to an origin
-  uint32_t waiting = 0;       // requests in progress that are not answered at once
-  uint64_t last_session = 0;
-  uint64_t last_nonce = 0;
-  uint32_t large_metas = 0;  // long lists that are coming in, of all sessions
-  bool stopping = false;
+  OneLoopFigure queued_bytes;                // answers not sent and reads in progress
   GetResult got;                             // of the get that is being answered, for its memory
   std::array<std::byte, 64u << 10> scratch;  // for bytes that nobody wants
 
+  bool stopping() const { return shared.stopping.load(std::memory_order_relaxed); }
   uint16_t queue_depth() const {
+    const uint32_t waiting = shared.waiting.load(std::memory_order_relaxed);
     return static_cast<uint16_t>(std::min<uint32_t>(waiting, UINT16_MAX));
   }
 };

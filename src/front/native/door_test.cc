@@ -507,5 +507,44 @@ TEST_F(DoorTest, StopsGracefullyAndInTime) {
   world.Run(StopsInTime(door, client()));
 }
 
+/// Asks for the next as soon as it has one, and takes no for no answer.
+Task<void> ReadsOn(Connection& connection, int* refused) {
+  std::string into(2000, '?');
+  while (!connection.broken()) {
+    const auto got = co_await connection.Get("/data/big", 0, Span(into), {});
+    if (!got) ++*refused;
+    EXPECT_TRUE(got || got.error().code() == Code::kUnavailable) << got.error().ToString();
+  }
+}
+
+Task<void> StopsBesideRestless(DoorWorld& door, Env& client) {
+  co_await door.Open();
+  std::vector<std::unique_ptr<Connection>> connections;
+  TaskGroup group(client.executor);
+  int refused = 0;
+  for (int i = 0; i < 4; ++i) {
+    connections.push_back((co_await door.Connect(client)).value());
+    for (int j = 0; j < 8; ++j) group.Spawn(ReadsOn(*connections.back(), &refused));
+  }
+  std::ignore = co_await client.clock.Sleep(50ms);
+  door.script.delay = 100ms;
+  Code slow = Code::kCorrupt;
+  group.Spawn(GetInto(*connections.front(), "/data/odd", {}, &slow));
+  std::ignore = co_await client.clock.Sleep(150ms);  // it is opened and being read
+  const Instant begin = client.clock.Now();
+  co_await door.Close();  // grace 5 s
+  const Duration took = client.clock.Now() - begin;
+  EXPECT_GE(took, 20ms);
+  EXPECT_LT(took, 300ms) << "it waited for readers that never rest";
+  co_await group.Join();
+  EXPECT_EQ(slow, Code::kInternal) << "what was in progress was let end";
+  EXPECT_GE(refused, 32);
+  for (const auto& connection : connections) co_await connection->Close();
+}
+
+TEST_F(DoorTest, StopsBesideReadersThatNeverRest) {
+  world.Run(StopsBesideRestless(door, client()));
+}
+
 }  // namespace
 }  // namespace forebay

@@ -55,7 +55,7 @@ Task<void> Session::Refuse(Error error) {
 
 /// Nobody can tell the next one, nor make it come again: a counter under a secret of this start.
 wire::Nonce Session::DrawNonce() {
-  const uint64_t words[] = {++door_.last_nonce, door_.env.rng.Next()};
+  const uint64_t words[] = {++door_.shared.last_nonce, door_.env.rng.Next()};
   return wire::Prove(door_.options.nonce_secret, AsText(std::as_bytes(std::span(words))));
 }
 

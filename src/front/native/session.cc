@@ -46,7 +46,7 @@ Session::Session(DoorState& door, std::unique_ptr<Stream> stream, bool is_unix)
     : door_(door),
       stream_(std::move(stream)),
       is_unix_(is_unix),
-      number_(++door.last_session),
+      number_(++door.shared.last_session),
       group_(door.env.executor),
       handles_(door.options.limits.max_handles),
       receive_bytes_(kReceiveBytes),
@@ -71,7 +71,7 @@ Task<void> Session::Run() {
 
 Task<void> Session::EndAll() {
   Shutdown();
-  for (auto& [id, slow] : slow_) slow->cancel.Cancel();  // only marks and posts
+  for (auto& [id, slow] : slow_) Cancel(slow);  // only marks and posts
   co_await group_.Join();
   for (auto& [number, upload] : uploads_) {
     if (!upload->ended) co_await upload->to->Abort();
@@ -82,6 +82,13 @@ Task<void> Session::EndAll() {
   queued_bytes_ = 0;
   if (batch_) door_.batches.Give(std::move(batch_));
   if (uses_window_) door_.options.window->Ended(number_);
+}
+
+bool Session::Drained() {
+  if (!slow_.empty()) return false;
+  if (ended_) return true;
+  if (!drained_at_) drained_at_ = batches_sent_ + (sending_ ? 1 : 0) + (batch_ ? 1 : 0);
+  return batches_sent_ >= *drained_at_;
 }
 
 void Session::Shutdown() {
@@ -134,16 +141,16 @@ Task<Result<void>> Session::Serve() {
 
 Result<void> Session::CheckLargeMeta() {
   if (large_meta_ || inbox_.claimed_meta_bytes() <= kLargeMeta) return {};
-  if (door_.large_metas >= kMaxLargeMetas) {
+  if (door_.shared.large_metas >= kMaxLargeMetas) {
     return Fail(Code::kOverloaded, "too many long lists are coming in; try again later");
   }
   large_meta_ = true;
-  ++door_.large_metas;
+  ++door_.shared.large_metas;
   return {};
 }
 
 void Session::EndLargeMeta() {
-  if (large_meta_) --door_.large_metas;
+  if (large_meta_) --door_.shared.large_metas;
   large_meta_ = false;
 }
 
@@ -177,10 +184,10 @@ void Session::Dispatch() {
   }
   switch (header.type) {
     case MessageType::kRead:
-      if (TryRead(header, body)) return;
+      if (!door_.stopping() && TryRead(header, body)) return;
       break;
     case MessageType::kGet:
-      if (TryGet(header, body)) return;
+      if (!door_.stopping() && TryGet(header, body)) return;
       break;
     case MessageType::kPing:
       return Answer(header, wire::PingAnswer{});
@@ -191,7 +198,7 @@ void Session::Dispatch() {
       return;
     case MessageType::kCancel:
       if (const auto found = slow_.find(header.request_id); found != slow_.end()) {
-        found->second->cancel.Cancel();
+        Cancel(found->second);
       }
       return;
     default:
@@ -216,11 +223,11 @@ Task<Result<void>> Session::TakeData() {
   wire::GrowingBuffer data;
   size_t at = inbox_.BufferedData().size();
   if (good) data.Append(inbox_.BufferedData());
-  door_.upload_bytes += data.size();
+  door_.shared.upload_bytes += data.size();
   while (at < header.data_size) {
-    if (good && door_.upload_bytes > door_.options.max_upload_bytes) {
+    if (good && door_.shared.upload_bytes > door_.options.max_upload_bytes) {
       good = Fail(Code::kOverloaded, "the node has too much data to write; try again later");
-      door_.upload_bytes -= data.size();
+      door_.shared.upload_bytes -= data.size();
       data.Release();
     }
     const size_t left = header.data_size - at;
@@ -229,13 +236,13 @@ Task<Result<void>> Session::TakeData() {
     auto received = co_await Receive(room.first(std::min(room.size(), left)));
     if (received && *received == 0) received = Fail(Code::kUnavailable, "ended within a frame");
     if (!received) {
-      door_.upload_bytes -= data.size();
+      door_.shared.upload_bytes -= data.size();
       co_return Fail(std::move(received.error()));
     }
     at += *received;
     if (!good) continue;
     data.Added(*received);
-    door_.upload_bytes += *received;
+    door_.shared.upload_bytes += *received;
   }
   door_.node.counters().door.requests.Add();
   if (good) {
@@ -251,7 +258,7 @@ Task<Result<void>> Session::TakeData() {
 
 /// Whether one more may be in progress. Early: nothing was spent on it yet.
 Result<void> Session::CheckRoomFor(const SlowRequest& slow) const {
-  if (door_.stopping) return Fail(Code::kUnavailable, "the node is shutting down");
+  if (door_.stopping()) return Fail(Code::kUnavailable, "the node is shutting down");
   if (slow_.size() >= door_.options.limits.max_in_flight) {
     return Fail(Code::kOverloaded, fmt::format("{} requests are in flight on this connection, as "
                                                "many as it may have",
@@ -260,14 +267,14 @@ Result<void> Session::CheckRoomFor(const SlowRequest& slow) const {
   if (slow_.contains(slow.header.request_id)) {
     return Fail(Code::kInvalidArgument, "a request of this id is in progress");
   }
-  if (door_.queued_bytes + slow.reserved_bytes > door_.options.max_pinned_bytes) {
+  if (door_.shared.QueuedBytes() + slow.reserved_bytes > door_.options.max_pinned_bytes) {
     return Fail(Code::kOverloaded, "too many reads wait for their readers; try again later");
   }
   return {};
 }
 
 void Session::StartSlow(const wire::FrameHeader& header, Bytes meta, wire::GrowingBuffer data) {
-  auto slow = std::make_unique<SlowRequest>();
+  auto slow = std::make_shared<SlowRequest>();
   slow->header = header;
   slow->meta.assign(meta.begin(), meta.end());
   slow->data = std::move(data);
@@ -280,7 +287,7 @@ void Session::StartSlow(const wire::FrameHeader& header, Bytes meta, wire::Growi
     good = Fail(head.error());
   }
   if (!good) {
-    door_.upload_bytes -= slow->data.size();
+    door_.shared.upload_bytes -= slow->data.size();
     return AnswerError(header, good.error());
   }
   const Instant now = door_.env.clock.Now();
@@ -291,24 +298,41 @@ void Session::StartSlow(const wire::FrameHeader& header, Bytes meta, wire::Growi
   if (head->deadline_ms > 0) {
     slow->call.deadline = now + std::chrono::milliseconds(head->deadline_ms);
   }
-  slow_.emplace(header.request_id, slow.get());
-  ++door_.waiting;
+  slow_.emplace(header.request_id, slow);
+  ++door_.shared.waiting;
   queued_bytes_ += slow->reserved_bytes;
   door_.queued_bytes += slow->reserved_bytes;
   group_.Spawn(RunSlow(std::move(slow)));
 }
 
-Task<void> Session::RunSlow(std::unique_ptr<SlowRequest> slow) {
+Task<void> Session::RunSlow(std::shared_ptr<SlowRequest> slow) {
   const Result<void> done = co_await Perform(*slow);
   slow_.erase(slow->header.request_id);
-  --door_.waiting;
+  --door_.shared.waiting;
   queued_bytes_ -= slow->reserved_bytes;
   door_.queued_bytes -= slow->reserved_bytes;
-  door_.upload_bytes -= slow->data.size();
+  door_.shared.upload_bytes -= slow->data.size();
   if (!done) AnswerError(slow->header, done.error());
   slow.reset();
   changed_.Tell();
   if (batch_ && !sending_) co_await Flush();
+}
+
+namespace {
+
+Task<void> CancelThere(std::shared_ptr<SlowRequest> slow) {
+  slow->cancel.Cancel();
+  co_return;
+}
+
+}  // namespace
+
+/// What listens to a request's source is on the node's loop, so that is where it is cancelled.
+void Session::Cancel(const std::shared_ptr<SlowRequest>& slow) {
+  if (slow->cancelled) return;
+  slow->cancelled = true;
+  if (door_.node.is_here()) return slow->cancel.Cancel();
+  group_.Spawn(door_.node.There(CancelThere(slow)));
 }
 
 Task<Result<void>> Session::Perform(SlowRequest& slow) {
@@ -399,6 +423,7 @@ Task<void> Session::Flush() {
     queued_bytes_ -= bytes;
     door_.queued_bytes -= bytes;
     door_.batches.Give(std::move(sent));
+    ++batches_sent_;
     changed_.Tell();
     if (!done) Shutdown();
   }

@@ -23,7 +23,8 @@ struct SlowRequest {
   std::vector<std::byte> meta;  // what `body` and texts decoded from it point into
   Bytes body;
   wire::GrowingBuffer data;  // of Put and PutData
-  CancelSource cancel;
+  CancelSource cancel;       // of the node's loop
+  bool cancelled = false;    // asked for, here
   Call call;
   Trace trace;
   uint64_t reserved_bytes = 0;  // of the session's queue
@@ -46,7 +47,7 @@ struct UploadInProgress {
   bool ended = false;  // committed or aborted
 };
 
-/// Used from the door's loop. All of it happens within Run.
+/// Used from one loop. All of it happens within Run.
 class Session {
  public:
   Session(DoorState& door, std::unique_ptr<Stream> stream, bool is_unix);
@@ -57,8 +58,8 @@ class Session {
   /// Serves until the peer ends, breaks the protocol or Shutdown is called.
   Task<void> Run();
   uint64_t number() const { return number_; }
-  /// Nothing is in progress and everything was sent.
-  bool idle() const { return slow_.empty() && queued_bytes_ == 0; }
+  /// For a door that stops, and refuses what is new: whether all that it had begun is answered.
+  bool Drained();
   void Shutdown();
   /// Ends what is silent, or takes nothing, for too long. Called now and then.
   void Watch(Instant now);
@@ -75,10 +76,13 @@ class Session {
   void Dispatch();
   Result<void> CheckRoomFor(const SlowRequest& slow) const;
   void StartSlow(const wire::FrameHeader& header, Bytes meta, wire::GrowingBuffer data);
-  Task<void> RunSlow(std::unique_ptr<SlowRequest> slow);
+  Task<void> RunSlow(std::shared_ptr<SlowRequest> slow);
+  void Cancel(const std::shared_ptr<SlowRequest>& slow);
   Task<Result<void>> Perform(SlowRequest& slow);
   Task<Result<void>> TakeData();
   Task<void> EndAll();
+  /// Nothing is in progress and everything was sent.
+  bool idle() const { return slow_.empty() && queued_bytes_ == 0; }
 
   // greet.cc
   Task<Result<void>> Greet();
@@ -166,7 +170,7 @@ class Session {
   HandleTable handles_;
   wire::Inbox inbox_;
   size_t receive_bytes_;
-  std::map<uint64_t, SlowRequest*> slow_;
+  std::map<uint64_t, std::shared_ptr<SlowRequest>> slow_;
   std::map<uint32_t, UploadPtr> uploads_;
   uint32_t last_upload_ = 0;
   uint32_t uploads_opening_ = 0;
@@ -176,7 +180,9 @@ class Session {
   std::unique_ptr<OutBatch> batch_;  // null: nothing to send
   bool sending_ = false;
   uint64_t queued_bytes_ = 0;  // in batches, and reserved by slow requests
-  Signal changed_;             // room in the queue, or the end of sending
+  uint64_t batches_sent_ = 0;
+  std::optional<uint64_t> drained_at_;  // once stopping: the batch with the last of what was begun
+  Signal changed_;                      // room in the queue, or the end of sending
 
   bool ended_ = false;
   Instant greet_until_;

@@ -38,6 +38,10 @@ int Base64Digit(char c) {
   return -1;
 }
 
+std::string_view NameAt(std::string_view names, size_t number) {
+  return names.substr(number * 3, 3);
+}
+
 struct Civil {
   int year = 0;
   unsigned month = 0;  // 1..12
@@ -71,7 +75,8 @@ std::optional<int64_t> NanosOf(const Civil& c) {
   // A leap second is told as second 60.
   if (!fits || !ymd.ok() || c.hour > 23 || c.minute > 59 || c.second > 60) return std::nullopt;
   const int64_t day = sys_days(ymd).time_since_epoch().count();
-  return (day * 86'400 + c.hour * 3600 + c.minute * 60 + c.second) * kNanosASecond;
+  const int64_t second = day * 86'400 + int64_t{c.hour} * 3600 + int64_t{c.minute} * 60 + c.second;
+  return second * kNanosASecond;
 }
 
 /// Reads a date off the front of a text, piece by piece; false for ever after a piece that is
@@ -228,9 +233,8 @@ Sha256 HmacSha256(Bytes key, std::string_view text) {
 
 std::string HttpDate(int64_t wall_ns) {
   const Civil c = CivilOf(wall_ns);
-  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kWeekdays.substr(c.weekday * 3, 3),
-                     c.day, kMonths.substr((c.month - 1) * 3, 3), c.year, c.hour, c.minute,
-                     c.second);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", NameAt(kWeekdays, c.weekday),
+                     c.day, NameAt(kMonths, c.month - 1), c.year, c.hour, c.minute, c.second);
 }
 
 std::optional<int64_t> ParseHttpDate(std::string_view text) {

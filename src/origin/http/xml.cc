@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kMaxDepth = 32;
 constexpr size_t kMaxDocumentBytes = size_t{64} << 20;
+constexpr size_t kMaxElements = 1'000'000;  // small ones take twenty times their text
 
 /// What expat tells us, becoming a tree.
 class Builder {
@@ -32,6 +33,7 @@ class Builder {
   static void Begin(void* self, const XML_Char* name, const XML_Char** /*attributes*/) {
     Builder& builder = Of(self);
     if (builder.open_.size() == kMaxDepth) return builder.Refuse("elements lie too deep");
+    if (++builder.elements_ > kMaxElements) return builder.Refuse("it has too many elements");
     XmlElement element{.name = WithoutPrefix(name)};
     // Vectors of children move when they grow, but never while one of their elements is open.
     if (builder.open_.empty()) {
@@ -67,6 +69,7 @@ class Builder {
   XML_Parser parser_;
   XmlElement root_;
   std::vector<XmlElement*> open_;
+  size_t elements_ = 0;
   const char* refused_ = nullptr;
 };
 
@@ -94,6 +97,7 @@ Result<XmlElement> ParseXml(std::string_view document) {
   if (parser == nullptr) return Fail(Code::kOverloaded, "no memory for XML");
   Builder builder(parser.get());
   const auto size = static_cast<int>(document.size());
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the size is given beside it
   if (XML_Parse(parser.get(), document.data(), size, XML_TRUE) == XML_STATUS_OK) {
     return builder.Take();
   }

@@ -63,6 +63,15 @@ TEST(XmlTest, DocumentTypesAreRefused) {
   }
 }
 
+TEST(XmlTest, ItsSizeIsBounded) {
+  std::string many = "<a>";
+  for (int i = 0; i < 1'000'000; ++i) many += "<b/>";
+  const auto root = ParseXml(many + "</a>");
+  ASSERT_FALSE(root);
+  EXPECT_NE(root.error().message().find("too many elements"), std::string::npos);
+  EXPECT_FALSE(ParseXml("<a>" + std::string(65 << 20, ' ') + "</a>"));
+}
+
 TEST(XmlTest, EscapedTextComesBack) {
   std::string all;
   for (int c = 0; c < 128; ++c) {

@@ -174,8 +174,9 @@ std::string Fix(const Place& place, std::string_view name, const Answer& answer,
 
 std::optional<Duration> WaitOf(std::string_view retry_after) {
   int seconds = 0;
-  const char* end = retry_after.data() + retry_after.size();
-  const auto [at, error] = std::from_chars(retry_after.data(), end, seconds);
+  const char* begin = retry_after.data();
+  const char* end = begin + retry_after.size();
+  const auto [at, error] = std::from_chars(begin, end, seconds);
   if (retry_after.empty() || error != std::errc() || at != end || seconds < 0) return std::nullopt;
   return std::chrono::seconds(seconds);
 }

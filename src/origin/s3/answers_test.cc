@@ -102,9 +102,9 @@ TEST_F(AnswersTest, AClockIsSaidToBeWrongAndByHowMuch) {
   const int64_t wall = place_.signer->last_signed_wall_ns();
   const std::string body = Body("RequestTimeTooSkewed");
   const auto date = [&](int64_t seconds) {
-    return http_origin::HttpDate(wall + seconds * 1'000'000'000);
+    return http_origin::HttpDate(wall + seconds * int64_t{1'000'000'000});
   };
-  const std::string ahead = date(-3600), behind = date(18 * 60);
+  const std::string ahead = date(-3600), behind = date(1080);
   Expect({.status = 403, .body = body, .date = ahead}, Code::kPermissionDenied,
          "60 min ahead of the store's");
   Expect({.status = 403, .body = body, .date = behind}, Code::kPermissionDenied,
@@ -196,12 +196,14 @@ TEST(ListingTest, LeavesOutWhatCannotBeNamed) {
 }
 
 TEST(ListingTest, WhatIsNoListingIsRefused) {
-  for (const char* wrong :
-       {"<html></html>", "{}",
-        "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
-        "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
-        "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%z</Key><Size>1</Size>"
-        "</Contents></ListBucketResult>"}) {
+  const std::string wrong_key =
+      "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%z</Key><Size>1</Size>"
+      "</Contents></ListBucketResult>";
+  ASSERT_TRUE(ReadListing("<ListBucketResult/>", {}, ""));
+  for (const std::string& wrong :
+       {std::string("<html></html>"), std::string("{}"), wrong_key,
+        std::string("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"),
+        std::string("<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>")}) {
     EXPECT_FALSE(ReadListing(wrong, {}, "")) << wrong;
   }
 }

@@ -265,7 +265,7 @@ TEST_F(CredentialsTest, TemporaryKeysAreRenewedBeforeTheyEnd) {
   EXPECT_EQ(services_.asked_sts, 4);
   EXPECT_EQ(SignedBy(*signer), "ID1");
   EXPECT_EQ(services_.asked_sts, 4);  // and nobody asks again at once
-  world_.RunFor(seconds(2));
+  world_.RunFor(seconds(11));
   services_.sts_unwell = false;
   EXPECT_EQ(SignedBy(*signer), "ID5");
   world_.RunFor(minutes(70));

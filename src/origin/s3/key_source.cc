@@ -62,8 +62,7 @@ std::unique_ptr<KeySource> DefaultChain(const Surroundings& surroundings, std::s
   std::vector<std::unique_ptr<KeySource>> places;
   places.push_back(KeysOfVariables(surroundings, "AWS"));
   places.push_back(KeysOfWebIdentity(UsualWebIdentity(surroundings, region)));
-  places.push_back(
-      KeysOfProfile(UsualProfile(surroundings, ""), surroundings, std::string(region)));
+  places.push_back(KeysOfProfile(UsualProfile(surroundings, ""), surroundings, region));
   places.push_back(KeysOfInstance(surroundings, false));
   return std::make_unique<Chain>(std::move(places));
 }
@@ -87,10 +86,10 @@ Result<std::unique_ptr<KeySource>> MakeKeySource(std::string_view reference,
   if (kind == "profile" && named) {
     ProfilePlace place = UsualProfile(surroundings, name);
     place.must_exist = true;
-    return KeysOfProfile(std::move(place), surroundings, std::string(region));
+    return KeysOfProfile(std::move(place), surroundings, region);
   }
   if (kind == "file" && named) {
-    return KeysOfProfile({.paths = {name}, .must_exist = true}, surroundings, std::string(region));
+    return KeysOfProfile({.paths = {name}, .must_exist = true}, surroundings, region);
   }
   if (reference == "web-identity") {
     return KeysOfWebIdentity(UsualWebIdentity(surroundings, region));

@@ -49,7 +49,7 @@ struct ProfilePlace {
 };
 /// A profile may name keys, or a web identity. What else it can name is refused by name.
 std::unique_ptr<KeySource> KeysOfProfile(ProfilePlace place, const Surroundings& surroundings,
-                                         std::string region);
+                                         std::string_view region);
 /// ~/.aws/credentials and ~/.aws/config, or where the variables say.
 ProfilePlace UsualProfile(const Surroundings& surroundings, std::string_view profile);
 

@@ -114,7 +114,7 @@ ProfilePlace UsualProfile(const Surroundings& surroundings, std::string_view pro
 }
 
 std::unique_ptr<KeySource> KeysOfProfile(ProfilePlace place, const Surroundings& surroundings,
-                                         std::string region) {
+                                         std::string_view region) {
   for (std::string& path : place.paths) {
     if (path.starts_with("~/")) path.replace(0, 1, surroundings.home);
   }

@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(Moto, OriginContract,
 
 Task<void> LongObjectChecks(MotoHarness& h) {
   // Three parts of 8 MiB and a rest, written in uneven pieces.
-  const std::string text = Text(1, 3 * 8 * kMiB + 12'345);
+  const std::string text = Text(1, 24 * kMiB + 12'345);
   auto upload = (co_await h.origin().Put(h.env(), "long", {.if_absent = true}, {})).value();
   for (size_t at = 0; at < text.size(); at += 1'000'003) {
     const Bytes piece = AsBytes(std::string_view(text).substr(at, 1'000'003));

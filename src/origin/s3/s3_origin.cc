@@ -58,7 +58,8 @@ S3Origin::S3Origin(std::string url, s3::Address address, std::shared_ptr<s3::S3S
                    const http_origin::DriverParts& parts, s3::UploadOptions options)
     : url_(std::move(url)),
       options_(options),
-      bucket_(std::move(address), std::move(signer), parts) {
+      signer_(std::move(signer)),
+      bucket_(std::move(address), signer_, parts) {
   const size_t prefix = bucket_.address().prefix.size();
   capabilities_ = {.retries = true,
                    .max_key_bytes = kMaxKeyBytes - std::min<uint64_t>(prefix, kMaxKeyBytes - 1),

@@ -22,7 +22,7 @@ class S3Origin final : public Origin {
 
   const std::string& url() const override { return url_; }
   const OriginCapabilities& capabilities() const override { return capabilities_; }
-  /// For people: which credentials are used, and what was asked.
+  std::string credentials() const override { return signer_->Describe(); }
   http_origin::Fetcher& fetcher() { return bucket_.fetcher(); }
 
   Task<Result<ObjectInfo>> Head(Env& env, std::string key, Call call) override;
@@ -60,6 +60,7 @@ class S3Origin final : public Origin {
 
   const std::string url_;
   const s3::UploadOptions options_;
+  const std::shared_ptr<s3::S3Signer> signer_;
   s3::Bucket bucket_;
   OriginCapabilities capabilities_;
 };

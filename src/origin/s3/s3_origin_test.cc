@@ -36,7 +36,8 @@ http_origin::DriverParts PartsWithKeys() {
 class S3Harness final : public OriginHarness {
  public:
   explicit S3Harness(const std::string& url = kUrl, S3DoubleOptions options = {},
-                     http_origin::DriverParts parts = PartsWithKeys(), sim::WorldOptions world = {})
+                     const http_origin::DriverParts& parts = PartsWithKeys(),
+                     sim::WorldOptions world = {})
       : world_(1, std::move(world)), store_(WithClock(std::move(options))) {
     store_.SetAccounts({{"AKID", {.secret = "hunter2", .token = ""}}});
     server_ = &world_.AddHttpServer("https://s3.test", store_.Handler());
@@ -267,7 +268,7 @@ TEST(S3OriginTest, AnonymousNeedsNoKeys) {
     *into = (co_await GetText(harness, "k")).value();
   }(h, &got));
   EXPECT_EQ(got, "public");
-  EXPECT_EQ(h.origin().fetcher().signer().Describe(), "anonymous");
+  EXPECT_EQ(h.origin().credentials(), "anonymous");
 }
 
 TEST(S3OriginTest, AUrlThatIsWrongIsRefused) {

@@ -11,7 +11,6 @@
 namespace forebay::s3 {
 namespace {
 
-using http_origin::FlatJson;
 using http_origin::ParseFlatJson;
 using http_origin::ParseIsoDate;
 using http_origin::ParseXml;

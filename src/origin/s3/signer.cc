@@ -11,7 +11,8 @@ S3Signer::S3Signer(std::unique_ptr<KeySource> source, std::string region)
 
 std::string S3Signer::Describe() const {
   if (source_ == nullptr) return "anonymous";
-  return told_.empty() ? "credentials that were not looked for yet" : told_;
+  if (!told_.empty()) return told_;
+  return failed_ ? "none were found" : "not looked for yet";
 }
 
 bool S3Signer::Refused() {
@@ -25,12 +26,12 @@ bool S3Signer::Usable(Env& env) const {
 }
 
 bool S3Signer::WantsLook(Env& env) const {
-  const bool lately = env.clock.Now() - looked_at_ < kLookAgainAfter;
-  if (failed_ && lately) return false;
-  if (!Usable(env)) return true;
+  const Duration since = env.clock.Now() - looked_at_;
+  if (!Usable(env)) return !failed_ || since >= kLookAgainAfter;
+  if (refused_ && since >= kLookAgainAfter) return true;
   const bool ends = keys_->ends_wall_ns != INT64_MAX &&
                     env.clock.WallNanos() >= keys_->ends_wall_ns - kRenewBefore.count();
-  return (ends || refused_) && !lately;
+  return ends && since >= kRenewAgainAfter;
 }
 
 void S3Signer::Keep(Result<Looked> looked) {
@@ -73,6 +74,10 @@ Task<Result<void>> S3Signer::Sign(Env& env, HttpRequest& request, Call call) {
       continue;
     }
     const auto looked = co_await Look(env, call);
+    if (Usable(env) && failed_) {
+      env.log.Warning("origin", fmt::format("keys of {} could not be renewed and go on for now: {}",
+                                            told_, failed_->message()));
+    }
     if (Usable(env)) break;
     if (!looked) co_return Fail(looked.error().Within("credentials"));
   }

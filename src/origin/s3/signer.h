@@ -14,8 +14,10 @@ namespace forebay::s3 {
 
 /// Temporary keys are renewed so long before they end; until then the old ones go on.
 inline constexpr Duration kRenewBefore = std::chrono::minutes(5);
-/// Looking again happens at most so often, whatever is refused or fails.
+/// Looking again happens at most so often, whatever is refused or fails; more rarely while there
+/// are keys that serve.
 inline constexpr Duration kLookAgainAfter = std::chrono::seconds(1);
+inline constexpr Duration kRenewAgainAfter = std::chrono::seconds(10);
 
 class S3Signer final : public http_origin::Signer {
  public:

@@ -44,6 +44,36 @@ TEST(SigV4Test, SignsTheQueriesOfTheReference) {
                   .ends_with("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"));
 }
 
+TEST(SigV4Test, SignsOddRequestsAsTheToolsOfAwsDo) {
+  // Figures of botocore's S3SigV4Auth, 1.44.5.
+  const Keys keys{.id = "AKIDEXAMPLE", .secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
+  const int64_t moment = int64_t{1'795'250'977} * 1'000'000'000;
+  const auto sign = [&](HttpRequest request, std::string token = {}) {
+    Keys with_token = keys;
+    with_token.token = std::move(token);
+    SignRequest(request, with_token, "eu-central-1", moment);
+    const std::string_view authorization = HeaderOf(request, "Authorization");
+    return std::string(authorization.substr(authorization.find("Signature=") + 10));
+  };
+  EXPECT_EQ(sign({.url = "https://minio.lan:9000/bucket/some/prefix/"
+                         "a%20b%2Bc%25d%7C~%C3%A9%2C%3D%26",
+                  .headers = {{"Range", "bytes=5-9"}, {"If-Match", "\"abc-2\""}}}),
+            "dd93b889aa7bc785bc66817a0e8d6b1fe941a890c775eb56d97651e3f1c4693c");
+  EXPECT_EQ(sign({.url = "https://bucket.s3.eu-central-1.amazonaws.com/?list-type=2&encoding-type="
+                         "url&max-keys=7&prefix=p%2F&delimiter=%2F&start-after=p%2Fc%2F%F4%8F%BF"
+                         "%BF"},
+                 "TOKEN/+="),
+            "67d83d1ab36f46195bb591851881bf897b205eb4cbbb7a6f5bead6a194261a43");
+  EXPECT_EQ(sign({.method = "POST",
+                  .url = "http://h/bucket/k?uploads",
+                  .headers = {{"x-amz-meta-forebay-write", "00ff"}}}),
+            "167aef493e8ac53d6500ae2ff6d66bc7899b98689582fb665b15114288efcbb2");
+  EXPECT_EQ(sign({.method = "PUT",
+                  .url = "http://h/bucket/k?partNumber=2&uploadId=a%2Fb%2B%3D",
+                  .body = {AsBytes("hello")}}),
+            "dce1f0ec8d2335eff068a840c7306b90c7422fdfa61ede887068a663fbb43303");
+}
+
 TEST(SigV4Test, SigningAgainReplacesWhatWasSigned) {
   HttpRequest request{.url = std::string(kHost) + "/a"};
   SignRequest(request, kExample, "us-east-1", 0);

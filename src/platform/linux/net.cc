@@ -1,5 +1,6 @@
 #include "src/platform/linux/net.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -74,6 +75,22 @@ Result<std::unique_ptr<Listener>> LinuxNet::Listen(std::string address) {
   if (getsockname(fd.get(), at.raw(), &at.size) != 0) return Fail(ErrnoError(errno, what));
   return SocketListener::Make(reactor_, clock_, std::move(fd), at.ToString(),
                               parsed.is_unix ? parsed.host : "", zero_copy_bytes_);
+}
+
+Result<std::unique_ptr<Stream>> LinuxNet::Adopt(const Descriptor& released, std::string peer) {
+  const std::string what = "take over the connection of " + peer;
+  UniqueFd fd(fcntl(released.number(), F_DUPFD_CLOEXEC, 0));
+  if (fd.get() < 0) return Fail(ErrnoError(errno, what));
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  const bool known = getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0;
+  // The loop that had it may have another backend.
+  const bool blocks = (reactor_.backend().SocketFlags() & SOCK_NONBLOCK) == 0;
+  if (!known || fcntl(fd.get(), F_SETFL, blocks ? 0 : O_NONBLOCK) != 0) {
+    return Fail(ErrnoError(errno, what));
+  }
+  return SocketStream::Make(reactor_, std::move(fd), std::move(peer), domain != AF_UNIX,
+                            zero_copy_bytes_);
 }
 
 Task<Result<std::unique_ptr<Stream>>> LinuxNet::ConnectOne(const SocketAddress& to,

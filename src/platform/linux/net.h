@@ -15,6 +15,7 @@ class LinuxNet final : public Net {
 
   Task<Result<std::unique_ptr<Stream>>> Connect(std::string address, Call call) override;
   Result<std::unique_ptr<Listener>> Listen(std::string address) override;
+  Result<std::unique_ptr<Stream>> Adopt(const Descriptor& released, std::string peer) override;
 
  private:
   Task<Result<std::unique_ptr<Stream>>> ConnectOne(const SocketAddress& to, std::string_view name,

@@ -84,7 +84,13 @@ Result<std::unique_ptr<Stream>> SocketStream::Make(Reactor& reactor, UniqueFd fd
 }
 
 SocketStream::~SocketStream() {
+  if (fd_.get() >= 0) reactor_.backend().Detach(socket_);
+}
+
+Result<std::unique_ptr<Descriptor>> SocketStream::Release() {
+  FB_ASSERT(socket_.inbox == nullptr);  // nothing was received
   reactor_.backend().Detach(socket_);
+  return std::make_unique<OwnedDescriptor>(fd_.release());
 }
 
 Error SocketStream::ErrorOf(int32_t result, std::string_view verb) const {

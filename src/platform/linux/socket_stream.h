@@ -30,6 +30,7 @@ class SocketStream final : public Stream {
   void Shutdown() override;
   const std::string& peer() const override { return peer_; }
   std::optional<PeerProcess> peer_process() const override;
+  Result<std::unique_ptr<Descriptor>> Release() override;
 
  private:
   SocketStream(Reactor& reactor, UniqueFd fd, std::string peer, bool is_tcp,
@@ -43,7 +44,7 @@ class SocketStream final : public Stream {
   Error ErrorOf(int32_t result, std::string_view verb) const;
 
   Reactor& reactor_;
-  const UniqueFd fd_;
+  UniqueFd fd_;
   Socket socket_;
   const std::string peer_;
   const bool is_tcp_;

@@ -1,0 +1,110 @@
+// The node as a session sees it: what memory answers at once, on the session's own loop; what is a
+// task, on the node's loop, from where its result comes back.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "src/node/node.h"
+#include "src/runtime/run_on.h"
+
+namespace forebay {
+
+/// Used from one loop, which may be the node's own: then nothing stands between. The methods are
+/// those of Node; tokens that are passed to tasks must be of sources of the node's loop, see There.
+class NodeAccess {
+ public:
+  NodeAccess(Node& node, Executor& its_loop, Executor& here)
+      : node_(node), there_(its_loop), here_(here) {}
+
+  bool is_here() const { return &there_ == &here_; }
+  /// Runs anything on the node's loop, for whoever has to do with it there.
+  template <class T>
+  Task<T> There(Task<T> task) {
+    return RunOn(there_, here_, std::move(task));
+  }
+
+  // -- Any thread, at once.
+
+  auto TryOpen(const Authenticated& who, std::string_view path) { return node_.TryOpen(who, path); }
+  auto TryGet(const Authenticated& who, std::string_view path, uint64_t offset, uint32_t size,
+              GetResult* got) {
+    return node_.TryGet(who, path, offset, size, got);
+  }
+  auto TryRead(const Authenticated& who, Handle& handle, uint64_t offset, uint32_t size) {
+    return node_.TryRead(who, handle, offset, size);
+  }
+  auto Attachments(const Authenticated& who) { return node_.Attachments(who); }
+  Store& store() { return node_.store(); }
+  Gate& gate() { return node_.gate(); }
+  Counters& counters() { return node_.counters(); }
+
+  // -- Tasks of the node.
+
+  auto Stat(Authenticated who, std::string path, Call call, Trace* trace) {
+    return There(node_.Stat(std::move(who), std::move(path), call, trace));
+  }
+  auto List(Authenticated who, std::string path, ListOptions options, Call call, Trace* trace) {
+    return There(node_.List(std::move(who), std::move(path), std::move(options), call, trace));
+  }
+  auto Open(Authenticated who, std::string path, Node::OpenOptions options, Call call,
+            Trace* trace) {
+    return There(node_.Open(std::move(who), std::move(path), std::move(options), call, trace));
+  }
+  auto Read(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset, uint32_t size,
+            Call call, Trace* trace) {
+    return There(node_.Read(std::move(who), std::move(handle), offset, size, call, trace));
+  }
+  auto Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset, uint64_t size,
+             Call call, Trace* trace) {
+    return There(node_.Fetch(std::move(who), std::move(handle), offset, size, call, trace));
+  }
+  auto Delete(Authenticated who, std::string path, Condition condition, Call call) {
+    return There(node_.Delete(std::move(who), std::move(path), std::move(condition), call));
+  }
+  auto CreateMultipart(Authenticated who, std::string path, Call call) {
+    return There(node_.CreateMultipart(std::move(who), std::move(path), call));
+  }
+  auto CompleteMultipart(Authenticated who, std::string path, std::string upload_id,
+                         std::vector<UploadedPart> parts, Condition condition, Call call) {
+    return There(node_.CompleteMultipart(std::move(who), std::move(path), std::move(upload_id),
+                                         std::move(parts), std::move(condition), call));
+  }
+  auto AbortMultipart(Authenticated who, std::string path, std::string upload_id, Call call) {
+    return There(node_.AbortMultipart(std::move(who), std::move(path), std::move(upload_id), call));
+  }
+  auto Attach(Authenticated who, AttachmentConfig config, Call call) {
+    return There(node_.Attach(std::move(who), std::move(config), call));
+  }
+  auto Detach(Authenticated who, std::string name, Call call) {
+    return There(node_.Detach(std::move(who), std::move(name), call));
+  }
+  auto Evict(Authenticated who, std::string path, Call call) {
+    return There(node_.Evict(std::move(who), std::move(path), call));
+  }
+  auto Locate(Authenticated who, std::string path, Call call) {
+    return There(node_.Locate(std::move(who), std::move(path), call));
+  }
+
+  /// What comes is used from here. Commit or Abort must have been awaited before it goes, because
+  /// it ends on the node's loop; NodeAccess must outlive it.
+  Task<Result<std::unique_ptr<OriginUpload>>> Put(Authenticated who, std::string path,
+                                                  Condition condition, Call call);
+  Task<Result<std::unique_ptr<OriginUpload>>> PutPart(Authenticated who, std::string path,
+                                                      std::string upload_id, uint32_t number,
+                                                      Call call);
+
+ private:
+  Task<Result<std::unique_ptr<OriginUpload>>> Bring(
+      Task<Result<std::unique_ptr<OriginUpload>>> upload);
+
+  Node& node_;
+  Executor& there_;
+  Executor& here_;
+};
+
+}  // namespace forebay
