@@ -22,6 +22,34 @@ if(FOREBAY_FUZZ)
   target_compile_options(forebay_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# What nearly every source includes, of the system and of libraries that do not change: parsed once
+# instead of 400 times, which is a third of a build. Nothing may rely on it: a source includes what
+# it uses (FOREBAY_PCH=OFF builds without).
+option(FOREBAY_PCH "Parse the headers of the system once" ON)
+set(FOREBAY_PCH_PRODUCT <algorithm> <array> <atomic> <chrono> <coroutine> <deque> <expected>
+  <functional> <map> <memory> <mutex> <optional> <span> <string> <string_view> <utility> <vector>
+  <fmt/format.h>)
+
+# forebay_precompiled(TARGET KIND HEADERS...): the headers once for all targets of a KIND.
+function(forebay_precompiled TARGET KIND)
+  if(NOT FOREBAY_PCH)
+    return()
+  endif()
+  if(NOT TARGET forebay_pch_${KIND})
+    # Of the same type as those that use them: libraries are -fPIC, programs -fPIE.
+    file(WRITE ${CMAKE_BINARY_DIR}/pch_${KIND}.cc "int main() {}\n")
+    if(KIND STREQUAL "test")
+      add_executable(forebay_pch_${KIND} EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/pch_${KIND}.cc)
+      target_link_libraries(forebay_pch_${KIND} PRIVATE GTest::gtest)
+    else()
+      add_library(forebay_pch_${KIND} OBJECT EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/pch_${KIND}.cc)
+    endif()
+    target_link_libraries(forebay_pch_${KIND} PRIVATE forebay_options fmt::fmt)
+    target_precompile_headers(forebay_pch_${KIND} PRIVATE ${ARGN})
+  endif()
+  target_precompile_headers(${TARGET} REUSE_FROM forebay_pch_${KIND})
+endfunction()
+
 # forebay_library(NAME SOURCES a.cc ... [DEPENDS forebay_base ...] [TESTS a_test.cc ...]
 #                 [TEST_DEPENDS forebay_sim ...] [TEST_LABEL io])
 # makes the library forebay_NAME and, from its TESTS, the program NAME_test, known to ctest test by
@@ -30,6 +58,7 @@ function(forebay_library NAME)
   cmake_parse_arguments(ARG "" "TEST_LABEL" "SOURCES;DEPENDS;TESTS;TEST_DEPENDS" ${ARGN})
   add_library(forebay_${NAME} STATIC ${ARG_SOURCES})
   target_link_libraries(forebay_${NAME} PUBLIC forebay_options ${ARG_DEPENDS})
+  forebay_precompiled(forebay_${NAME} product ${FOREBAY_PCH_PRODUCT})
   if(ARG_TESTS)
     forebay_test(${NAME}_test SOURCES ${ARG_TESTS} DEPENDS forebay_${NAME} ${ARG_TEST_DEPENDS}
       LABEL ${ARG_TEST_LABEL})
@@ -44,6 +73,7 @@ function(forebay_test NAME)
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${ARG_DEPENDS} GTest::gtest_main GTest::gmock)
+  forebay_precompiled(${NAME} test ${FOREBAY_PCH_PRODUCT} <gtest/gtest.h>)
   if(NOT FOREBAY_FUZZ)
     if(NOT ARG_LABEL)
       set(ARG_LABEL unit)
