@@ -34,23 +34,31 @@ class Limiter {
   /// When it is worth asking again where it is closed now.
   int64_t opens_at() const { return opens_at_; }
 
-  void Started() { ++in_flight_; }
-  void Ended() { --in_flight_; }
+  /// A request is news only of the time since it began: each closing begins a new epoch, and what
+  /// began before is neither waited for nor believed.
+  using Epoch = uint64_t;
+  Epoch Start() {
+    ++in_flight_;
+    return epoch_;
+  }
+  void Ended(Epoch began) {
+    if (began == epoch_) --in_flight_;
+  }
 
-  void Succeeded() {
+  void Succeeded(Epoch began) {
+    if (began != epoch_) return;
     refusals_ = 0;
     pause_ = 0;
-    if (probing_) {
-      probing_ = false;
-      opens_at_ = 0;
-    }
+    probing_ = false;
     // Quickly up to where it went well before, carefully beyond.
     limit_ += limit_ < threshold_ ? 1.0 : 1.0 / limit_;
     limit_ = std::min(limit_, static_cast<double>(most_));
   }
 
   /// The store asks to slow down; `wait` as long as it says, or 0. `chance` is uniform in [0, 1).
-  void Refused(int64_t now, int64_t wait, double chance) {
+  void Refused(Epoch began, int64_t now, int64_t wait, double chance) {
+    if (wait > 0) opens_at_ = std::max(opens_at_, now + std::min(wait, kLongestWaitTaken));
+    if (began != epoch_) return;
     ++refusals_;
     if (!probing_ && now >= last_cut_ + kRound) {
       last_cut_ = now;
@@ -58,12 +66,13 @@ class Limiter {
       limit_ = threshold_;
     }
     if (refusals_ < kRefusalsToClose && limit_ > 1 && !probing_) return;
-    if (now < opens_at_) return;  // one of those that were on their way
     pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
     const auto jittered = static_cast<int64_t>(static_cast<double>(pause_) * (0.5 + chance / 2));
-    opens_at_ = now + std::max(jittered, std::min(wait, kLongestWaitTaken));
+    opens_at_ = std::max(opens_at_, now + jittered);
     probing_ = true;
     limit_ = 1;
+    ++epoch_;
+    in_flight_ = 0;
   }
 
   uint32_t in_flight() const { return in_flight_; }
@@ -75,8 +84,9 @@ class Limiter {
   const uint32_t most_;
   double limit_;
   double threshold_;  // up to here a success counts whole
-  uint32_t in_flight_ = 0;
-  uint32_t refusals_ = 0;  // since the last success
+  Epoch epoch_ = 0;
+  uint32_t in_flight_ = 0;  // of this epoch
+  uint32_t refusals_ = 0;   // since the last success
   int64_t last_cut_ = -kRound;
   int64_t opens_at_ = 0;
   int64_t pause_ = 0;

@@ -46,8 +46,9 @@ std::unexpected<Error> Stripped(std::string_view what) {
                           what));
 }
 
-Error Changed() {
-  return Error(Code::kVersionChanged, "the object changed while it was read");
+Error Changed(std::string_view name) {
+  return Error(Code::kVersionChanged,
+               fmt::format("{}: the object changed while it was read", name));
 }
 
 }  // namespace
@@ -83,6 +84,7 @@ Task<Result<FetchBody::Answer>> FetchBody::Ask(uint64_t offset, uint64_t size, s
   for (uint32_t failures = 0;;) {
     FetchRequest request = make_(offset, size, if_match);
     lane_ = &fetcher_.LaneOf(request);
+    name_ = NameOf(request.http);
     auto outcome = co_await fetcher_.Persist(env_, std::move(request), call);
     Answer answer{.status = outcome.status, .range = {}};
     if (!outcome.response && answer.status != kRangeNotSatisfiable) co_return Fail(outcome.error());
@@ -94,8 +96,8 @@ Task<Result<FetchBody::Answer>> FetchBody::Ask(uint64_t offset, uint64_t size, s
       co_return answer;
     }
     outcome.response.reset();
-    const auto pause = fetcher_.PauseToRepeat(env_, *lane_, ++failures);
-    if (!pause || env_.clock.Now() + *pause >= call.deadline) co_return Fail(range.error());
+    const auto pause = fetcher_.PauseToRepeat(env_, *lane_, ++failures, call);
+    if (!pause) co_return Fail(range.error().Within(name_));
     FB_CO_TRY(co_await env_.clock.Sleep(*pause, call.cancel));
   }
 }
@@ -106,7 +108,8 @@ Task<Result<void>> FetchBody::Open(GetOptions options, Call call) {
                                            options.if_match, call));
   if (answer.response == nullptr) co_return co_await OpenEmpty(std::move(options), call);
   const AnsweredRange& range = answer.range;
-  if (!options.if_match.empty() && range.info.etag != options.if_match) co_return Fail(Changed());
+  if (!options.if_match.empty() && range.info.etag != options.if_match)
+    co_return Fail(Changed(name_));
   const uint64_t there = range.info.size - std::min(range.info.size, options.offset);
   const uint64_t wanted = std::min(options.size, there);
   // A whole object in place of its front is as good; one in place of another part is not.
@@ -131,8 +134,9 @@ Task<Result<void>> FetchBody::OpenEmpty(GetOptions options, Call call) {
   });
   FB_CO_ASSIGN(const auto response, co_await fetcher_.Send(env_, std::move(request), call));
   FB_CO_ASSIGN(const AnsweredRange range, ReadRangeHead(*response));
-  if (!options.if_match.empty() && range.info.etag != options.if_match) co_return Fail(Changed());
-  if (range.info.size > options.offset && options.size > 0) co_return Fail(Changed());
+  if (!options.if_match.empty() && range.info.etag != options.if_match)
+    co_return Fail(Changed(name_));
+  if (range.info.size > options.offset && options.size > 0) co_return Fail(Changed(name_));
   info_ = range.info;
   co_return Result<void>();
 }
@@ -171,10 +175,12 @@ Task<Result<size_t>> FetchBody::Read(MutableBytes into, Call call) {
     }
     response_.reset();
     if (!came && !came.error().retryable()) co_return Fail(came.error());
-    const auto pause = fetcher_.PauseToRepeat(env_, *lane_, ++failures_);
-    if (!pause || env_.clock.Now() + *pause >= call.deadline) {
-      co_return Fail(Code::kUnavailable, came ? fmt::format("the body ended {} bytes early", left_)
-                                              : came.error().message());
+    const auto pause = fetcher_.PauseToRepeat(env_, *lane_, ++failures_, call);
+    if (!pause) {
+      co_return Fail(Code::kUnavailable,
+                     fmt::format("{}: {}", name_,
+                                 came ? fmt::format("the body ended {} bytes early", left_)
+                                      : came.error().message()));
     }
     // At once where bytes had come: it is the connection that broke, not the store.
     if (failures_ > 1) FB_CO_TRY(co_await env_.clock.Sleep(*pause, call.cancel));
@@ -185,10 +191,11 @@ Task<Result<size_t>> FetchBody::Read(MutableBytes into, Call call) {
 Task<Result<void>> FetchBody::Reopen(Call call) {
   auto answer = co_await Ask(at_, left_, info_.etag, call);
   const bool gone = answer ? answer->response == nullptr : answer.error().code() == Code::kNotFound;
-  if (gone) co_return Fail(Changed());
+  if (gone) co_return Fail(Changed(name_));
   if (!answer) co_return Fail(answer.error());
   const AnsweredRange& range = answer->range;
-  if (range.info.etag != info_.etag || range.info.size != info_.size) co_return Fail(Changed());
+  if (range.info.etag != info_.etag || range.info.size != info_.size)
+    co_return Fail(Changed(name_));
   if (range.offset != at_ || range.size < left_) co_return Stripped("Content-Range");
   response_ = std::move(answer->response);
   co_return Result<void>();

@@ -44,6 +44,7 @@ class FetchBody final : public OriginBody {
   Env& env_;
   const Fetcher::MakeGet make_;
   Lane* lane_ = nullptr;
+  std::string name_;  // for messages
   ObjectInfo info_;
   uint64_t size_ = 0;
   uint64_t at_ = 0;        // in the object: what comes next

@@ -12,17 +12,11 @@ namespace forebay::http_origin {
 namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
-/// What an upload has to move at least, so that a try of it is not called silent.
-constexpr uint32_t kMostDoublings = 20;
+constexpr uint32_t kMostDoublings = 20;  // of a pause
 
 bool SameName(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return std::ranges::equal(a, b, {}, lower, lower);
-}
-
-/// Without its query, which may be a signature.
-std::string NameOf(const HttpRequest& request) {
-  return fmt::format("{} {}", request.method, request.url.substr(0, request.url.find('?')));
 }
 
 /// A response that keeps its turn until it goes.
@@ -44,6 +38,10 @@ class HeldResponse final : public HttpResponse {
 };
 
 }  // namespace
+
+std::string NameOf(const HttpRequest& request) {
+  return fmt::format("{} {}", request.method, request.url.substr(0, request.url.find('?')));
+}
 
 std::string_view Fetcher::Whole::Header(std::string_view name) const {
   for (const HttpHeader& header : headers) {
@@ -75,17 +73,22 @@ Task<Result<Fetcher::Whole>> Fetcher::SendWhole(Env& env, FetchRequest request, 
     Whole whole{.status = response->status(), .headers = response->headers(), .body = {}};
     Result<size_t> came = size_t{0};
     do {
-      came = co_await response->Read(piece, call);
+      const Instant until = std::min(call.deadline, env.clock.Now() + options_.try_timeout);
+      came = co_await response->Read(piece, {until, call.cancel});
       if (came) whole.body += AsText(Bytes(piece).first(*came));
       if (whole.body.size() > most) {
         co_return Fail(Code::kCorrupt, fmt::format("{}: more than {} bytes", name, most));
       }
     } while (came && *came > 0);
     if (came) co_return whole;
-    const Error error = came.error().Within(name);
+    const bool silent =
+        came.error().code() == Code::kDeadlineExceeded && env.clock.Now() < call.deadline;
+    const Error error = silent
+                            ? Error(Code::kUnavailable, name + ": the answer stopped in its middle")
+                            : came.error().Within(name);
     if (!error.retryable() || !request.repeatable) co_return Fail(error);
-    const auto pause = PauseToRepeat(env, LaneOf(request), ++failures);
-    if (!pause || env.clock.Now() + *pause >= call.deadline) co_return Fail(error);
+    const auto pause = PauseToRepeat(env, LaneOf(request), ++failures, call);
+    if (!pause) co_return Fail(error);
     FB_CO_TRY(co_await env.clock.Sleep(*pause, call.cancel));
   }
 }
@@ -113,7 +116,7 @@ Task<Fetcher::Outcome> Fetcher::Persist(Env& env, FetchRequest request, Call cal
       outcome = co_await SendOnce(env, request, std::move(*turn), call);
     }
     if (outcome.response) co_return outcome;
-    const auto pause = PauseBefore(env, request, outcome, &tries);
+    const auto pause = PauseBefore(env, request, outcome, &tries, call);
     if (!pause || env.clock.Now() + *pause >= call.deadline) co_return outcome;
     if (!co_await env.clock.Sleep(*pause, call.cancel)) co_return outcome;
   }
@@ -121,7 +124,7 @@ Task<Fetcher::Outcome> Fetcher::Persist(Env& env, FetchRequest request, Call cal
 
 /// Nullopt: that was the last one.
 std::optional<Duration> Fetcher::PauseBefore(Env& env, const FetchRequest& request,
-                                             const Outcome& outcome, Tries* tries) {
+                                             const Outcome& outcome, Tries* tries, Call call) {
   const Refusal& refusal = *outcome.refusal;
   if (refusal.slow_down) {
     // Its lane bounds what that costs the store.
@@ -133,13 +136,15 @@ std::optional<Duration> Fetcher::PauseBefore(Env& env, const FetchRequest& reque
   }
   // What may have happened must not happen twice.
   if (!refusal.error.retryable() || !request.repeatable) return std::nullopt;
-  return PauseToRepeat(env, LaneOf(request), ++tries->failures);
+  return PauseToRepeat(env, LaneOf(request), ++tries->failures, call);
 }
 
-std::optional<Duration> Fetcher::PauseToRepeat(Env& env, Lane& lane, uint32_t failures) {
-  if (failures >= options_.max_tries || !lane.retries().TryRetry()) return std::nullopt;
+std::optional<Duration> Fetcher::PauseToRepeat(Env& env, Lane& lane, uint32_t failures, Call call) {
+  if (failures >= options_.max_tries) return std::nullopt;
+  const Duration pause = Jittered(env, failures);
+  if (env.clock.Now() + pause >= call.deadline || !lane.retries().TryRetry()) return std::nullopt;
   ++lane.counters().retries;
-  return Jittered(env, failures);
+  return pause;
 }
 
 Duration Fetcher::Jittered(Env& env, uint32_t times) const {
@@ -171,23 +176,25 @@ Task<Fetcher::Outcome> Fetcher::SendOnce(Env& env, const FetchRequest& request, 
     outcome.refusal = Refusal{.error = std::move(error), .wait = {}};
     co_return outcome;
   }
-  lane.latencies().Add((env.clock.Now() - begin).count());
   outcome.status = (*response)->status();
   if (outcome.status < 300) {
-    lane.Succeeded();
+    // Of reads alone: what is written takes its own time, and a refusal comes soon.
+    if (request.hedged) lane.latencies().Add((env.clock.Now() - begin).count());
+    lane.Succeeded(turn);
     outcome.response = std::make_unique<HeldResponse>(std::move(*response), std::move(turn));
     co_return outcome;
   }
-  co_return co_await Refused(env, request, std::move(*response), call);
+  co_return co_await Refused(env, request, std::move(turn), std::move(*response), call);
 }
 
 /// Reads why.
-Task<Fetcher::Outcome> Fetcher::Refused(Env& env, const FetchRequest& request,
+Task<Fetcher::Outcome> Fetcher::Refused(Env& env, const FetchRequest& request, Turn turn,
                                         std::unique_ptr<HttpResponse> response, Call call) {
   Outcome outcome{.status = response->status(), .content_range = {}};
   std::string body;
   std::array<std::byte, 4096> piece;
-  // A body that breaks off still says something.
+  // A body that breaks off, or stops, still says something.
+  call.deadline = std::min(call.deadline, env.clock.Now() + options_.most_silence);
   while (body.size() < options_.max_error_body_bytes) {
     const auto came = co_await response->Read(piece, call);
     if (!came || *came == 0) break;
@@ -197,9 +204,9 @@ Task<Fetcher::Outcome> Fetcher::Refused(Env& env, const FetchRequest& request,
   outcome.refusal->error = outcome.refusal->error.Within(NameOf(request.http));
   outcome.content_range = response->Header("Content-Range");
   if (outcome.refusal->slow_down) {
-    LaneOf(request).Refused(env, outcome.refusal->wait.value_or(Duration(0)));
-  } else {
-    LaneOf(request).Succeeded();  // it has time to refuse
+    LaneOf(request).Refused(env, turn, outcome.refusal->wait.value_or(Duration(0)));
+  } else if (outcome.status < 500) {
+    LaneOf(request).Succeeded(turn);  // it has time to refuse
   }
   co_return outcome;
 }

@@ -45,6 +45,9 @@ struct Refusal {
 using Explain =
     std::function<Refusal(int status, const HttpResponse& response, std::string_view body)>;
 
+/// "GET https://host/path": without the query, which may be a signature.
+std::string NameOf(const HttpRequest& request);
+
 struct FetchRequest {
   HttpRequest http;  // unsigned; absolute URL, percent-encoded
   /// Whether it may be sent again though it may have happened: reads, and writes that come to the
@@ -125,12 +128,12 @@ class Fetcher {
   Task<Outcome> SendHedged(Env& env, const FetchRequest& request, Turn turn, Call call);
   Task<void> RunIn(Env& env, const FetchRequest& request, Turn turn, Call call, Race* race,
                    int index);
-  Task<Outcome> Refused(Env& env, const FetchRequest& request,
+  Task<Outcome> Refused(Env& env, const FetchRequest& request, Turn turn,
                         std::unique_ptr<HttpResponse> response, Call call);
   std::optional<Duration> PauseBefore(Env& env, const FetchRequest& request, const Outcome& outcome,
-                                      Tries* tries);
-  /// Whether something that failed in the middle may be begun again, and when.
-  std::optional<Duration> PauseToRepeat(Env& env, Lane& lane, uint32_t failures);
+                                      Tries* tries, Call call);
+  /// Whether something that failed may be begun again, and when; pays for it.
+  std::optional<Duration> PauseToRepeat(Env& env, Lane& lane, uint32_t failures, Call call);
   Duration Jittered(Env& env, uint32_t times) const;
   Lane& LaneOf(const FetchRequest& request) {
     return request.lane != nullptr ? *request.lane : own_lane_;

@@ -317,6 +317,9 @@ TEST_F(FetcherLoadTest, AStoreThatRefusesAllIsLeftAloneAndFoundAgain) {
     if (since() < seconds(5) || since() >= seconds(25)) return std::nullopt;
     return sim::SimHttpReply{.status = 503, .body = std::string("busy")};
   };
+  // Somebody who takes long over a large body holds nobody up.
+  auto held = world_.Run(fetcher_.Get(env(), Make(), {.size = 8 * kMiB}, {}));
+  ASSERT_TRUE(held);
   Load(seconds(45));
   std::vector<size_t> by_second(50, 0);
   for (const Instant at : times_) {

@@ -3,13 +3,12 @@
 namespace forebay::http_origin {
 
 void Turn::End() {
-  if (lane_ != nullptr) std::exchange(lane_, nullptr)->Leave();
+  if (lane_ != nullptr) std::exchange(lane_, nullptr)->Leave(began_);
 }
 
 bool Lane::TryEnter(Env& env, Turn* turn) {
   if (!queue_.empty() || !limiter_.MayStart(env.clock.Now().ns)) return false;
-  limiter_.Started();
-  *turn = Turn(*this);
+  *turn = Turn(*this, limiter_.Start());
   return true;
 }
 
@@ -33,17 +32,14 @@ Task<Result<Turn>> Lane::Enter(Env& env, Call call) {
   }
   const bool mine = place == queue_.begin() && limiter_.MayStart(env.clock.Now().ns);
   queue_.erase(place);
-  if (mine) {
-    limiter_.Started();
-    turn = Turn(*this);
-  }
+  if (mine) turn = Turn(*this, limiter_.Start());
   WakeFirst();
   if (!mine) co_return Fail(waited.error());
   co_return turn;
 }
 
-void Lane::Leave() {
-  limiter_.Ended();
+void Lane::Leave(Limiter::Epoch began) {
+  limiter_.Ended(began);
   WakeFirst();
 }
 
@@ -51,10 +47,10 @@ void Lane::WakeFirst() {
   if (!queue_.empty()) queue_.front().Ring();
 }
 
-void Lane::Refused(Env& env, Duration wait) {
+void Lane::Refused(Env& env, const Turn& turn, Duration wait) {
   constexpr uint64_t kSteps = 1024;
   ++counters_->slow_downs;
-  limiter_.Refused(env.clock.Now().ns, wait.count(),
+  limiter_.Refused(turn.began(), env.clock.Now().ns, wait.count(),
                    static_cast<double>(env.rng.Below(kSteps)) / kSteps);
 }
 

@@ -37,21 +37,25 @@ class Lane;
 class Turn {
  public:
   Turn() = default;
-  explicit Turn(Lane& lane) : lane_(&lane) {}
-  Turn(Turn&& other) noexcept : lane_(std::exchange(other.lane_, nullptr)) {}
+  Turn(Lane& lane, Limiter::Epoch began) : lane_(&lane), began_(began) {}
+  Turn(Turn&& other) noexcept : lane_(std::exchange(other.lane_, nullptr)), began_(other.began_) {}
   Turn& operator=(Turn&& other) noexcept {
     End();
     lane_ = std::exchange(other.lane_, nullptr);
+    began_ = other.began_;
     return *this;
   }
   ~Turn() { End(); }
   void End();
+  Limiter::Epoch began() const { return began_; }
 
  private:
   Lane* lane_ = nullptr;
+  Limiter::Epoch began_ = 0;
 };
 
-/// Used from the node's loop. Must outlive its turns.
+/// Used from the node's loop. Must outlive its turns. The queue is as long as whoever sends lets it
+/// be: a node has a limit of requests to origins.
 class Lane {
  public:
   Lane(LaneOptions options, std::shared_ptr<FetchCounters> counters)
@@ -65,8 +69,11 @@ class Lane {
   /// Now or never: for hedges.
   bool TryEnter(Env& env, Turn* turn);
 
-  void Succeeded() { limiter_.Succeeded(), WakeFirst(); }
-  void Refused(Env& env, Duration wait);
+  void Succeeded(const Turn& turn) {
+    limiter_.Succeeded(turn.began());
+    WakeFirst();
+  }
+  void Refused(Env& env, const Turn& turn, Duration wait);
 
   bool slowed() const { return limiter_.slowed(); }
   FetchCounters& counters() { return *counters_; }
@@ -77,7 +84,7 @@ class Lane {
 
  private:
   friend class Turn;
-  void Leave();
+  void Leave(Limiter::Epoch began);
   void WakeFirst();
 
   const std::shared_ptr<FetchCounters> counters_;
