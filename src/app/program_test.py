@@ -36,13 +36,14 @@ def forebay(*arguments, node=None, data=None, env=None, **options):
 class Node:
     """A running node in a folder of its own."""
 
-    def __init__(self, folder, *flags):
+    def __init__(self, folder, *flags, env=None):
         self.folder = pathlib.Path(folder)
         self.errors = open(self.folder / "errors", "ab")
         self.process = subprocess.Popen(
             [PROGRAM, "node", "--data", self.folder / "node", "--socket", self.folder / "sock",
              "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dram", "64MiB", "--disk",
-             "64MiB", *flags], stdout=subprocess.PIPE, stderr=self.errors, env=CLEAN)
+             "64MiB", *flags], stdout=subprocess.PIPE, stderr=self.errors,
+            env=dict(CLEAN, **(env or {})))
         line = self.process.stdout.readline().decode()
         if not line.startswith("ready: "):
             raise RuntimeError(f"said '{line}', and {self.said()}")

@@ -1,78 +1,34 @@
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstring>
 #include <memory>
+#include <vector>
 
 #include "src/app/cli/copy.h"
 #include "src/app/cli/interrupt.h"
+#include "src/app/cli/local_file.h"
+#include "src/app/cli/many.h"
 #include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
+#include "src/base/units.h"
 
 namespace forebay::app {
 namespace {
-
-constexpr int kFileMode = 0666;  // cut by the umask
 
 struct Arguments {
   NodeArguments node;
   std::string path;
   std::string file;
+  unsigned jobs = 8;
 };
 
 std::string LastPart(const std::string& path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
-bool IsDirectory(const std::string& path) {
-  struct stat info{};
-  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-/// A file that has its name only once it is whole; dropped before, nothing is left.
-class WholeFile {
- public:
-  explicit WholeFile(std::string path)
-      : path_(std::move(path)), draft_(fmt::format("{}.{}.part", path_, getpid())) {
-    fd_ = open(draft_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kFileMode);
-  }
-  WholeFile(const WholeFile&) = delete;
-  WholeFile& operator=(const WholeFile&) = delete;
-  ~WholeFile() {
-    if (fd_ < 0) return;
-    close(fd_);
-    if (!named_) unlink(draft_.c_str());
-  }
-
-  Result<int> fd() const {
-    if (fd_ < 0) return Failed();
-    return fd_;
-  }
-  Result<void> Name() {
-    if (rename(draft_.c_str(), path_.c_str()) != 0) return Failed();
-    named_ = true;
-    return {};
-  }
-
- private:
-  std::unexpected<Error> Failed() const {
-    return Fail(errno == ENOENT ? Code::kNotFound : Code::kIoError,
-                fmt::format("{}: {}", path_, std::strerror(errno)));
-  }
-
-  const std::string path_;
-  const std::string draft_;
-  int fd_ = -1;
-  bool named_ = false;
-};
-
-Result<void> CopyTo(int fd, const std::string& name, OpenObject& object, const std::string& what) {
-  Progress progress(what, object.info().size);
+Result<void> CopyTo(int fd, const std::string& name, OpenObject& object, Progress& progress) {
   return ReadObject(object, 0, object.info().size, [&](Bytes bytes) -> Result<void> {
     FB_TRY(WriteAll(fd, bytes, name));
     progress.Add(bytes.size());
@@ -80,32 +36,73 @@ Result<void> CopyTo(int fd, const std::string& name, OpenObject& object, const s
   });
 }
 
+Result<void> CopyToFile(const std::string& path, OpenObject& object, Progress& progress) {
+  WholeFile file(path);
+  FB_ASSIGN(const int fd, file.fd());
+  FB_TRY(CopyTo(fd, path, object, progress));
+  return file.Name();
+}
+
+/// All below a prefix, into a directory.
+Result<void> RunTree(Session& session, const Arguments& arguments) {
+  const std::string directory = arguments.file.empty() ? "." : arguments.file;
+  if (directory == "-") {
+    return Fail(Code::kInvalidArgument, "many objects do not fit into standard output; use cat");
+  }
+  std::vector<Entry> objects;
+  uint64_t bytes = 0;
+  FB_ASSIGN(Listing listing, session.List(arguments.path, false));
+  while (!Interrupted()) {
+    FB_ASSIGN(std::optional<Entry> entry, listing.Next());
+    if (!entry) break;
+    bytes += entry->size;
+    objects.push_back(*std::move(entry));
+  }
+  if (objects.empty()) {
+    return Fail(Code::kNotFound, "no object has a name that begins so; `forebay ls` shows names");
+  }
+  Progress progress(arguments.path, bytes);
+  const size_t prefix = arguments.path.size();
+  const auto done = ForAll(objects.size(), arguments.jobs, [&](size_t n) -> Result<void> {
+    const std::string path = directory + "/" + objects[n].path.substr(prefix);
+    FB_TRY(MakeDirectories(path.substr(0, path.find_last_of('/'))));
+    FB_ASSIGN(OpenObject object, session.Open(objects[n].path));
+    return CopyToFile(path, object, progress);
+  });
+  if (done) fmt::print("{} objects, {}\n", objects.size(), FormatSize(progress.bytes()));
+  return done;
+}
+
 Result<void> Run(const Arguments& arguments) {
   NoteInterrupts();
   FB_ASSIGN(Session session, Session::Connect(arguments.node));
+  if (arguments.path.ends_with('/')) return RunTree(session, arguments);
   FB_ASSIGN(OpenObject object, session.Open(arguments.path));
   const std::string name = LastPart(arguments.path);
-  if (arguments.file == "-") return CopyTo(STDOUT_FILENO, "standard output", object, name);
+  Progress progress(name, object.info().size);
+  if (arguments.file == "-") return CopyTo(STDOUT_FILENO, "standard output", object, progress);
   std::string path = arguments.file.empty() ? name : arguments.file;
   if (IsDirectory(path)) path += "/" + name;
-  WholeFile file(path);
-  FB_ASSIGN(const int fd, file.fd());
-  FB_TRY(CopyTo(fd, path, object, name));
-  return file.Name();
+  return CopyToFile(path, object, progress);
 }
 
 }  // namespace
 
 void AddGetCommand(CLI::App& app, int& status) {
-  CLI::App* command = app.add_subcommand("get", "copy an object to a file");
+  CLI::App* command =
+      app.add_subcommand("get", "copy an object to a file, or all below a prefix to a directory");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("PATH", arguments->path, "/ATTACHMENT/KEY")->required();
+  command->add_option("PATH", arguments->path, "/ATTACHMENT/KEY, or /ATTACHMENT/PREFIX/")
+      ->required();
   command->add_option("FILE", arguments->file,
                       "a file or a directory; - is standard output [the last part of PATH]");
+  command->add_option("-j,--jobs", arguments->jobs, "objects at one time, of many [8]")
+      ->check(CLI::Range(1u, kMaxJobs));
   AddNodeArguments(*command, arguments->node);
   command->footer(
       "The file has its name once it is whole; when the copy fails, nothing is left behind.\n\n"
-      "Examples:\n  forebay get /models/llama.bin\n  forebay get /models/llama.bin /tmp/\n");
+      "Examples:\n  forebay get /models/llama.bin\n  forebay get /models/llama.bin /tmp/\n"
+      "  forebay get /imagenet/val/ ./val\n");
   command->callback([arguments, &status] {
     const auto done = Run(*arguments);
     status = done ? kExitOk : Complain("get " + arguments->path, done.error());

@@ -1,13 +1,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
 #include <memory>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "src/app/cli/interrupt.h"
+#include "src/app/cli/many.h"
 #include "src/app/cli/progress.h"
 #include "src/app/cli/session.h"
 #include "src/app/cli/text.h"
@@ -19,7 +17,6 @@ namespace forebay::app {
 namespace {
 
 constexpr uint64_t kPieceBytes = uint64_t{32} << 20;  // one request of the node to the origin
-constexpr unsigned kMaxJobs = 256;
 
 struct Arguments {
   NodeArguments node;
@@ -47,15 +44,13 @@ class Loader {
 
   Result<void> Run(unsigned jobs) {
     Progress progress("loading", total_);
-    {
-      std::vector<std::jthread> threads;
-      for (unsigned i = 0; i < jobs; ++i) threads.emplace_back([&] { TakePieces(progress); });
-    }
+    auto done = ForAll(pieces_.size(), jobs, [&](size_t n) { return Take(pieces_[n], progress); });
     seconds_ = progress.seconds();
     loaded_ = progress.bytes();
-    if (first_error_) return Fail(*first_error_);
-    if (Interrupted()) return Fail(Code::kCancelled, "interrupted; run it again to go on");
-    return {};
+    if (!done && done.error().code() == Code::kCancelled) {
+      return Fail(Code::kCancelled, "interrupted; run it again to go on");
+    }
+    return done;
   }
 
   void PrintSummary() const {
@@ -64,20 +59,12 @@ class Loader {
   }
 
  private:
-  void TakePieces(Progress& progress) {
-    while (!Interrupted() && !failed_) {
-      const size_t number = next_++;
-      if (number >= pieces_.size()) return;
-      const Piece& piece = pieces_[number];
-      const uint64_t size = std::min(kPieceBytes, piece.object->size - piece.offset);
-      const auto done = session_.Prefetch(piece.object->path, piece.offset, size);
-      if (!done) {
-        const std::lock_guard lock(mutex_);
-        if (!failed_.exchange(true)) first_error_ = done.error().Within(piece.object->path);
-        return;
-      }
-      progress.Add(size);
-    }
+  Result<void> Take(const Piece& piece, Progress& progress) {
+    const uint64_t size = std::min(kPieceBytes, piece.object->size - piece.offset);
+    const auto done = session_.Prefetch(piece.object->path, piece.offset, size);
+    if (!done) return Fail(done.error().Within(piece.object->path));
+    progress.Add(size);
+    return {};
   }
 
   Session& session_;
@@ -86,10 +73,6 @@ class Loader {
   uint64_t total_ = 0;
   uint64_t loaded_ = 0;
   double seconds_ = 0;
-  std::atomic<size_t> next_ = 0;
-  std::atomic<bool> failed_ = false;
-  std::mutex mutex_;
-  std::optional<Error> first_error_;
 };
 
 Result<void> AddBelow(Session& session, const std::string& prefix, std::vector<Entry>& objects) {

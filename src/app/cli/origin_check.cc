@@ -30,16 +30,9 @@ struct Arguments {
   bool read_only = false;
 };
 
-/// What keeps people from going on, most likely.
+/// Where the driver cannot know: it heard nothing.
 std::string_view LikelyFix(Code code) {
   switch (code) {
-    case Code::kPermissionDenied:
-      return "these credentials lack the right; give them read and list (and write, to put)";
-    case Code::kUnauthenticated:
-      return "the credentials are wrong or at their end; see docs/ORIGINS.md for where they are "
-             "looked for";
-    case Code::kNotFound:
-      return "check the spelling of bucket or container, and the account";
     case Code::kUnavailable:
     case Code::kDeadlineExceeded:
       return "check the endpoint, DNS, firewalls and proxies (HTTPS_PROXY, NO_PROXY)";

@@ -1,18 +1,16 @@
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstring>
 #include <memory>
 #include <vector>
 
 #include "src/app/cli/copy.h"
 #include "src/app/cli/interrupt.h"
+#include "src/app/cli/local_file.h"
+#include "src/app/cli/many.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
+#include "src/base/units.h"
 
 namespace forebay::app {
 namespace {
@@ -23,36 +21,10 @@ struct Arguments {
   std::string path;
   bool if_absent = false;
   std::string if_match;
+  unsigned jobs = 8;
 };
 
-struct OpenFile {
-  int fd = -1;
-  uint64_t size = 0;  // 0: not known
-  OpenFile() = default;
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  ~OpenFile() {
-    if (fd > STDIN_FILENO) close(fd);
-  }
-
-  Result<void> Open(const std::string& path) {
-    if (path == "-") return fd = STDIN_FILENO, Result<void>();
-    fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat info{};
-    if (fd < 0 || fstat(fd, &info) != 0) {
-      return Fail(errno == ENOENT ? Code::kNotFound : Code::kIoError,
-                  fmt::format("{}: {}", path, std::strerror(errno)));
-    }
-    if (S_ISDIR(info.st_mode)) {
-      return Fail(Code::kInvalidArgument, fmt::format("{}: is a directory; name a file", path));
-    }
-    size = static_cast<uint64_t>(info.st_size);
-    return {};
-  }
-};
-
-Result<void> Copy(OpenFile& file, const std::string& name, Upload& upload) {
-  Progress progress(name, file.size);
+Result<void> Copy(InputFile& file, const std::string& name, Upload& upload, Progress& progress) {
   std::vector<std::byte> buffer(kCopyBytes);
   while (!Interrupted()) {
     FB_ASSIGN(const size_t size, ReadSome(file.fd, buffer, name));
@@ -63,35 +35,70 @@ Result<void> Copy(OpenFile& file, const std::string& name, Upload& upload) {
   return Fail(Code::kCancelled, "interrupted; nothing was written");
 }
 
+Result<void> PutFile(Session& session, const Arguments& arguments, InputFile& file,
+                     const std::string& name, const std::string& path, Progress& progress) {
+  FB_ASSIGN(Upload upload, session.Put(path, arguments.if_absent, arguments.if_match));
+  FB_TRY(Copy(file, name, upload, progress));
+  FB_TRY(upload.Commit());
+  return {};
+}
+
+/// All files below a directory.
+Result<void> RunTree(const Arguments& arguments) {
+  if (!arguments.if_match.empty()) {
+    return Fail(Code::kInvalidArgument, "--if-match is for one object");
+  }
+  FB_ASSIGN(const std::vector<LocalFile> files, FilesBelow(arguments.file));
+  if (files.empty()) return Fail(Code::kNotFound, arguments.file + ": there is no file below it");
+  FB_ASSIGN(Session session, Session::Connect(arguments.node));
+  uint64_t bytes = 0;
+  for (const LocalFile& file : files) bytes += file.size;
+  Progress progress(arguments.file, bytes);
+  const auto done = ForAll(files.size(), arguments.jobs, [&](size_t n) -> Result<void> {
+    const std::string name = arguments.file + "/" + files[n].name;
+    InputFile file;
+    FB_TRY(file.Open(name));
+    const auto put =
+        PutFile(session, arguments, file, name, arguments.path + files[n].name, progress);
+    if (!put) return Fail(put.error().Within(name));
+    return {};
+  });
+  if (done) fmt::print("{} objects, {}\n", files.size(), FormatSize(progress.bytes()));
+  return done;
+}
+
 Result<void> Run(const Arguments& arguments) {
   NoteInterrupts();
-  OpenFile file;
-  FB_TRY(file.Open(arguments.file));
   std::string path = arguments.path;
   if (path.ends_with('/')) {
     if (arguments.file == "-") {
       return Fail(Code::kInvalidArgument, "standard input has no name; give the whole PATH");
     }
+    if (IsDirectory(arguments.file)) return RunTree(arguments);
     path += arguments.file.substr(arguments.file.find_last_of('/') + 1);
   }
+  InputFile file;
+  FB_TRY(file.Open(arguments.file));
   FB_ASSIGN(Session session, Session::Connect(arguments.node));
-  FB_ASSIGN(Upload upload, session.Put(path, arguments.if_absent, arguments.if_match));
-  FB_TRY(Copy(file, arguments.file, upload));
-  FB_TRY(upload.Commit());
-  return {};
+  Progress progress(arguments.file, file.size);
+  return PutFile(session, arguments, file, arguments.file, path, progress);
 }
 
 }  // namespace
 
 void AddPutCommand(CLI::App& app, int& status) {
-  CLI::App* command = app.add_subcommand("put", "write a file to an object, through to the origin");
+  CLI::App* command =
+      app.add_subcommand("put", "write a file, or all below a directory, through to the origin");
   auto arguments = std::make_shared<Arguments>();
-  command->add_option("FILE", arguments->file, "- is standard input")->required();
+  command->add_option("FILE", arguments->file, "a file or a directory; - is standard input")
+      ->required();
   command
       ->add_option("PATH", arguments->path,
                    "/ATTACHMENT/KEY; with / at its end the file's name "
                    "is added")
       ->required();
+  command->add_option("-j,--jobs", arguments->jobs, "objects at one time, of many [8]")
+      ->check(CLI::Range(1u, kMaxJobs));
   command->add_flag("--if-absent", arguments->if_absent, "only where there is no such object");
   command->add_option("--if-match", arguments->if_match, "only over this version")
       ->type_name("ETAG");
@@ -99,6 +106,7 @@ void AddPutCommand(CLI::App& app, int& status) {
   command->footer(
       "When it returns, the origin has the whole object; before that nothing of it can be seen.\n\n"
       "Examples:\n  forebay put model.bin /models/\n"
+      "  forebay put ./val /imagenet/val/\n"
       "  tar c src | forebay put - /backup/src.tar --if-absent\n");
   command->callback([arguments, &status] {
     const auto done = Run(*arguments);

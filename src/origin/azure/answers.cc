@@ -158,8 +158,10 @@ std::string ExplainForbidden(const Asked& asked, std::string_view name) {
         who, address.container);
   }
   if (name == "AuthorizationFailure") {
-    return fmt::format("account {} does not let this machine in: look at its firewall and networks",
-                       address.account);
+    return fmt::format(
+        "account {} refuses the {}: its firewall or networks do not let this machine in, or the "
+        "credential is another account's",
+        address.account, who);
   }
   if (name == "KeyBasedAuthenticationNotPermitted") {
     return fmt::format("account {} takes no keys; use managed-identity or workload-identity",

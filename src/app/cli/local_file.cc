@@ -1,0 +1,103 @@
+#include "src/app/cli/local_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace forebay::app {
+namespace {
+
+constexpr int kFileMode = 0666;  // cut by the umask
+
+std::unexpected<Error> SystemError(int error, const std::string& path) {
+  const Code code = error == ENOENT   ? Code::kNotFound
+                    : error == ENOSPC ? Code::kNoSpace
+                                      : Code::kIoError;
+  return Fail(code, fmt::format("{}: {}", path, std::strerror(error)));
+}
+
+/// Several threads of one process copy at a time.
+std::string DraftOf(const std::string& path) {
+  static std::atomic<unsigned> next{0};
+  const std::filesystem::path whole(path);
+  // Short, because the name itself may be as long as names can be.
+  return (whole.parent_path() / fmt::format(".forebay-{}-{}.part", getpid(), next++)).string();
+}
+
+}  // namespace
+
+bool IsDirectory(const std::string& path) {
+  struct stat info{};
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+Result<void> MakeDirectories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return SystemError(error.value(), path);
+  return {};
+}
+
+Result<std::vector<LocalFile>> FilesBelow(const std::string& directory) {
+  std::vector<LocalFile> files;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator at(directory, error);
+  for (; !error && at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
+    if (!at->is_regular_file(error)) continue;
+    const std::string path = at->path().string();
+    const uint64_t size = at->file_size(error);
+    if (error) break;
+    files.push_back({path.substr(directory.size() + (directory.ends_with('/') ? 0 : 1)), size});
+  }
+  if (error) return SystemError(error.value(), directory);
+  std::ranges::sort(files, {}, &LocalFile::name);
+  return files;
+}
+
+WholeFile::WholeFile(std::string path) : path_(std::move(path)), draft_(DraftOf(path_)) {
+  fd_ = open(draft_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
+  if (fd_ < 0) open_error_ = errno;
+}
+
+WholeFile::~WholeFile() {
+  if (fd_ < 0) return;
+  close(fd_);
+  if (!named_) unlink(draft_.c_str());
+}
+
+Result<int> WholeFile::fd() const {
+  if (fd_ < 0) return SystemError(open_error_, path_);
+  return fd_;
+}
+
+Result<void> WholeFile::Name() {
+  if (rename(draft_.c_str(), path_.c_str()) != 0) return SystemError(errno, path_);
+  named_ = true;
+  return {};
+}
+
+InputFile::~InputFile() {
+  if (fd > STDIN_FILENO) close(fd);
+}
+
+Result<void> InputFile::Open(const std::string& path) {
+  if (path == "-") return fd = STDIN_FILENO, Result<void>();
+  fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat info{};
+  if (fd < 0 || fstat(fd, &info) != 0) return SystemError(errno, path);
+  if (S_ISDIR(info.st_mode)) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("{}: is a directory; give it a PATH that ends with /", path));
+  }
+  size = static_cast<uint64_t>(info.st_size);
+  return {};
+}
+
+}  // namespace forebay::app

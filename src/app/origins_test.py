@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""The real program in front of real servers of objects, which it starts: Azurite and moto.
+
+origins_test.py PROGRAM SERVERS-FOLDER [unittest's arguments]
+"""
+
+import base64
+import email.utils
+import filecmp
+import hashlib
+import hmac
+import http.server
+import json
+import os
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.request
+
+SERVERS = pathlib.Path(sys.argv.pop(2)) if len(sys.argv) > 2 else pathlib.Path("build/servers")
+
+import program_test as program  # noqa: E402: takes the program from the command line
+
+ACCOUNT = "devstoreaccount1"
+# Azurite's own, known to all.
+KEY = ("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "training", "AWS_SECRET_ACCESS_KEY": "a-secret-of-s3",
+               "AZURE_STORAGE_KEY": KEY}
+START_TIME_S = 60
+
+
+class Server:
+    """A server that says where it listens."""
+
+    def __init__(self, folder, *command):
+        self.output = open(pathlib.Path(folder) / (pathlib.Path(command[1]).name + ".out"), "wb+")
+        self.process = subprocess.Popen(command, stdout=self.output, stderr=self.output)
+        self.url = self.await_url()
+
+    def await_url(self):
+        until = time.monotonic() + START_TIME_S
+        while time.monotonic() < until and self.process.poll() is None:
+            said = pathlib.Path(self.output.name).read_text(errors="replace")
+            found = re.search(r"(http://127\.0\.0\.1:[1-9][0-9]*)\D*\n", said)
+            if found:
+                return found[1]
+            time.sleep(0.05)
+        raise RuntimeError("it did not start: " + said)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.output.close()
+
+
+def make_container(url, name):
+    date = email.utils.formatdate(usegmt=True)
+    text = ("PUT\n\n\n\n\n\n\n\n\n\n\n\n" + f"x-ms-date:{date}\nx-ms-version:2021-08-06\n"
+            f"/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container")
+    proof = hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()
+    headers = {"x-ms-date": date, "x-ms-version": "2021-08-06", "Content-Length": "0",
+               "Authorization": f"SharedKey {ACCOUNT}:{base64.b64encode(proof).decode()}"}
+    request = urllib.request.Request(f"{url}/{ACCOUNT}/{name}?restype=container", method="PUT",
+                                     headers=headers)
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+class Origins(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.temporary.name)
+        if not (SERVERS / "moto/bin/moto_server").exists():
+            raise RuntimeError(f"there are no servers in {SERVERS}; './dev servers' installs them")
+        cls.moto = Server(cls.folder, SERVERS / "moto/bin/python", SERVERS / "moto/bin/moto_server",
+                          "-H", "127.0.0.1", "-p", "0")
+        cls.azurite = Server(cls.folder, "node", SERVERS / "azurite/node_modules/.bin/azurite-blob",
+                             "--blobHost", "127.0.0.1", "--blobPort", "0", "--silent",
+                             "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry")
+        request = urllib.request.Request(cls.moto.url + "/bucket", method="PUT")
+        urllib.request.urlopen(request, timeout=10).close()
+        make_container(cls.azurite.url, "box")
+        (cls.folder / "files").mkdir()
+        cls.urls = {"s3": f"s3://bucket/data?endpoint={cls.moto.url}",
+                    "azure": f"azure://{ACCOUNT}/box/data?endpoint={cls.azurite.url}/{ACCOUNT}",
+                    "file": f"file://{cls.folder}/files"}
+        cls.node = program.Node(cls.folder, env=CREDENTIALS)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.node.stop()
+        cls.moto.stop()
+        cls.azurite.stop()
+        cls.temporary.cleanup()
+
+    def ok(self, *arguments, **options):
+        done = program.forebay(*arguments, node=self.node.unix, **options)
+        self.assertEqual(done.returncode, 0, done)
+        return done.stdout
+
+    def requests(self):
+        """Without those that were sent twice because the server was late."""
+        origin = json.loads(self.ok("status", "--json"))["origin"]
+        return origin["requests"] - origin["hedges"] - origin["retries"]
+
+    def check(self, url, env=None, status=0):
+        done = program.forebay("origin", "check", url, env=env or CREDENTIALS)
+        self.assertEqual(done.returncode, status, done)
+        said = (done.stdout + done.stderr).decode()
+        self.assertNotIn(KEY, said)
+        self.assertNotIn("a-secret-of-s3", said)
+        return said
+
+
+def make_tree(folder, count):
+    """Files of odd names and sizes."""
+    chance = random.Random(7)
+    printable = [chr(code) for code in range(32, 127) if chr(code) not in "/\\"]
+    odd = ["é", "ß", "日本", "🙂", "%2F", "%", "+", "&", "=", "?", "#", " ", "'", '"', "<>", "~", ";"]
+    names = ["".join(printable), "a b+c%20d", "-", "--flag", "ends with space ", ".hidden",
+             "x" * 200, "é" * 100]
+    while len(names) < count:
+        parts = ["".join(chance.choices(odd + printable, k=chance.randint(1, 12))).strip(".") or "p"
+                 for _ in range(chance.randint(1, 4))]
+        # A file and a directory cannot have one name, and here each directory's name ends so.
+        names.append("/".join([part + "_" for part in parts[:-1]] + [parts[-1] + f".{len(names)}"]))
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = [0, 1, 4095, 4096, 4097][number % 5] if number % 3 else chance.randint(0, 60_000)
+        path.write_bytes(chance.randbytes(size))
+    (folder / "large").write_bytes(chance.randbytes(20_000_001))
+
+
+def files_of(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+class Copies(Origins):
+    def test_a_tree_goes_from_one_store_to_the_next_and_comes_back_the_same(self):
+        for name, url in self.urls.items():
+            self.ok("attach", f"/{name}-copy", url)
+        source = self.folder / "source"
+        make_tree(source, 1000)
+        wanted = files_of(source)
+        before = source
+        for name in ("s3", "azure", "file"):
+            self.ok("put", str(before), f"/{name}-copy/tree/")
+            self.ok("evict", f"/{name}-copy/")
+            after = self.folder / f"from-{name}"
+            self.ok("get", f"/{name}-copy/tree/", str(after))
+            self.assertEqual(files_of(after), wanted, name)
+            _, different, failed = filecmp.cmpfiles(source, after, wanted, shallow=False)
+            self.assertEqual(different + failed, [], name)
+            before = after
+        print(f"note: {len(wanted)} files through s3, azure and file, all equal")
+
+
+class Economy(Origins):
+    def test_the_second_epoch_of_what_never_changes_asks_nobody(self):
+        source = self.folder / "small"
+        source.mkdir()
+        for number in range(300):
+            (source / f"{number:04}").write_bytes(os.urandom(3000))
+        for name in ("s3", "azure"):
+            self.ok("attach", f"/{name}-fill", self.urls[name])
+            self.ok("put", str(source), f"/{name}-fill/small/")
+            self.ok("attach", f"/{name}-train", self.urls[name], "--freshness", "immutable")
+            before = self.requests()
+            for epoch in range(2):
+                copy = self.folder / f"{name}-{epoch}"
+                self.ok("get", f"/{name}-train/small/", str(copy))
+                self.assertEqual(len(files_of(copy)), 300)
+                cost = self.requests() - before
+                before += cost
+                if epoch == 0:
+                    # One for each page of names and one for each object, and no HEAD.
+                    self.assertLessEqual(cost, 300 + 3, name)
+                else:
+                    self.assertEqual(cost, 0, name)
+
+
+class HtmlPages(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        page = b"<html><body>Welcome to your router</body></html>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_):
+        pass
+
+
+class Checks(Origins):
+    def test_what_is_well_is_told(self):
+        for url in self.urls.values():
+            said = self.check(url)
+            self.assertIn("conditions hold", said)
+            self.assertIn("good: forebay attach", said)
+        self.assertIn("AZURE_STORAGE_KEY", self.check(self.urls["azure"]))
+
+    def test_a_wrong_key_is_explained(self):
+        wrong = dict(CREDENTIALS, AZURE_STORAGE_KEY=base64.b64encode(b"0" * 64).decode())
+        said = self.check(self.urls["azure"], env=wrong, status=4)
+        self.assertIn("refuses the account key", said)
+        self.assertIn("AZURE_STORAGE_KEY", said)
+
+    def test_what_is_not_there_is_named(self):
+        self.assertIn("nobucket", self.check(f"s3://nobucket?endpoint={self.moto.url}", status=2))
+        self.assertIn("nobox", self.check(
+            f"azure://{ACCOUNT}/nobox?endpoint={self.azurite.url}/{ACCOUNT}", status=2))
+        said = self.check("s3://bucket?endpoint=http://127.0.0.1:1", status=5)
+        self.assertIn("127.0.0.1:1", said)
+
+    def test_an_endpoint_that_speaks_html_is_said_to(self):
+        server = http.server.HTTPServer(("127.0.0.1", 0), HtmlPages)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            endpoint = f"http://127.0.0.1:{server.server_port}"
+            for url in (f"s3://bucket?endpoint={endpoint}", f"azure://a/box?endpoint={endpoint}"):
+                done = program.forebay("origin", "check", url, env=CREDENTIALS)
+                self.assertNotEqual(done.returncode, 0, done)
+                self.assertIn("does not answer as", done.stderr.decode())
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    def test_secrets_do_not_get_into_the_url(self):
+        said = self.check("s3://AKIA:secret@bucket", status=2)
+        self.assertNotIn("AKIA", said)
+        done = program.forebay("attach", "/odd-one", "s3://bucket?endpont=x", node=self.node.unix)
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("there is no parameter 'endpont'", done.stderr.decode())
+
+
+del Origins  # has no tests of its own
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[1:])
