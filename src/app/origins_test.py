@@ -25,6 +25,7 @@ import urllib.request
 
 SERVERS = pathlib.Path(sys.argv.pop(2)) if len(sys.argv) > 2 else pathlib.Path("build/servers")
 
+import fault_proxy  # noqa: E402: beside this file
 import program_test as program  # noqa: E402: takes the program from the command line
 
 ACCOUNT = "devstoreaccount1"
@@ -184,6 +185,59 @@ class Economy(Origins):
                     self.assertLessEqual(cost, 300 + 3, name)
                 else:
                     self.assertEqual(cost, 0, name)
+
+
+class Misbehaviour(Origins):
+    """Every fault of the proxy, with both drivers: exact bytes or a clear error."""
+    SHARE = 0.25
+    READS = 12
+
+    def read_under(self, name, fault, proxy, objects):
+        """How many reads were right, and what the others said."""
+        proxy.inject(None, 0)
+        self.ok("evict", f"/{name}-odd/")
+        proxy.inject(fault, self.SHARE)
+        right, errors = 0, []
+        for number in range(self.READS):
+            key, wanted = objects[number % len(objects)]
+            done = program.forebay("cat", f"/{name}-odd/{key}", "--timeout", "20",
+                                   node=self.node.unix)
+            if done.returncode == 0:
+                self.assertEqual(done.stdout, wanted, f"{name} under {fault}: wrong bytes")
+                right += 1
+            else:
+                self.assertTrue(wanted.startswith(done.stdout), f"{name} under {fault}")
+                said = done.stderr.decode()
+                self.assertIn(f"/{name}-odd/{key}", said)
+                self.assertNotIn(KEY, said)
+                errors.append(said)
+            self.ok("evict", f"/{name}-odd/")
+        return right, errors
+
+    def test_reads_are_exact_or_refused(self):
+        chance = random.Random(3)
+        objects = [(f"object-{size}", chance.randbytes(size))
+                   for size in (0, 1000, 70_000, 300_000, 3_000_000)]
+        proxies = {"s3": fault_proxy.FaultProxy(self.moto.url),
+                   "azure": fault_proxy.FaultProxy(self.azurite.url)}
+        try:
+            for name, proxy in proxies.items():
+                server = self.moto.url if name == "s3" else self.azurite.url
+                self.ok("attach", f"/{name}-odd", self.urls[name].replace(server, proxy.url))
+                for key, contents in objects:
+                    self.ok("put", "-", f"/{name}-odd/{key}", data=contents)
+            print()
+            for fault in fault_proxy.KINDS:
+                cells = []
+                for name, proxy in proxies.items():
+                    right, errors = self.read_under(name, fault, proxy, objects)
+                    cells.append(f"{name}: struck {proxy.struck:3}, {right:2} right, "
+                                 f"{len(errors):2} refused")
+                    self.assertGreater(proxy.struck, 0, fault)
+                print(f"note: {fault:24} {'   '.join(cells)}")
+        finally:
+            for proxy in proxies.values():
+                proxy.stop()
 
 
 class HtmlPages(http.server.BaseHTTPRequestHandler):
