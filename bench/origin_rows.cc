@@ -20,6 +20,10 @@ namespace {
 
 constexpr uint64_t kBytes = kGiB;
 constexpr uint32_t kSmall = 4 * kKiB;
+/// What one server with one object serves.
+constexpr const char* kLargeRows[] = {"origin.sequential",       "origin.sequential.requests",
+                                      "origin.sequential.bytes", "origin.first_byte",
+                                      "origin.random_4k",        "origin.cpu"};
 
 /// A server with one object of 1 GiB, whose pages stay in the page cache, and a node before it.
 struct Large {
@@ -206,6 +210,9 @@ Result<void> RandomRow(Report& report, const Large& large) {
 }
 
 void LargeRows(Report& report) {
+  const bool wanted =
+      std::ranges::any_of(kLargeRows, [&](const char* row) { return report.Wants(row); });
+  if (!wanted) return;
   const auto made = Large::Make();
   if (!made) return report.Missing("origin.sequential", made.error().ToString());
   const Large& large = **made;
