@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -63,8 +64,9 @@ Result<std::unique_ptr<RunningNode>> RunningNode::Start(const std::string& direc
   const auto ready = node->AwaitReady(pipe_ends[0]);
   close(pipe_ends[0]);
   if (!ready) return Fail(ready.error());
-  FB_TRY(
-      node->Command(fmt::format("attach /data file://{} --freshness immutable", options.origin)));
+  const bool is_url = options.origin.find("://") != std::string::npos;
+  FB_TRY(node->Command(fmt::format("attach /data '{}{}' --freshness immutable",
+                                   is_url ? "" : "file://", options.origin)));
   return node;
 }
 
@@ -84,6 +86,15 @@ Result<void> RunningNode::AwaitReady(int output) {
 RunningNode::~RunningNode() {
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
+}
+
+Result<double> RunningNode::CpuSeconds() const {
+  clockid_t clock{};
+  timespec used{};
+  if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &used) != 0) {
+    return Fail(System("the node's CPU time"));
+  }
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
 Result<std::string> RunningNode::Command(const std::string& arguments) const {

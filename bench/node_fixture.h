@@ -14,11 +14,11 @@
 
 namespace forebay::bench {
 
-/// `forebay node` as a child, with "/data" attached to a directory, stopped at the end.
+/// `forebay node` as a child, with "/data" attached to an origin, stopped at the end.
 class RunningNode {
  public:
   struct Options {
-    std::string origin;  // a directory
+    std::string origin;  // a directory, or the URL of another origin
     std::string dram = "1GiB";
     std::string disk = "0";
     bool pinned = false;  // to kServerCore, which leaves it one loop
@@ -31,6 +31,8 @@ class RunningNode {
   RunningNode& operator=(const RunningNode&) = delete;
 
   int pid() const { return pid_; }
+  /// What all of its threads have used of the machine's cores so far, in seconds.
+  Result<double> CpuSeconds() const;
   const std::string& local() const { return local_; }  // "unix:PATH"
   const std::string& tcp() const { return tcp_; }
   /// A figure of `forebay status --json`, by its section and name.

@@ -20,4 +20,6 @@ void NodeRemoteRows(Report& report);  // the same by TCP, against a bare stream 
 void NodeLoopsRows(Report& report);   // many connections, against one loop
 void NodeOriginRows(Report& report);  // cold reading against dd, and what the origin is asked for
 
+void OriginRows(Report& report);  // stores of objects through a node, against curl
+
 }  // namespace forebay::bench

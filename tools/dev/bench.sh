@@ -2,6 +2,9 @@
 
 dev_bench() {
   need build bench
+  # shellcheck source=/dev/null
+  source tools/dev/servers.sh
+  bench_servers
   build_preset release forebay_bench
   local program=$PWD/build/release/bench/forebay_bench
   # Public traces are no part of the repository; they lie beside it unless this says otherwise.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "src/base/assert.h"
 #include "src/base/units.h"
@@ -221,15 +222,22 @@ Task<Result<void>> CurlExchange::WaitForHead(Call call) {
 
 Task<Result<size_t>> CurlExchange::Read(MutableBytes into, Call call) {
   FB_ASSERT(!into.empty());
-  while (!BodyReady()) {
+  if (read_at_ == buffer_.size()) target_ = into;
+  filled_ = 0;
+  while (filled_ == 0 && !BodyReady()) {
     if (paused_) {
       paused_ = false;
       curl_easy_pause(easy_, CURLPAUSE_CONT);  // may bring bytes, or the end, at once
       continue;
     }
     const std::optional<Code> stopped = co_await Wait(*this, call);
-    if (stopped) co_return Fail(*stopped, what_ + ": reading the body");
+    if (stopped && filled_ == 0) {
+      target_ = {};
+      co_return Fail(*stopped, what_ + ": reading the body");
+    }
   }
+  target_ = {};
+  if (filled_ > 0) co_return std::exchange(filled_, 0);
   const size_t copied = CopyBuffered(into);
   if (copied == 0 && code_ != CURLE_OK) co_return Fail(EndError());
   co_return copied;
@@ -267,7 +275,15 @@ void CurlExchange::TakeHeaderLine(std::string_view line) {
 }
 
 size_t CurlExchange::TakeBody(Bytes bytes) {
-  if (buffer_.size() - read_at_ >= kMaxUnread) {
+  const size_t taken = bytes.size();
+  const size_t direct = std::min(taken, target_.size() - filled_);
+  if (direct > 0) {
+    std::memcpy(target_.data() + filled_, bytes.data(), direct);
+    filled_ += direct;
+    bytes = bytes.subspan(direct);
+    Notify();
+    if (bytes.empty()) return taken;
+  } else if (buffer_.size() - read_at_ >= kMaxUnread) {
     paused_ = true;
     return CURL_WRITEFUNC_PAUSE;
   }
@@ -275,7 +291,7 @@ size_t CurlExchange::TakeBody(Bytes bytes) {
   read_at_ = 0;
   buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
   if (head_taken_) Notify();
-  return bytes.size();
+  return taken;
 }
 
 size_t CurlExchange::GiveBody(MutableBytes into) {

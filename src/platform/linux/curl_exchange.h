@@ -72,6 +72,8 @@ class CurlExchange {
   bool head_done_ = false;
   bool head_taken_ = false;  // from here on the request's memory is not ours to look at
 
+  MutableBytes target_;  // of who waits for bytes: they go there without a stop in the buffer
+  size_t filled_ = 0;
   std::vector<std::byte> buffer_;  // what came and was not read yet, from read_at_ on
   size_t read_at_ = 0;
   bool paused_ = false;

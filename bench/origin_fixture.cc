@@ -1,0 +1,86 @@
+#include "bench/origin_fixture.h"
+
+#include <fmt/format.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <filesystem>
+
+namespace forebay::bench {
+namespace {
+
+constexpr int kPort = 52019;
+constexpr const char* kKey = "forebaybench";
+constexpr const char* kSecret = "forebaybenchsecret";
+
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FastServer>> FastServer::Start() {
+  const std::string program = FOREBAY_SERVERS_DIRECTORY "/versitygw/versitygw";
+  if (!std::filesystem::exists(program)) {
+    return Fail(Code::kNotFound, program + " is not there; './dev bench' installs it, with Go");
+  }
+  FB_ASSIGN(DiskPlace place, DiskPlace::Make());
+  auto made = std::unique_ptr<FastServer>(new FastServer(std::move(place)));
+  const std::string root = made->place_.path() + "/store";
+  made->bucket_ = root + "/bucket";
+  std::filesystem::create_directories(made->bucket_);
+  setenv("BENCH_ACCESS_KEY_ID", kKey, 1);
+  setenv("BENCH_SECRET_ACCESS_KEY", kSecret, 1);
+  // Its own keys come from the environment, too.
+  setenv("ROOT_ACCESS_KEY_ID", kKey, 1);
+  setenv("ROOT_SECRET_ACCESS_KEY", kSecret, 1);
+  FB_ASSIGN(
+      made->server_,
+      RealServer::Start("versitygw", {program, "--port", fmt::format("127.0.0.1:{}", kPort),
+                                      "--keep-alive", "--disable-acl", "posix", "--default-etag",
+                                      "\"00000000000000000000000000000000\"", root}));
+  return made;
+}
+
+std::string FastServer::OriginUrl() const {
+  return fmt::format("s3://bucket?endpoint={}&credentials=env:BENCH", server_->url());
+}
+
+std::string FastServer::ObjectUrl(const std::string& key) const {
+  return fmt::format("{}/bucket/{}", server_->url(), key);
+}
+
+std::string CurlCommand(const std::string& arguments) {
+  return fmt::format(
+      "curl -sS -f --aws-sigv4 aws:amz:us-east-1:s3 --user {} "
+      "-H x-amz-content-sha256:UNSIGNED-PAYLOAD {}",
+      CurlUser(), arguments);
+}
+
+std::string CurlUser() {
+  return fmt::format("{}:{}", kKey, kSecret);
+}
+
+Result<std::string> RunShell(const std::string& command) {
+  FILE* pipe = popen(("(" + command + ") 2>&1").c_str(), "r");
+  if (pipe == nullptr) return Fail(Code::kInternal, "popen");
+  std::string said;
+  std::array<char, 4096> piece;
+  while (const size_t got = fread(piece.data(), 1, piece.size(), pipe)) {
+    said.append(piece.data(), got);
+  }
+  if (pclose(pipe) != 0) {
+    return Fail(Code::kInternal, fmt::format("{}: {}", command.substr(0, 200), said));
+  }
+  return said;
+}
+
+double ChildrenCpuSeconds() {
+  rusage used{};
+  getrusage(RUSAGE_CHILDREN, &used);
+  return Seconds(used.ru_utime) + Seconds(used.ru_stime);
+}
+
+}  // namespace forebay::bench

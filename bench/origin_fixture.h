@@ -1,0 +1,45 @@
+// What the rows of origins share: a fast server of objects over a directory, a node in front of
+// it, and curl straight from it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "bench/node_fixture.h"
+#include "bench/store_fixture.h"
+#include "src/base/result.h"
+#include "src/origin/testing/real_server.h"
+
+namespace forebay::bench {
+
+/// versitygw over a directory of its own, with one bucket; its files are the objects.
+class FastServer {
+ public:
+  static Result<std::unique_ptr<FastServer>> Start();
+
+  /// Where objects are put as plain files before the first request.
+  const std::string& bucket() const { return bucket_; }
+  /// For `forebay attach`; the keys are in the environment, which nodes inherit.
+  std::string OriginUrl() const;
+  std::string ObjectUrl(const std::string& key) const;
+  /// For other files of a row.
+  const std::string& directory() const { return place_.path(); }
+
+ private:
+  explicit FastServer(DiskPlace place) : place_(std::move(place)) {}
+
+  DiskPlace place_;
+  std::string bucket_;
+  std::unique_ptr<RealServer> server_;
+};
+
+/// curl, signing as the node does: `arguments` and then URLs. Bodies are thrown away.
+std::string CurlCommand(const std::string& arguments);
+/// "KEY:SECRET" of the server, which knows no others and is on loopback.
+std::string CurlUser();
+/// What the shell's `command` printed; an error where it failed.
+Result<std::string> RunShell(const std::string& command);
+/// What all children that have ended used of the machine's cores, in seconds.
+double ChildrenCpuSeconds();
+
+}  // namespace forebay::bench
