@@ -107,6 +107,7 @@ class Somebody {
     co_await Connect();
     for (int i = 0; i < steps && connection_ != nullptr; ++i) co_await Step();
     if (connection_ != nullptr) co_await connection_->Close();
+    connection_.reset();  // on its own loop, which may hear of its socket until then
   }
   uint64_t connects() const { return connects_; }
 
