@@ -15,11 +15,12 @@ class NodeNames : public NodeTest {
   uint64_t Asked() const { return origin_.gets.size() + static_cast<uint64_t>(origin_.heads); }
   /// An object that the content made from `seed` becomes.
   Result<ObjectInfo> Write(std::string path, uint64_t seed, size_t size, Condition condition = {}) {
-    return world_.Run(WriteTask(node_.get(), self(), std::move(path), seed, size, condition));
+    return world_.Run(
+        WriteTask(node_.get(), self(), std::move(path), seed, size, std::move(condition)));
   }
   static Task<Result<ObjectInfo>> WriteTask(Node* node, Authenticated who, std::string path,
                                             uint64_t seed, size_t size, Condition condition) {
-    FB_CO_ASSIGN(auto upload, co_await node->Put(who, std::move(path), condition, {}));
+    FB_CO_ASSIGN(auto upload, co_await node->Put(who, std::move(path), std::move(condition), {}));
     std::vector<std::byte> bytes(size);
     StoreTo(bytes.data(), seed);
     const Bytes part(bytes);

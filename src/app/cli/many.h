@@ -35,6 +35,7 @@ inline Result<void> ForAll(size_t count, unsigned jobs,
   };
   {
     std::vector<std::jthread> threads;
+    threads.reserve(jobs);
     for (unsigned i = 0; i < jobs; ++i) threads.emplace_back(take);
   }
   if (first) return Fail(*first);

@@ -43,6 +43,7 @@ class Signal {
 /// A figure that one loop changes and any thread may read, for nothing but the moment.
 class OneLoopFigure {
  public:
+  // NOLINTNEXTLINE(google-explicit-constructor): reads as the number that it is
   explicit(false) operator uint64_t() const { return value_.load(std::memory_order_relaxed); }
   OneLoopFigure& operator+=(uint64_t n) { return Set(*this + n); }
   OneLoopFigure& operator-=(uint64_t n) { return Set(*this - n); }

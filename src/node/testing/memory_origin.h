@@ -38,7 +38,7 @@ class MemoryOrigin final : public Origin {
     OriginCapabilities capabilities;
     Duration latency = std::chrono::milliseconds(5);
     uint64_t bytes_per_second = 1ull << 30;
-    size_t read_bytes = 96 * 1024;  // the most that one Read of a body gives
+    size_t read_bytes = size_t{96} * 1024;  // the most that one Read of a body gives
   };
 
   /// Content that is made, not kept: of any size.

@@ -87,7 +87,7 @@ class NodeTest : public testing::Test {
                  ? Result<std::unique_ptr<Origin>>(std::make_unique<SharedOrigin>(origin_))
                  : Fail(Code::kUnsupported, "origin " + config.origin + " is of no known kind");
     };
-    auto node = world_.Run(Node::Open(env(), options, *gate_, *registry_, origins));
+    auto node = world_.Run(Node::Open(env(), std::move(options), *gate_, *registry_, origins));
     ASSERT_TRUE(node) << node.error().ToString();
     node_ = std::move(*node);
   }

@@ -95,9 +95,9 @@ class FetcherTest : public testing::Test {
     range.remove_prefix(std::string_view("bytes=").size());
     uint64_t first = 0, last = size_ - 1;
     const auto dash = range.find('-');
-    std::from_chars(range.data(), range.data() + dash, first);
+    std::from_chars(&range[0], &range[0] + dash, first);
     if (dash + 1 < range.size()) {
-      std::from_chars(range.data() + dash + 1, range.data() + range.size(), last);
+      std::from_chars(&range[0] + dash + 1, &range[0] + range.size(), last);
     }
     if (first >= size_) return {.status = 416, .body = {}};
     last = std::min(last, size_ - 1);

@@ -61,6 +61,7 @@ Result<std::unique_ptr<RealServer>> RealServer::Start(std::string name,
   const int output = mkostemp(server->output_path_.data(), O_CLOEXEC);
   if (output < 0) return Fail(Code::kIoError, server->output_path_ + " cannot be made");
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (std::string& argument : command) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
   const pid_t parent = getpid();
