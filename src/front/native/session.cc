@@ -258,7 +258,9 @@ Task<Result<void>> Session::TakeData() {
 
 /// Whether one more may be in progress. Early: nothing was spent on it yet.
 Result<void> Session::CheckRoomFor(const SlowRequest& slow) const {
-  if (door_.stopping()) return Fail(Code::kUnavailable, "the node is shutting down");
+  // As one refused early it may be asked again, a write too: of this node until it has gone, then of
+  // the one that follows it.
+  if (door_.stopping()) return Fail(Code::kOverloaded, "the node is shutting down");
   if (slow_.size() >= door_.options.limits.max_in_flight) {
     return Fail(Code::kOverloaded, fmt::format("{} requests are in flight on this connection, as "
                                                "many as it may have",
