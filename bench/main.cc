@@ -25,6 +25,7 @@ const std::vector<Group>& Groups() {
        "one node and its clients: local hits, TCP, cold reading",
        {WindowRows, NodeLocalRows, NodeRemoteRows, NodeLoopsRows, NodeOriginRows}},
       {"origin", "a store of objects through a node, against curl straight from it", {OriginRows}},
+      {"cell", "many nodes: placement", {PlacementRows}},
   };
   return groups;
 }

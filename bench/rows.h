@@ -22,4 +22,6 @@ void NodeOriginRows(Report& report);  // cold reading against dd, and what the o
 
 void OriginRows(Report& report);  // stores of objects through a node, against curl
 
+void PlacementRows(Report& report);  // who owns what in a cell
+
 }  // namespace forebay::bench

@@ -12,6 +12,7 @@ namespace {
 /// After so many draws for each index there is, a walk goes through all in turn: an order must end,
 /// however little the weights take.
 constexpr uint64_t kDrawsPerIndex = 256;
+constexpr unsigned kQuickDraws = 8;
 
 }  // namespace
 
@@ -28,20 +29,16 @@ class Placement::Walk {
     while (drawn_ < most) {
       ++drawn_;
       unsigned level = placement_.levels_;
-      while (level > 0 && !Coin(level, count_[level]++)) --level;
-      const unsigned n = level > 0 ? count_[level] - 1 : count_[0]++;
-      const uint64_t draw = Draw(key_, level, n);
-      const uint32_t index = level > 0 ? IndexOf(draw, level) : 0;
+      while (level > 0 && !Heads(level, count_[level])) ++count_[level--];
+      const uint64_t draw = Draw(key_, level, count_[level]++);
+      const uint32_t index = IndexOf(draw, level);
       if (Takes(draw, placement_.weights_[index])) return index;
     }
     return NextInTurn();
   }
 
  private:
-  bool Coin(unsigned level, unsigned n) const {
-    const uint64_t coins = n == 0 ? key_ : Mix64(key_ ^ (n * 0xd6e8feb86659fd93u));
-    return (coins >> (level - 1) & 1) != 0;
-  }
+  bool Heads(unsigned level, unsigned n) const { return (Coins(key_, n) >> (level - 1) & 1) != 0; }
   uint32_t NextInTurn() {
     const auto size = static_cast<uint32_t>(placement_.weights_.size());
     for (uint32_t i = 0; i < size; ++i) {
@@ -78,8 +75,31 @@ Placement::Placement(std::span<const Place> places) : places_(places.begin(), pl
   for (size_t i = 0; i < end; ++i) weights_[i] = places[i].weight;
 }
 
-uint32_t Placement::SearchOwner(uint64_t key) const {
-  return Walk(*this, key).Next();
+/// After two draws, of these levels, were not taken: the next few of the same walk without its loop
+/// over levels. A draw adds one to the count of its level and of all above, so levels of equal
+/// counts lie side by side, and their coins are put together by masks.
+uint32_t Placement::SearchOwner(uint64_t key, unsigned first, unsigned second) const {
+  std::array<unsigned, kQuickDraws> drawn;  // the levels of the draws so far, ascending
+  std::array<uint64_t, kQuickDraws> coins;  // of levels that were counted so often
+  std::tie(drawn[0], drawn[1]) = std::minmax(first, second);
+  coins[0] = key;
+  coins[1] = Coins(key, 1);
+  for (unsigned count = 2; count < kQuickDraws; ++count) {
+    uint64_t tossed = coins[count] = Coins(key, count);
+    for (unsigned i = count; i-- > 0;) {
+      const uint64_t below = BitsBelow(drawn[i]);
+      tossed = (tossed & ~below) | (coins[i] & below);
+    }
+    const unsigned level = LevelOf(tossed);
+    unsigned n = 0;
+    for (unsigned i = 0; i < count; ++i) n += drawn[i] <= level ? 1 : 0;
+    const uint64_t draw = Draw(key, level, n);
+    const uint32_t index = IndexOf(draw, level);
+    if (Takes(draw, weights_[index])) return index;
+    for (unsigned i = count; i > n; --i) drawn[i] = drawn[i - 1];
+    drawn[n] = level;
+  }
+  return live_ == 0 ? kNobody : Walk(*this, key).Next();
 }
 
 /// The rest of the order into `into`, from `count` on: each once, those that are wanted.

@@ -26,7 +26,7 @@ struct Place {
 
 /// What is placed: a chunk of a version. Spread well enough for Placement.
 constexpr uint64_t ChunkKey(const VersionId& version, uint64_t chunk) {
-  return Mix64(version.hash.lo ^ Mix64(version.hash.hi + chunk));
+  return Mix64(version.hash.hi * 0xd1342543de82ef95u + Mix64(version.hash.lo + chunk));
 }
 
 /// Any thread; does not change.
@@ -43,14 +43,18 @@ class Placement {
 
   /// The first of the key's order; kNobody in an empty cell. `key` must be well spread.
   uint32_t Owner(uint64_t key) const {
-    const uint64_t first = key & mask_;
-    if (first != 0) [[likely]] {
-      const auto level = static_cast<unsigned>(std::bit_width(first));
-      const uint64_t draw = Draw(key, level, 0);
-      const uint32_t index = IndexOf(draw, level);
-      if (Takes(draw, weights_[index])) return index;
-    }
-    return live_ == 0 ? kNobody : SearchOwner(key);
+    const unsigned level = LevelOf(key);
+    const uint64_t draw = Draw(key, level, 0);
+    const uint32_t index = IndexOf(draw, level);
+    if (Takes(draw, weights_[index])) [[likely]]
+      return index;
+    const uint64_t below = BitsBelow(level);
+    const unsigned second = LevelOf((Coins(key, 1) & ~below) | (key & below));
+    const uint64_t next_draw = Draw(key, second, second >= level ? 1 : 0);
+    const uint32_t next = IndexOf(next_draw, second);
+    if (Takes(next_draw, weights_[next])) [[likely]]
+      return next;
+    return SearchOwner(key, level, second);
   }
   /// The first different ones of the order: whoever follows where the owner is gone. How many there
   /// are.
@@ -62,18 +66,31 @@ class Placement {
  private:
   class Walk;
 
-  /// The n-th draw of a level: 1 has index 1 alone, 2 has 2 and 3, 3 has 4 to 7, and so on.
-  static uint64_t Draw(uint64_t key, unsigned level, unsigned n) {
-    return Mix64(key + (uint64_t{n} << 8 | level) * 0xd1342543de82ef95u);
+  /// Levels are halves of powers of two: 0 has index 0, 1 has 1, 2 has 2 and 3, 3 has 4 to 7, and
+  /// so on. Bit l - 1 of the coins says whether level l is drawn from, or one below it.
+  unsigned LevelOf(uint64_t coins) const {
+    return static_cast<unsigned>(std::bit_width(coins & mask_));
   }
+  /// A multiplication folded on itself: enough for a key that is spread already.
+  static uint64_t Fold(uint64_t a, uint64_t b) {
+    const auto product = static_cast<unsigned __int128>(a) * b;
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  }
+  /// What levels that were passed or drawn from n times toss.
+  static uint64_t Coins(uint64_t key, unsigned n) {
+    return n == 0 ? key : Fold(key ^ (n * 0xd6e8feb86659fd93u), 0xa0761d6478bd642fu);
+  }
+  static uint64_t Draw(uint64_t key, unsigned level, unsigned n) {
+    return Fold(key ^ ((uint64_t{n} << 8 | level) + 1) * 0xd1342543de82ef95u, 0xe7037ed1a0b428dbu);
+  }
+  static uint32_t BitsBelow(unsigned level) { return ((1u << level) - 1) >> 1; }
   static uint32_t IndexOf(uint64_t draw, unsigned level) {
-    const uint32_t half = 1u << (level - 1);
-    return half | (static_cast<uint32_t>(draw) & (half - 1));
+    return ((1u << level) >> 1) | (static_cast<uint32_t>(draw) & BitsBelow(level));
   }
   /// Some other bits of a draw: whether an index of this weight takes it.
   static bool Takes(uint64_t draw, uint16_t weight) { return (draw >> 32 & 0xffff) < weight; }
 
-  uint32_t SearchOwner(uint64_t key) const;
+  uint32_t SearchOwner(uint64_t key, unsigned first, unsigned second) const;
   template <class Wanted>
   size_t Collect(uint64_t key, std::span<uint32_t> into, size_t count, Wanted wanted) const;
 
