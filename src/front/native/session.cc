@@ -258,8 +258,7 @@ Task<Result<void>> Session::TakeData() {
 
 /// Whether one more may be in progress. Early: nothing was spent on it yet.
 Result<void> Session::CheckRoomFor(const SlowRequest& slow) const {
-  // As one refused early it may be asked again, a write too: of this node until it has gone, then of
-  // the one that follows it.
+  // As one refused early it may be asked again, a write too: of this node, then of the next.
   if (door_.stopping()) return Fail(Code::kOverloaded, "the node is shutting down");
   if (slow_.size() >= door_.options.limits.max_in_flight) {
     return Fail(Code::kOverloaded, fmt::format("{} requests are in flight on this connection, as "
