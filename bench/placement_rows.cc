@@ -18,8 +18,8 @@ constexpr int kLookups = 4'000'000;
 constexpr int kTimedRuns = 7;
 constexpr uint64_t kMovedKeys = 4'000'000;
 
-std::vector<Place> Cell(uint32_t size, uint16_t zones = 1) {
-  std::vector<Place> places(size);
+std::vector<NodePlace> Cell(uint32_t size, uint16_t zones = 1) {
+  std::vector<NodePlace> places(size);
   for (uint32_t i = 0; i < size; ++i) {
     places[i] = {.weight = kFullWeight,
                  .zone = static_cast<uint16_t>(i % zones),
@@ -63,7 +63,7 @@ struct Moved {
 };
 
 /// `changed`'s place differs between both cells; `share` of all keys must move.
-Moved MovedBetween(const std::vector<Place>& before, const std::vector<Place>& after,
+Moved MovedBetween(const std::vector<NodePlace>& before, const std::vector<NodePlace>& after,
                    uint32_t changed, double share) {
   const Placement old_map(before);
   const Placement new_map(after);
@@ -82,9 +82,9 @@ Moved MovedBetween(const std::vector<Place>& before, const std::vector<Place>& a
 }
 
 void MovedRows(Report& report, uint32_t size) {
-  std::vector<Place> fewer = Cell(size);
+  std::vector<NodePlace> fewer = Cell(size);
   fewer[size / 2].weight = 0;
-  std::vector<Place> lighter = Cell(size);
+  std::vector<NodePlace> lighter = Cell(size);
   lighter[size / 2].weight = kFullWeight / 2;
   const double mean = 1.0 / size;
   const Moved death = MovedBetween(Cell(size), fewer, size / 2, mean);

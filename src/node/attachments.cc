@@ -24,6 +24,12 @@ std::shared_ptr<const Attachment> AttachmentTable::Find(std::string_view name) c
   return known == by_name_.end() ? nullptr : known->second;
 }
 
+std::shared_ptr<const Attachment> AttachmentTable::Find(AttachmentId id) const {
+  const std::shared_lock lock(mutex_);
+  const auto known = by_id_.find(id);
+  return known == by_id_.end() ? nullptr : known->second;
+}
+
 std::vector<std::shared_ptr<const Attachment>> AttachmentTable::All() const {
   const std::shared_lock lock(mutex_);
   std::vector<std::shared_ptr<const Attachment>> all;
@@ -41,6 +47,7 @@ Result<std::shared_ptr<const Attachment>> AttachmentTable::Make(AttachmentConfig
 void AttachmentTable::Put(std::shared_ptr<const Attachment> attachment) {
   Remove(attachment->config.name);
   const std::unique_lock lock(mutex_);
+  by_id_[attachment->config.id] = attachment;
   auto& place = by_name_[attachment->config.name];
   place = std::move(attachment);
 }
@@ -53,6 +60,7 @@ void AttachmentTable::Remove(std::string_view name) {
     if (known == by_name_.end()) return;
     ended = std::move(known->second);
     by_name_.erase(known);
+    by_id_.erase(ended->config.id);
   }
   ended->detached = true;
   if (ended_) ended_(std::move(ended));

@@ -20,6 +20,7 @@ class AttachmentTable {
 
   /// Any thread. Null where there is none of that name.
   std::shared_ptr<const Attachment> Find(std::string_view name) const;
+  std::shared_ptr<const Attachment> Find(AttachmentId id) const;
   std::vector<std::shared_ptr<const Attachment>> All() const;
   /// The registry was heard of.
   bool known() const { return known_.load(std::memory_order_relaxed); }
@@ -54,6 +55,7 @@ class AttachmentTable {
 
   mutable std::shared_mutex mutex_;  // guards what follows
   std::map<std::string, std::shared_ptr<const Attachment>, std::less<>> by_name_;
+  std::map<AttachmentId, std::shared_ptr<const Attachment>> by_id_;
 };
 
 }  // namespace forebay

@@ -7,25 +7,29 @@
 #include <algorithm>
 
 #include "src/base/units.h"
+#include "src/cell/peers.h"
 #include "src/core/budget/retry_budget.h"
 #include "src/core/names/name_cache.h"
 #include "src/node/node.h"
-#include "src/node/waiters.h"
 #include "src/runtime/task_group.h"
+#include "src/runtime/waiters.h"
 
 namespace forebay {
 
 struct NodeContext {
-  NodeContext(Env& its_env, NodeOptions its_options, Gate& its_gate)
+  NodeContext(Env& its_env, NodeOptions its_options, Gate& its_gate, Peers* its_peers)
       : env(its_env),
         options(std::move(its_options)),
         gate(its_gate),
+        peers(its_peers),
         names(options.metadata_bytes / 4 * 3),  // the rest is for listings
         fill_bytes(FillBudget(options)),
+        peer_bytes(FillBudget(options)),
         origin_requests(std::max(1u, options.max_origin_requests)),
         tasks(env.executor) {}
 
-  /// What is in flight lies in memory that cannot be evicted: leave most of it to the readers.
+  /// What is in flight lies in memory that cannot be evicted: leave most of it to the readers. Of
+  /// each of the two budgets.
   static uint64_t FillBudget(const NodeOptions& options) {
     const uint64_t quarter = options.store.dram.capacity_bytes / 4;
     return std::max<uint64_t>(std::min(options.fill_budget_bytes, quarter), kBlockBytes);
@@ -47,10 +51,14 @@ struct NodeContext {
   Env& env;
   const NodeOptions options;
   Gate& gate;
+  Peers* const peers;  // null: this node stands alone
   std::unique_ptr<Store> store;
   Counters counters;
   NameCache names;
+  // What comes from peers never waits for the budget of what comes from origins, nor the other way
+  // round: two nodes that fetch for each other would wait for each other.
   Budget fill_bytes;
+  Budget peer_bytes;
   Budget origin_requests;
   RetryBudget retries;
   uint32_t waiting = 0;  // requests that wait for an origin

@@ -48,6 +48,10 @@ struct Counters {
     Counter requests, bytes, errors, retries;
   } origin;
   struct {
+    Counter requests, bytes, fallbacks;     // asked of other nodes; whom one had to do without
+    Counter served_requests, served_bytes;  // asked by them
+  } peer;
+  struct {
     Counter requests, bytes, hits, misses, errors, slow;  // hits and misses count blocks
     Counter local_bytes, local_hits;                      // read by processes through shared memory
     LatencyHistogram latency;                             // of requests, from arrival to answer

@@ -2,11 +2,20 @@
 
 #include <vector>
 
+#include "src/node/peer_body.h"
+
 namespace forebay {
 namespace {
 
 /// Readers who wait get the first bytes of a flight when so many are there.
 constexpr uint64_t kCommitBytes = 256 * kKiB;
+/// Of one flight by a peer: a reader in order has several under way.
+constexpr uint64_t kMaxPeerRange = 4 * kMiB;
+/// Nodes that are asked before the origin: the owner, and who follows it.
+constexpr size_t kPeersAsked = 2;
+/// Pauses before a peer that has too much to do is passed over. The origin is no way out: it would
+/// get what was too much for the peer.
+constexpr int kOverloadedTries = 10;
 
 Error Changed(const ResolvedObject& object) {
   return Error(
@@ -47,9 +56,29 @@ ByteRange Flights::MissingInBlock(const ResolvedObject& object, ByteRange range)
   return {};
 }
 
+Flight::Source Flights::SourceOf(const ResolvedObject& object, uint64_t at, Way way) const {
+  if (context_.peers == nullptr) return Flight::Source::kOrigin;
+  const uint64_t key = ChunkKey(object.version, at / object.attachment->config.chunk_bytes);
+  if (context_.peers->OwnerOf(key) != Peers::kNobody) {
+    return way == Way::kAny ? Flight::Source::kOwner : Flight::Source::kOrigin;
+  }
+  const bool moved = context_.peers->FormerOwnerOf(key) != Peers::kNobody;
+  return moved ? Flight::Source::kFormerOwner : Flight::Source::kOrigin;
+}
+
+/// One flight has one source, so it ends where the chunk does.
+uint64_t Flights::MostAt(const ResolvedObject& object, uint64_t at, Way way) const {
+  if (context_.peers == nullptr) return context_.MaxRange();
+  const uint64_t chunk_bytes = object.attachment->config.chunk_bytes;
+  const uint64_t left = chunk_bytes - at % chunk_bytes;
+  const bool from_owner = SourceOf(object, at, way) == Flight::Source::kOwner;
+  const uint64_t most = from_owner ? kMaxPeerRange : context_.MaxRange();
+  return std::min(most, left);
+}
+
 /// The first run that is neither in the store nor on its way, no longer than one request may be.
-ByteRange Flights::NextMissing(const ResolvedObject& object, ByteRange range) const {
-  const uint64_t most = context_.MaxRange();
+ByteRange Flights::NextMissing(const ResolvedObject& object, ByteRange range, Way way) const {
+  uint64_t most = context_.MaxRange();
   const auto of_version = flights_.find(object.version);
   ByteRange missing;
   for (uint64_t at = range.begin; at < range.end && missing.size() < most;) {
@@ -67,6 +96,7 @@ ByteRange Flights::NextMissing(const ResolvedObject& object, ByteRange range) co
     if (!missing.empty() && (part.empty() || part.begin != missing.end)) break;
     at = part.empty() ? stop : part.end;
     if (part.empty()) continue;
+    if (missing.empty()) most = MostAt(object, part.begin, way);
     missing = {missing.empty() ? part.begin : missing.begin, part.end};
     if (part.end < stop) break;
   }
@@ -74,11 +104,13 @@ ByteRange Flights::NextMissing(const ResolvedObject& object, ByteRange range) co
   return missing;
 }
 
-std::shared_ptr<Flight> Flights::Register(const ResolvedObject& object, ByteRange range) {
+std::shared_ptr<Flight> Flights::Register(const ResolvedObject& object, ByteRange range, Way way) {
   auto flight = std::make_shared<Flight>();
   flight->object = object;
   flight->range = range;
   flight->reached = range.begin;
+  flight->until = range.end;
+  flight->source = SourceOf(object, range.begin, way);
   flights_[object.version][range.begin] = flight;
   context_.counters.fill.fills.Add();
   return flight;
@@ -92,25 +124,29 @@ ByteRange WholePages(ByteRange range, uint64_t size) {
 
 }  // namespace
 
-void Flights::Demand(const ResolvedObject& object, ByteRange range) {
+void Flights::Demand(const ResolvedObject& object, ByteRange range, Way way) {
   range = WholePages(range, object.info.size);
   while (!context_.closing) {
-    const ByteRange missing = NextMissing(object, range);
+    const ByteRange missing = NextMissing(object, range, way);
     if (missing.empty()) return;
-    auto flight = Register(object, missing);
+    auto flight = Register(object, missing, way);
+    flight->until = range.end;
     context_.tasks.Spawn(Run(std::move(flight), nullptr, {}));
     range.begin = missing.end;
   }
 }
 
-uint64_t Flights::Ahead(const ResolvedObject& object, ByteRange range) {
+uint64_t Flights::Ahead(const ResolvedObject& object, ByteRange range, Way way) {
   range = WholePages(range, object.info.size);
   while (!context_.closing) {
-    const ByteRange missing = NextMissing(object, range);
+    const ByteRange missing = NextMissing(object, range, way);
     if (missing.empty()) return range.end;
-    if (!context_.fill_bytes.TryTake(missing.size())) return missing.begin;
-    auto flight = Register(object, missing);
-    flight->bytes = Units(context_.fill_bytes, missing.size());
+    const bool by_origin = SourceOf(object, missing.begin, way) == Flight::Source::kOrigin;
+    Budget& budget = by_origin ? context_.fill_bytes : context_.peer_bytes;
+    if (!budget.TryTake(missing.size())) return missing.begin;
+    auto flight = Register(object, missing, way);
+    flight->until = range.end;
+    flight->bytes = Units(budget, missing.size());
     context_.tasks.Spawn(Run(std::move(flight), nullptr, {}));
     range.begin = missing.end;
   }
@@ -120,10 +156,10 @@ uint64_t Flights::Ahead(const ResolvedObject& object, ByteRange range) {
 /// Only where all of it is missing: otherwise what is there would be fetched again.
 void Flights::Adopt(const ResolvedObject& object, std::unique_ptr<OriginBody> body, Units request) {
   const ByteRange range{0, body->size()};
-  const ByteRange missing = NextMissing(object, range);
+  const ByteRange missing = NextMissing(object, range, Way::kOrigin);
   if (range.empty() || missing.begin != range.begin || missing.end != range.end) return;
   if (context_.closing || !context_.fill_bytes.TryTake(range.size())) return;
-  auto flight = Register(object, range);
+  auto flight = Register(object, range, Way::kOrigin);
   flight->bytes = Units(context_.fill_bytes, range.size());
   flight->sent = context_.env.clock.Now();
   context_.tasks.Spawn(Run(std::move(flight), std::move(body), std::move(request)));
@@ -138,10 +174,13 @@ Task<void> Flights::Run(std::shared_ptr<Flight> flight, std::unique_ptr<OriginBo
 Task<Result<void>> Flights::Fly(Flight& flight, std::unique_ptr<OriginBody> body, Units request) {
   Env& env = context_.env;
   const Call call{.cancel = context_.stop.token()};
-  if (flight.bytes.held() == 0) {
-    FB_CO_TRY(co_await context_.fill_bytes.Take(env, flight.range.size(), call));
-    flight.bytes = Units(context_.fill_bytes, flight.range.size());
+  if (flight.source != Flight::Source::kOrigin) {
+    FB_CO_ASSIGN(const bool came, co_await FlyByPeers(flight));
+    if (came) co_return Result<void>();
+    flight.source = Flight::Source::kOrigin;
+    flight.bytes = {};
   }
+  FB_CO_TRY(co_await TakeBytes(flight, context_.fill_bytes));
   if (body == nullptr) {
     FB_CO_TRY(co_await context_.origin_requests.Take(env, 1, call));
     request = Units(context_.origin_requests, 1);
@@ -153,23 +192,68 @@ Task<Result<void>> Flights::Fly(Flight& flight, std::unique_ptr<OriginBody> body
   co_return co_await Stream(flight, *body);
 }
 
+Task<Result<void>> Flights::TakeBytes(Flight& flight, Budget& budget) {
+  if (flight.bytes.held() > 0) co_return Result<void>();
+  const uint64_t left = flight.range.end - flight.reached;
+  FB_CO_TRY(co_await budget.Take(context_.env, left, {.cancel = context_.stop.token()}));
+  flight.bytes = Units(budget, left);
+  co_return Result<void>();
+}
+
+/// What is left of a flight, from the nodes before this one in the chunk's order, or from the one
+/// that owned the chunk before this one did. False: they do not have it to give, and the origin
+/// must.
+Task<Result<bool>> Flights::FlyByPeers(Flight& flight) {
+  const Call call{.cancel = context_.stop.token()};
+  FB_CO_TRY(co_await TakeBytes(flight, context_.peer_bytes));
+  const ResolvedObject& object = flight.object;
+  const uint64_t chunk_bytes = object.attachment->config.chunk_bytes;
+  const uint64_t chunk = flight.range.begin / chunk_bytes;
+  const uint64_t until = std::min(flight.until, (chunk + 1) * chunk_bytes);
+  std::array<uint32_t, kPeersAsked> nodes{};
+  const uint64_t key = ChunkKey(object.version, chunk);
+  const bool held_only = flight.source == Flight::Source::kFormerOwner;
+  size_t count = held_only ? 1 : context_.peers->Before(key, nodes);
+  if (held_only) nodes[0] = context_.peers->FormerOwnerOf(key);
+  if (nodes[0] == Peers::kNobody) count = 0;
+  flight.sent = context_.env.clock.Now();
+  int attempt = 0;
+  for (size_t i = 0; i < count;) {
+    PeerBody body(*context_.peers, nodes[i], object, flight.reached, flight.range.end, until,
+                  held_only);
+    context_.counters.peer.requests.Add();
+    const auto streamed = co_await Stream(flight, body);
+    if (streamed) co_return true;
+    const Code code = streamed.error().code();
+    if (code == Code::kVersionChanged || call.cancel.cancelled()) co_return Fail(streamed.error());
+    if (code == Code::kOverloaded && ++attempt < kOverloadedTries) {
+      FB_CO_TRY(co_await BackOff(context_.env, attempt, call));
+      continue;
+    }
+    context_.counters.peer.fallbacks.Add();
+    ++i;
+  }
+  co_return false;
+}
+
 Task<Result<std::unique_ptr<OriginBody>>> Flights::OpenBody(Flight& flight) {
   const ResolvedObject& object = flight.object;
   const Attachment& attachment = *object.attachment;
+  const uint64_t size = flight.range.end - flight.reached;
   flight.sent = context_.env.clock.Now();
   CountRequest(context_, attachment);
   auto body = co_await attachment.origin->Get(
       context_.env, object.key,
-      {.offset = flight.range.begin, .size = flight.range.size(), .if_match = object.info.etag},
+      {.offset = flight.reached, .size = size, .if_match = object.info.etag},
       WithPatience(context_, {.cancel = context_.stop.token()}));
   if (!body) co_return Fail(AsSilence(body.error(), attachment, context_));
   const ObjectInfo& info = (*body)->info();
   if (info.etag != object.info.etag) co_return Fail(Changed(object));
-  if (info.size != object.info.size || (*body)->size() != flight.range.size()) {
+  if (info.size != object.info.size || (*body)->size() != size) {
     co_return Fail(
         Code::kUnavailable,
         fmt::format("origin {} gave {} bytes of {} from {} on, not {}", attachment.origin->url(),
-                    (*body)->size(), object.key, flight.range.begin, flight.range.size()));
+                    (*body)->size(), object.key, flight.reached, size));
   }
   co_return std::move(*body);
 }
@@ -231,6 +315,10 @@ Task<Result<size_t>> Flights::Receive(Flight& flight, OriginBody& body, MutableB
   const Attachment& attachment = *flight.object.attachment;
   const auto came =
       co_await body.Read(into, WithPatience(context_, {.cancel = context_.stop.token()}));
+  if (flight.source != Flight::Source::kOrigin) {
+    if (came) context_.counters.peer.bytes.Add(*came);
+    co_return came;
+  }
   if (!came) co_return Fail(AsSilence(came.error(), attachment, context_));
   if (*came == 0) {
     co_return Fail(Code::kUnavailable, fmt::format("origin {} ended {} early",

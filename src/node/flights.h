@@ -21,6 +21,10 @@ struct Flight {
   Instant sent = Instant::Never();  // when the origin was asked
   uint32_t interested = 0;          // readers who wait
   bool awaited = false;             // there was one
+  // Whom it asks first; kOrigin once that is what is left.
+  enum class Source : uint8_t { kOrigin, kOwner, kFormerOwner };
+  Source source = Source::kOrigin;
+  uint64_t until = 0;  // up to here all was asked for at once
   bool done = false;
   std::optional<Error> error;
   Waiters waiters;
@@ -28,6 +32,11 @@ struct Flight {
 
 class Flights {
  public:
+  /// Where a flight may go.
+  enum class Way : uint8_t {
+    kAny,     // to the chunk's owner, where that is another node; then to the origin
+    kOrigin,  // for a node that asks: not to a third one
+  };
   explicit Flights(NodeContext& context) : context_(context), fills_(context) {}
 
   /// The flight that has, or will have, the byte at `at`; null where there is none.
@@ -35,9 +44,9 @@ class Flights {
 
   /// For a reader who waits: starts flights for what of `range` is neither in the store nor on its
   /// way.
-  void Demand(const ResolvedObject& object, ByteRange range);
+  void Demand(const ResolvedObject& object, ByteRange range, Way way = Way::kAny);
   /// For later: the same, as far as the budget goes. Returns where it stopped.
-  uint64_t Ahead(const ResolvedObject& object, ByteRange range);
+  uint64_t Ahead(const ResolvedObject& object, ByteRange range, Way way = Way::kAny);
   /// Takes over a body that was opened to learn what its name is; it begins at the object's begin.
   void Adopt(const ResolvedObject& object, std::unique_ptr<OriginBody> body, Units request);
 
@@ -47,11 +56,15 @@ class Flights {
  private:
   using OfVersion = std::map<uint64_t, std::shared_ptr<Flight>>;  // by their begins; disjoint
 
-  ByteRange NextMissing(const ResolvedObject& object, ByteRange range) const;
+  ByteRange NextMissing(const ResolvedObject& object, ByteRange range, Way way) const;
+  Flight::Source SourceOf(const ResolvedObject& object, uint64_t at, Way way) const;
+  uint64_t MostAt(const ResolvedObject& object, uint64_t at, Way way) const;
   ByteRange MissingInBlock(const ResolvedObject& object, ByteRange range) const;
-  std::shared_ptr<Flight> Register(const ResolvedObject& object, ByteRange range);
+  std::shared_ptr<Flight> Register(const ResolvedObject& object, ByteRange range, Way way);
   Task<void> Run(std::shared_ptr<Flight> flight, std::unique_ptr<OriginBody> body, Units request);
   Task<Result<void>> Fly(Flight& flight, std::unique_ptr<OriginBody> body, Units request);
+  Task<Result<bool>> FlyByPeers(Flight& flight);
+  Task<Result<void>> TakeBytes(Flight& flight, Budget& budget);
   Task<Result<std::unique_ptr<OriginBody>>> OpenBody(Flight& flight);
   Task<Result<void>> Stream(Flight& flight, OriginBody& body);
   Task<Result<void>> StreamBlock(Flight& flight, OriginBody& body, uint64_t end);

@@ -155,6 +155,10 @@ Result<Gate::Tokens> Gate::ParseTokens(std::string_view text) {
       return Fail(Code::kInvalidArgument,
                   where + ": expected \"NAME SECRET-IN-HEX /ATTACHMENT:RIGHTS\"");
     }
+    if (named->name == wire::kPeerToken) {
+      return Fail(Code::kInvalidArgument, fmt::format("{}: {} is the name of the cell's own secret",
+                                                      where, wire::kPeerToken));
+    }
     if (named->secret.size() < kMinSecretBytes) {
       return Fail(Code::kInvalidArgument,
                   fmt::format("{}: a secret has at least {} hex digits, for example from "
@@ -229,25 +233,31 @@ Result<Authenticated> Gate::AdmitLoopback() const {
 }
 
 Result<Authenticated> Gate::AdmitToken(std::string_view name, Bytes transcript, Bytes proof) const {
+  const bool peer = name == wire::kPeerToken && has_peers();
   const auto token = Find(name);
   // The work is the same for a name that is not known, so that its time does not tell.
   static const std::string kNobody(kMinSecretBytes, '\0');
-  const wire::Proof expected =
-      wire::Prove(token == nullptr ? kNobody : token->secret, AsText(transcript));
+  const std::string& secret = peer ? cell_secret_ : token == nullptr ? kNobody : token->secret;
+  const wire::Proof expected = wire::Prove(secret, AsText(transcript));
   wire::Proof given{};
   if (proof.size() == given.size()) std::ranges::copy(proof, given.begin());
   const bool right = wire::SameProof(expected, given) && proof.size() == given.size();
-  if (!right || token == nullptr) {
+  if (!right || (token == nullptr && !peer)) {
     return Fail(Code::kUnauthenticated, "the token's name or its proof is not right");
+  }
+  if (peer) {
+    return Authenticated(std::make_shared<Authenticated::Identity>(
+        Authenticated::Identity{.who = "a node of the cell", .peer = true}));
   }
   return Authenticated(std::make_shared<Authenticated::Identity>(
       Authenticated::Identity{.who = fmt::format("token {}", name), .token = token}));
 }
 
 Result<std::string> Gate::ProveToken(std::string_view name, Bytes transcript) const {
+  const bool peer = name == wire::kPeerToken && has_peers();
   const auto token = Find(name);
-  if (token == nullptr) return Fail(Code::kUnauthenticated, "the token is gone");
-  const wire::Proof proof = wire::Prove(token->secret, AsText(transcript));
+  if (token == nullptr && !peer) return Fail(Code::kUnauthenticated, "the token is gone");
+  const wire::Proof proof = wire::Prove(peer ? cell_secret_ : token->secret, AsText(transcript));
   return std::string(AsText(proof));
 }
 
@@ -267,6 +277,7 @@ Rights Gate::RightsOf(const Authenticated& caller, const GuardedAttachment& atta
   constexpr Rights kUse = kRead | kWrite | kList;
   if (Privileged(caller)) return kAllRights;
   const Authenticated::Identity& identity = *caller.identity_;
+  if (identity.peer) return 0;  // asks as a node does, not as a reader
   if (identity.local) return attachment.allow.Admits(*identity.local) ? kUse : Rights{0};
   const std::shared_lock lock(mutex_);
   if (identity.token != nullptr) return identity.token->RightsFor(attachment.name);
@@ -283,6 +294,13 @@ Result<void> Gate::Check(const Authenticated& caller, Rights needed,
   return Fail(Code::kPermissionDenied,
               fmt::format("{} has no right to {} /{}", caller.who(),
                           NamesOf(static_cast<Rights>(needed & ~rights)), attachment.name));
+}
+
+Result<void> Gate::CheckPeer(const Authenticated& caller) const {
+  if (caller.identity_->peer) return {};
+  return Fail(
+      Code::kPermissionDenied,
+      fmt::format("{} is no node of this cell: its secret is what proves that", caller.who()));
 }
 
 Result<void> Gate::CheckAdmin(const Authenticated& caller) const {

@@ -52,6 +52,7 @@ class Authenticated {
     std::optional<LocalPeer> local;      // by Unix socket
     std::shared_ptr<const Token> token;  // by token; the gate's own
     bool self = false;                   // the node itself
+    bool peer = false;                   // another node of the cell
   };
   explicit Authenticated(std::shared_ptr<const Identity> identity)
       : identity_(std::move(identity)) {}
@@ -75,6 +76,8 @@ class Gate {
     /// There is a token file: should it become empty, then nobody comes by TCP, not everybody.
     bool tokens_required = false;
     uint32_t own_uid = 0;
+    /// What the nodes of the cell know, and nobody else. Empty: there are no peers.
+    std::string cell_secret;
   };
   static Result<std::unique_ptr<Gate>> Create(const Options& options);
   Gate(const Gate&) = delete;
@@ -85,6 +88,7 @@ class Gate {
   Result<void> ReplaceTokens(std::string_view token_file_text);
   /// By TCP one comes with a token only.
   bool has_tokens() const;
+  bool has_peers() const { return !cell_secret_.empty(); }
 
   Authenticated AdmitLocal(const LocalPeer& peer) const;
   /// A caller by TCP from this machine where no tokens are configured: who that is nobody can tell,
@@ -105,11 +109,15 @@ class Gate {
                      const GuardedAttachment& attachment) const;
   /// For what belongs to no attachment (attach, status): admin everywhere.
   Result<void> CheckAdmin(const Authenticated& caller) const;
+  /// For what nodes ask one another: whoever reads was asked for by the node that asks.
+  Result<void> CheckPeer(const Authenticated& caller) const;
 
  private:
   using Tokens = std::map<std::string, std::shared_ptr<Authenticated::Token>, std::less<>>;
   explicit Gate(const Options& options)
-      : own_uid_(options.own_uid), tokens_required_(options.tokens_required) {}
+      : own_uid_(options.own_uid),
+        tokens_required_(options.tokens_required),
+        cell_secret_(options.cell_secret) {}
   static Result<Tokens> ParseTokens(std::string_view text);
   std::shared_ptr<const Authenticated::Token> Find(std::string_view name) const;
   bool Privileged(const Authenticated& caller) const;
@@ -117,6 +125,7 @@ class Gate {
 
   const uint32_t own_uid_;
   const bool tokens_required_;
+  const std::string cell_secret_;
   mutable std::shared_mutex mutex_;  // guards what follows, and what the tokens allow
   Tokens tokens_;
 };

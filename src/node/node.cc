@@ -22,11 +22,12 @@ Result<void> CheckOptions(const NodeOptions& options) {
 }  // namespace
 
 Task<Result<std::unique_ptr<Node>>> Node::Open(Env& env, NodeOptions options, Gate& gate,
-                                               Registry& registry, OriginFactory origins) {
+                                               Registry& registry, OriginFactory origins,
+                                               Peers* peers) {
   FB_CO_TRY(CheckOptions(options));
   options.store.max_block_bytes = kBlockBytes;
   std::unique_ptr<Node> node(new Node(
-      std::make_unique<Impl>(env, std::move(options), gate, registry, std::move(origins))));
+      std::make_unique<Impl>(env, std::move(options), gate, registry, std::move(origins), peers)));
   Impl& impl = *node->impl_;
   FB_CO_ASSIGN(impl.context.store, co_await Store::Open(env, impl.context.options.store));
   // A registry that is away now is followed as soon as it comes back; until then there is nothing

@@ -26,6 +26,7 @@
 namespace forebay {
 
 class NameCache;
+class Peers;
 
 /// An object at one version, as its name resolved to it.
 struct ResolvedObject {
@@ -68,6 +69,19 @@ struct ReadResult {
   }
 };
 
+/// What another node of the cell reads here: all that an origin would have to be asked.
+struct PeerRead {
+  AttachmentId attachment = 0;
+  std::string_view key;
+  std::string_view etag;
+  uint64_t object_size = 0;
+  int64_t modified_ns = 0;
+  uint64_t offset = 0;
+  uint64_t until = 0;  // where its reader will stop
+  uint32_t size = 0;
+  bool held_only = false;  // kNotFound where it would have to be fetched
+};
+
 /// What one get finds: what the name means now, and bytes of that.
 struct GetResult {
   AttachmentId attachment = 0;
@@ -97,8 +111,10 @@ using OriginFactory =
 class Node {
  public:
   /// All parts outlive the node. Takes up the attachments that the registry knows, and follows it.
+  /// Without peers it stands alone.
   static Task<Result<std::unique_ptr<Node>>> Open(Env& env, NodeOptions options, Gate& gate,
-                                                  Registry& registry, OriginFactory origins);
+                                                  Registry& registry, OriginFactory origins,
+                                                  Peers* peers = nullptr);
   ~Node();
   /// Lets what is in progress end within `grace`, cancels the rest, brings blocks to the disks.
   /// New requests get kUnavailable.
@@ -132,6 +148,10 @@ class Node {
   /// Read.
   std::optional<Result<void>> TryGet(const Authenticated& who, std::string_view path,
                                      uint64_t offset, uint32_t size, GetResult* got);
+  /// For another node, never by way of a third. What `read` points to must live until it is done.
+  Task<Result<ReadResult>> ReadForPeer(Authenticated who, PeerRead read, Call call, Trace* trace);
+  /// nullopt: not all in memory.
+  std::optional<Result<ReadResult>> TryReadForPeer(const Authenticated& who, const PeerRead& read);
   /// Brings a range into the cache, or into a disk tier where memory is small. Returns when it is
   /// there. For `load` and `prefetch`.
   Task<Result<uint64_t>> Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,

@@ -10,8 +10,9 @@ namespace forebay {
 
 class Node::Impl {
  public:
-  Impl(Env& env, NodeOptions options, Gate& gate, Registry& registry, OriginFactory origins)
-      : context(env, std::move(options), gate),
+  Impl(Env& env, NodeOptions options, Gate& gate, Registry& registry, OriginFactory origins,
+       Peers* peers)
+      : context(env, std::move(options), gate, peers),
         flights(context),
         lookups(context, flights),
         listings(context),
@@ -41,9 +42,12 @@ class Node::Impl {
   Task<Result<ReadResult>> ReadSlowly(std::shared_ptr<Handle> handle, ByteRange range, Call call,
                                       Trace* trace);
   Task<Result<void>> PinPiece(std::shared_ptr<Handle> handle, ByteRange part, ByteRange demand,
-                              ReadResult::Piece* piece, Call call, Trace* trace);
+                              ReadResult::Piece* piece, Call call, Trace* trace,
+                              Flights::Way way = Flights::Way::kAny);
   Task<Result<void>> BringPiece(const ResolvedObject& object, ByteRange part, ByteRange demand,
-                                Call call, Trace* trace);
+                                Call call, Trace* trace, Flights::Way way);
+  Result<ResolvedObject> ObjectOfPeer(const Authenticated& who, const PeerRead& read) const;
+  bool Holds(const ResolvedObject& object, ByteRange range);
   struct BringingUp {
     bool done = false;
     Result<void> result;

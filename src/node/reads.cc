@@ -253,7 +253,7 @@ Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, 
 /// Looks, brings in what is missing, looks again.
 Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRange part,
                                         ByteRange demand, ReadResult::Piece* piece, Call call,
-                                        Trace* trace) {
+                                        Trace* trace, Flights::Way way) {
   const ResolvedObject& object = handle->object();
   const uint64_t number = part.begin / kBlockBytes;
   piece->key = KeyOf(object, number);
@@ -267,7 +267,7 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
       co_return Result<void>();
     }
     if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
-    const auto brought = co_await BringPiece(object, part, demand, call, trace);
+    const auto brought = co_await BringPiece(object, part, demand, call, trace, way);
     if (!brought) FB_CO_TRY(co_await Again(*object.attachment, brought.error(), ++attempt, call));
   }
   co_return Fail(Code::kOverloaded,
@@ -278,7 +278,8 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
 
 /// One step towards having the part in memory.
 Task<Result<void>> Node::Impl::BringPiece(const ResolvedObject& object, ByteRange part,
-                                          ByteRange demand, Call call, Trace* trace) {
+                                          ByteRange demand, Call call, Trace* trace,
+                                          Flights::Way way) {
   const uint64_t number = part.begin / kBlockBytes;
   const auto presence = context.store->Probe(KeyOf(object, number));
   if (presence && presence->on_disk && !presence->in_memory) {
@@ -294,12 +295,17 @@ Task<Result<void>> Node::Impl::BringPiece(const ResolvedObject& object, ByteRang
     }
   }
   if (flight == nullptr) {
-    flights.Demand(object, demand.begin <= begin && part.end <= demand.end ? demand : part);
+    flights.Demand(object, demand.begin <= begin && part.end <= demand.end ? demand : part, way);
     for (uint64_t at = begin; at < part.end && flight == nullptr; at += kPageBytes) {
       flight = flights.Covering(object.version, at);
     }
   } else {
     context.counters.fill.shared.Add();
+  }
+  if (flight != nullptr && flight->source == Flight::Source::kOwner &&
+      way == Flights::Way::kOrigin) {
+    // Two nodes with different maps would wait for each other.
+    co_return Fail(Code::kUnavailable, "this node asks another for it just now");
   }
   if (flight == nullptr) co_return Result<void>();  // it is there now
   uint64_t until = std::min(part.end, flight->range.end);

@@ -288,17 +288,17 @@ TEST(Pieces, AreBoundToTheirPlace) {
 }
 
 TEST(Handshake, ChoosesTheHighestCommonVersionOrNamesBothRanges) {
-  EXPECT_EQ(Negotiate({.min_version = 1, .max_version = 9}).value_or(0), 1);
+  EXPECT_EQ(Negotiate({.min_version = 1, .max_version = 9}).value_or(0), 2);
   EXPECT_EQ(Negotiate({.min_version = 0, .max_version = 1}).value_or(0), 1);
   for (const uint16_t version : {0, 9}) {
     const auto none = Negotiate({.min_version = version, .max_version = version});
     ASSERT_FALSE(none.has_value());
     EXPECT_NE(none.error().message().find(
-                  fmt::format("versions {} to {}, this node 1 to 1", version, version)),
+                  fmt::format("versions {} to {}, this node 1 to 2", version, version)),
               std::string::npos)
         << none.error().message();
   }
-  EXPECT_FALSE(Negotiate({.min_version = 2, .max_version = 0}).has_value());
+  EXPECT_FALSE(Negotiate({.min_version = 3, .max_version = 0}).has_value());
 }
 
 TEST(Handshake, ProofsAreHmacSha256OverBothHellos) {

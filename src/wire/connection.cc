@@ -79,6 +79,13 @@ Task<Result<void>> Connection::GetMany(std::span<GetSlot> slots, Call call) {
   co_return co_await Finish(exchange, call);
 }
 
+Task<Result<uint32_t>> Connection::PeerRead(PeerReadRequest request, VersionId version,
+                                            uint32_t block_bytes, MutableBytes into, Call call) {
+  ReadExchange exchange(version, block_bytes, request.offset, into);
+  FB_CO_TRY(co_await AskForData(exchange, request, call));
+  co_return exchange.size();
+}
+
 void Connection::CloseHandle(uint32_t handle) {
   if (broken_) return;
   out_.Added(
@@ -255,6 +262,7 @@ Task<Result<void>> Connection::Receive() {
     if (room.size() > receive_size_) room = room.first(receive_size_);
     FB_CO_ASSIGN(const size_t received, co_await stream_->Recv(room, {}));
     if (received == 0) break;
+    last_heard_ = env_.clock.Now();
     inbox_.Received(received);
   }
   co_return Result<void>{};
@@ -307,6 +315,7 @@ Task<Result<void>> Connection::TakeData(Exchange* exchange, MutableBytes into, F
       co_return Fail(std::move(received.error()));
     }
     at += *received;
+    last_heard_ = env_.clock.Now();
     if (wanted) good = exchange->OnData(at);
   }
   receiving_ = nullptr;

@@ -14,6 +14,7 @@
 #include "src/wire/exchange.h"
 #include "src/wire/handshake.h"
 #include "src/wire/inbox.h"
+#include "src/wire/peer_messages.h"
 
 namespace forebay::wire {
 
@@ -55,8 +56,13 @@ class Connection {
   const ServerInfo& server() const { return server_; }
   /// Why nothing works any more.
   const std::optional<Error>& broken() const { return broken_; }
+  /// Ends everything in progress with this error; nothing works any more.
+  void Break(Error error);
   /// What the last answer said of the node's queues.
   uint16_t queue_depth() const { return queue_depth_; }
+  size_t in_flight() const { return in_flight_; }
+  /// When anything last came in.
+  Instant last_heard() const { return last_heard_; }
 
   /// Any request without data in its answer: Ask<OpenAnswer>(OpenRequest{…}, call).
   template <class A, class M>
@@ -78,6 +84,9 @@ class Connection {
   };
   Task<Result<Got>> Get(std::string_view path, uint64_t offset, MutableBytes into, Call call);
   Task<Result<void>> GetMany(std::span<GetSlot> slots, Call call);
+  /// Of the version that the request speaks of. The bytes read.
+  Task<Result<uint32_t>> PeerRead(PeerReadRequest request, VersionId version, uint32_t block_bytes,
+                                  MutableBytes into, Call call);
   /// Tells the server; there is no answer.
   void CloseHandle(uint32_t handle);
 
@@ -124,7 +133,6 @@ class Connection {
   void SendCancel(uint64_t id);
   void GiveUp(Exchange& exchange, Error error);
   void End(Exchange& exchange, Result<void> outcome);
-  void Break(Error error);
 
   Task<void> RunReceiving();
   Task<void> RunSending();
@@ -140,6 +148,7 @@ class Connection {
   ServerInfo server_;
   std::optional<Error> broken_;
   uint16_t queue_depth_ = 0;
+  Instant last_heard_;
 
   // By the lower half of their ids; null where free. Grows to the most that were ever in flight.
   std::vector<Exchange*> pending_;

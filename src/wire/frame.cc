@@ -66,6 +66,9 @@ constexpr Named kNames[] = {
     {MessageType::kStatus, "Status"},
     {MessageType::kWindow, "Window"},
     {MessageType::kWindowSegment, "WindowSegment"},
+    {MessageType::kPeerRead, "PeerRead"},
+    {MessageType::kPeerResolve, "PeerResolve"},
+    {MessageType::kPeerForget, "PeerForget"},
 };
 
 }  // namespace

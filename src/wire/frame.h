@@ -55,6 +55,10 @@ enum class MessageType : uint8_t {
 
   kWindow = 64,
   kWindowSegment = 65,
+
+  kPeerRead = 80,
+  kPeerResolve = 81,
+  kPeerForget = 82,
 };
 bool IsKnown(MessageType type);
 /// "Read"; "?" for what is not known.
@@ -63,8 +67,8 @@ std::string_view NameOf(MessageType type);
 enum FrameFlag : uint8_t {
   kIsAnswer = 1,
   kMoreFollow = 2,  // of an answer: another frame answers the same request
-  /// Of Read and Get: check what is in memory before it is sent, and fetch anew what is not what
-  /// came in. Asked for after an answer that did not match its checksums.
+  /// Of Read, Get and PeerRead: check what is in memory before it is sent, and fetch anew what is
+  /// not what came in. Asked for after an answer that did not match its checksums.
   kCheckFirst = 4,
 };
 inline constexpr uint8_t kAllFrameFlags = kIsAnswer | kMoreFollow | kCheckFirst;

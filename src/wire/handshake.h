@@ -8,6 +8,9 @@
 
 namespace forebay::wire {
 
+/// As what the nodes of a cell come to one another, with the cell's secret; no token is named so.
+inline constexpr std::string_view kPeerToken = "@cell";
+
 /// The line "NAME SECRET-IN-HEX" of a client's token file.
 struct Token {
   std::string name;

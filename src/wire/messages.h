@@ -1,6 +1,7 @@
-// The messages of protocol v1 that a connection begins with, and the codec of all. Plain structs:
+// The messages that a connection begins with, and the codec of all. Plain structs:
 // texts are views, of the frame that was received or of what the sender keeps. Reading is in
-// read_messages.h, writing in write_messages.h, administration in admin_messages.h.
+// read_messages.h, writing in write_messages.h, administration in admin_messages.h, what nodes ask
+// one another in peer_messages.h.
 #pragma once
 
 #include <array>
@@ -16,7 +17,7 @@ namespace forebay::wire {
 
 inline constexpr uint32_t kMagic = 0x59414246;  // "FBAY"
 inline constexpr uint16_t kMinVersion = 1;
-inline constexpr uint16_t kMaxVersion = 1;
+inline constexpr uint16_t kMaxVersion = 2;
 
 // What a field may hold. A path is "/ATTACHMENT/KEY".
 inline constexpr size_t kMaxPathBytes = 1 + 63 + 1 + 1024;

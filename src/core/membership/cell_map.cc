@@ -161,7 +161,7 @@ Result<Epoch> ParseEpoch(std::string_view text) {
 }
 
 Placement CellMap::MakePlacement() const {
-  std::vector<Place> places(epoch.live.size());
+  std::vector<NodePlace> places(epoch.live.size());
   std::map<std::pair<std::string_view, std::string_view>, uint16_t> zones;
   std::map<std::string_view, uint16_t> hosts;
   for (const auto& [name, node] : nodes) {

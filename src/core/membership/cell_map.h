@@ -6,6 +6,7 @@
 //   map/nodes/NAME  the same with its index, by the controller; stays when the node goes
 //   map/epoch       the epoch and who lives, by the controller
 //   map/controller  who that is, under its lease
+//   map/accept      the epoch up to which somebody said that what seems dead is dead
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,7 @@ inline constexpr std::string_view kMapPrefix = "map/";
 inline constexpr std::string_view kMapNodesPrefix = "map/nodes/";
 inline constexpr std::string_view kMapEpochKey = "map/epoch";
 inline constexpr std::string_view kControllerKey = "map/controller";
+inline constexpr std::string_view kAcceptKey = "map/accept";
 
 /// What a node says of itself.
 struct Member {

@@ -61,9 +61,7 @@ Controller::Step Controller::Decide(int64_t now, const CellMap& map, const Prese
     if (!gone || (frozen && map.Lives(node.index))) live_on(node.index);
   }
   for (const auto& [name, node] : step.nodes) live_on(node.index);
-  if (epoch.live == map.epoch.live && step.nodes.empty() && map.epoch.number > 0) {
-    return step;  // all is said; who is missing and believed has gone already
-  }
+  if (epoch.live == map.epoch.live && step.nodes.empty() && fenced_) return step;  // all is said
   if (last_epoch_ && now < *last_epoch_ + kEpochEvery) {
     step.nodes.clear();  // with the next epoch
     step.again_at = *last_epoch_ + kEpochEvery;

@@ -33,12 +33,16 @@ class Controller {
   /// `accept_until`: the epoch up to which somebody said that what seems dead is dead.
   Step Decide(int64_t now, const CellMap& map, const Present& present, uint64_t accept_until);
   /// A step's epoch was written.
-  void Wrote(int64_t now) { last_epoch_ = now; }
+  void Wrote(int64_t now) {
+    last_epoch_ = now;
+    fenced_ = true;
+  }
 
  private:
   void PlaceAll(const CellMap& map, const Present& present, Step* step);
   uint32_t Count(int64_t now, const CellMap& map, const Present& present);
 
+  bool fenced_ = false;  // once an epoch of its own was written, an older controller writes no more
   std::optional<int64_t> last_epoch_;
   std::map<std::string, int64_t, std::less<>> missing_since_;  // of nodes that lived
 };

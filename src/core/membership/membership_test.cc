@@ -235,10 +235,12 @@ TEST(Controller, ANewControllerGoesOnWhereTheOldOneStopped) {
   cell.Come(0, 8);
   cell.Decide();
   cell.controller = Controller();
+  EXPECT_TRUE(cell.Next().epoch) << "so that the old one can write no more";
+  EXPECT_EQ(cell.live(), 8);
   EXPECT_FALSE(cell.Next().epoch);
   cell.Go(5, 6);
   cell.Next();
-  EXPECT_EQ(cell.map.epoch.number, 2u);
+  EXPECT_EQ(cell.map.epoch.number, 3u);
   EXPECT_EQ(cell.live(), 7);
 }
 

@@ -54,7 +54,7 @@ class Placement::Walk {
   std::array<uint32_t, std::bit_width(kMaxIndices)> count_{};  // draws of each level so far
 };
 
-Placement::Placement(std::span<const Place> places) : places_(places.begin(), places.end()) {
+Placement::Placement(std::span<const NodePlace> places) : places_(places.begin(), places.end()) {
   FB_ASSERT(places.size() <= kMaxIndices);
   std::set<uint16_t> zones;
   std::set<uint16_t> hosts;
@@ -145,9 +145,9 @@ size_t Placement::ForCopies(uint64_t key, std::span<uint32_t> into) const {
     };
   };
   size_t count = Collect(key, into.first(std::min<size_t>(into.size(), zones_)), 0,
-                         another(&Place::zone, zones_));
+                         another(&NodePlace::zone, zones_));
   const size_t with_hosts = std::min<size_t>(into.size(), std::max(hosts_, zones_));
-  count = Collect(key, into.first(with_hosts), count, another(&Place::host, hosts_));
+  count = Collect(key, into.first(with_hosts), count, another(&NodePlace::host, hosts_));
   return Collect(key, into, count, [](auto, uint32_t) { return true; });
 }
 

@@ -18,7 +18,7 @@ namespace forebay {
 inline constexpr uint16_t kFullWeight = UINT16_MAX;
 
 /// What is known of one index. Equal ids mean the same domain.
-struct Place {
+struct NodePlace {
   uint16_t weight = 0;  // 0: owns nothing
   uint16_t zone = 0;
   uint16_t host = 0;
@@ -36,7 +36,7 @@ class Placement {
   static constexpr uint32_t kNobody = UINT32_MAX;
 
   Placement() = default;
-  explicit Placement(std::span<const Place> places);  // by index, at most kMaxIndices
+  explicit Placement(std::span<const NodePlace> places);  // by index, at most kMaxIndices
 
   /// Indices that own something.
   uint32_t live() const { return live_; }
@@ -100,7 +100,7 @@ class Placement {
   uint32_t zones_ = 0;  // that live
   uint32_t hosts_ = 0;
   std::vector<uint16_t> weights_ = {0};
-  std::vector<Place> places_;
+  std::vector<NodePlace> places_;
 };
 
 }  // namespace forebay

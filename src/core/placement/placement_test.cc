@@ -11,8 +11,8 @@ namespace {
 
 constexpr uint64_t kKeys = 200'000;
 
-std::vector<Place> Cell(uint32_t size, uint16_t zones = 1) {
-  std::vector<Place> places(size);
+std::vector<NodePlace> Cell(uint32_t size, uint16_t zones = 1) {
+  std::vector<NodePlace> places(size);
   for (uint32_t i = 0; i < size; ++i) {
     places[i] = {.weight = kFullWeight,
                  .zone = static_cast<uint16_t>(i % zones),
@@ -33,7 +33,7 @@ std::vector<uint32_t> Owners(const Placement& placement, uint64_t keys = kKeys) 
 
 TEST(Placement, NobodyOwnsInAnEmptyCell) {
   EXPECT_EQ(Placement().Owner(KeyAt(1)), Placement::kNobody);
-  EXPECT_EQ(Placement(std::vector<Place>(5)).Owner(KeyAt(1)), Placement::kNobody);
+  EXPECT_EQ(Placement(std::vector<NodePlace>(5)).Owner(KeyAt(1)), Placement::kNobody);
   std::array<uint32_t, 3> into{};
   EXPECT_EQ(Placement().InOrder(KeyAt(1), into), 0u);
   EXPECT_EQ(Placement().ForCopies(KeyAt(1), into), 0u);
@@ -41,7 +41,7 @@ TEST(Placement, NobodyOwnsInAnEmptyCell) {
 
 TEST(Placement, TheOwnerIsTheFirstOfTheOrder) {
   for (const uint32_t size : {1u, 2u, 3u, 8u, 100u, 5000u}) {
-    std::vector<Place> places = Cell(size);
+    std::vector<NodePlace> places = Cell(size);
     for (uint32_t i = 0; i < size; i += 3) {
       if (size > 3) places[i].weight = i % 2 == 0 ? 0 : kFullWeight / 5;
     }
@@ -66,7 +66,7 @@ TEST(Placement, EverybodyGetsAnEqualShare) {
 }
 
 TEST(Placement, SharesFollowWeights) {
-  std::vector<Place> places = Cell(4);
+  std::vector<NodePlace> places = Cell(4);
   places[2].weight = kFullWeight / 2;
   std::vector<uint64_t> count(4);
   for (const uint32_t owner : Owners(Placement(places))) ++count.at(owner);
@@ -92,7 +92,7 @@ uint64_t Moved(const Placement& before, const Placement& after, Stays stays) {
 
 TEST(Placement, ADeathMovesOnlyWhatTheDeadOwned) {
   for (const uint32_t size : {3u, 8u, 5000u}) {
-    std::vector<Place> places = Cell(size);
+    std::vector<NodePlace> places = Cell(size);
     const Placement before(places);
     const uint32_t dead = size / 2;
     places[dead].weight = 0;
@@ -104,7 +104,7 @@ TEST(Placement, ADeathMovesOnlyWhatTheDeadOwned) {
 }
 
 TEST(Placement, WhatTheDeadOwnedIsSpreadOverAll) {
-  std::vector<Place> places = Cell(16);
+  std::vector<NodePlace> places = Cell(16);
   const Placement before(places);
   places[13].weight = 0;
   const Placement after(places);
@@ -121,7 +121,7 @@ TEST(Placement, WhatTheDeadOwnedIsSpreadOverAll) {
 /// Past a power of two, too: that is where an order could come apart.
 TEST(Placement, AJoinMovesOnlyToWhoJoined) {
   for (const uint32_t size : {1u, 2u, 3u, 4u, 7u, 8u, 64u, 4096u}) {
-    std::vector<Place> places = Cell(size);
+    std::vector<NodePlace> places = Cell(size);
     const Placement before(places);
     places.push_back({.weight = kFullWeight, .zone = 0, .host = 9});
     const uint64_t moved =
@@ -132,7 +132,7 @@ TEST(Placement, AJoinMovesOnlyToWhoJoined) {
 }
 
 TEST(Placement, AWeightMovesOnlyItsDifference) {
-  std::vector<Place> places = Cell(10);
+  std::vector<NodePlace> places = Cell(10);
   const Placement before(places);
   places[4].weight = kFullWeight / 10 * 9;
   const uint64_t moved =
@@ -142,7 +142,7 @@ TEST(Placement, AWeightMovesOnlyItsDifference) {
 }
 
 TEST(Placement, WhoComesBackOwnsWhatItOwned) {
-  std::vector<Place> places = Cell(12);
+  std::vector<NodePlace> places = Cell(12);
   const Placement before(places);
   places[7].weight = 0;
   const Placement without(places);
@@ -152,12 +152,12 @@ TEST(Placement, WhoComesBackOwnsWhatItOwned) {
 }
 
 TEST(Placement, TheNextInOrderOwnsOnceTheOwnerIsGone) {
-  std::vector<Place> places = Cell(9);
+  std::vector<NodePlace> places = Cell(9);
   const Placement all(places);
   for (uint64_t i = 0; i < 500; ++i) {
     std::array<uint32_t, 9> order{};
     ASSERT_EQ(all.InOrder(KeyAt(i), order), 9u);
-    std::vector<Place> fewer = places;
+    std::vector<NodePlace> fewer = places;
     for (size_t gone = 0; gone < 8; ++gone) {
       fewer[order[gone]].weight = 0;
       ASSERT_EQ(Placement(fewer).Owner(KeyAt(i)), order[gone + 1]);
@@ -166,8 +166,8 @@ TEST(Placement, TheNextInOrderOwnsOnceTheOwnerIsGone) {
 }
 
 TEST(Placement, CopiesAvoidTheSameZoneAndTheSameHost) {
-  std::vector<Place> places = Cell(40);
-  for (Place& place : places) {
+  std::vector<NodePlace> places = Cell(40);
+  for (NodePlace& place : places) {
     place.host /= 4;  // four on each host
     place.zone = place.host % 3;
   }
@@ -186,8 +186,8 @@ TEST(Placement, CopiesAvoidTheSameZoneAndTheSameHost) {
 }
 
 TEST(Placement, CopiesTakeWhatThereIs) {
-  std::vector<Place> places = Cell(6, 2);
-  for (Place& place : places) place.host = place.zone;
+  std::vector<NodePlace> places = Cell(6, 2);
+  for (NodePlace& place : places) place.host = place.zone;
   for (int i = 1; i < 6; i += 2) places[i].weight = 0;  // one zone, one host
   std::array<uint32_t, 5> owners{};
   ASSERT_EQ(Placement(places).ForCopies(KeyAt(3), owners), 3u);
@@ -196,7 +196,7 @@ TEST(Placement, CopiesTakeWhatThereIs) {
 }
 
 TEST(Placement, TheOneThatTakesNearlyNothingIsFound) {
-  std::vector<Place> places(Placement::kMaxIndices);
+  std::vector<NodePlace> places(Placement::kMaxIndices);
   places[12'345].weight = 1;
   const Placement placement(places);
   for (uint64_t i = 0; i < 3; ++i) EXPECT_EQ(placement.Owner(KeyAt(i)), 12'345u);

@@ -66,10 +66,11 @@ bool Session::FromThisMachine() const {
 }
 
 Result<uint8_t> Session::AuthMethods() const {
-  const uint8_t token = door_.node.gate().has_tokens() ? wire::kAuthToken : 0;
+  const bool tokens = door_.node.gate().has_tokens();
+  const uint8_t token = tokens || door_.node.gate().has_peers() ? wire::kAuthToken : 0;
   if (is_unix_) return uint8_t(wire::kAuthNone | token);
+  if (!tokens && FromThisMachine()) return uint8_t(wire::kAuthNone | token);
   if (token != 0) return token;
-  if (FromThisMachine()) return uint8_t{wire::kAuthNone};
   return Fail(
       Code::kUnauthenticated,
       "this node has no tokens and serves only its own machine: start it with a token file");

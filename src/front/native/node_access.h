@@ -38,6 +38,9 @@ class NodeAccess {
   auto TryRead(const Authenticated& who, Handle& handle, uint64_t offset, uint32_t size) {
     return node_.TryRead(who, handle, offset, size);
   }
+  auto TryReadForPeer(const Authenticated& who, const PeerRead& read) {
+    return node_.TryReadForPeer(who, read);
+  }
   auto Attachments(const Authenticated& who) { return node_.Attachments(who); }
   Store& store() { return node_.store(); }
   Gate& gate() { return node_.gate(); }
@@ -58,6 +61,9 @@ class NodeAccess {
   auto Read(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset, uint32_t size,
             Call call, Trace* trace) {
     return There(node_.Read(std::move(who), std::move(handle), offset, size, call, trace));
+  }
+  auto ReadForPeer(Authenticated who, PeerRead read, Call call, Trace* trace) {
+    return There(node_.ReadForPeer(std::move(who), read, call, trace));
   }
   auto Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset, uint64_t size,
              Call call, Trace* trace) {

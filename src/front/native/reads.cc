@@ -109,6 +109,10 @@ uint64_t Session::BytesToReserve(const wire::FrameHeader& header, Bytes body) co
     const auto read = wire::DecodeMeta<wire::ReadRequest>(header.type, body);
     return read ? std::min(read->size, kMaxReadBytes) : 0;
   }
+  if (header.type == MessageType::kPeerRead) {
+    const auto read = wire::DecodeMeta<wire::PeerReadRequest>(header.type, body);
+    return read ? std::min(read->size, kMaxReadBytes) : 0;
+  }
   if (header.type == MessageType::kGet) {
     const auto get = wire::DecodeMeta<wire::GetRequest>(header.type, body);
     return get ? std::min(get->size, kMaxReadBytes) : 0;
@@ -199,6 +203,44 @@ Task<Result<void>> Session::Read(SlowRequest& slow) {
                                                              request.size, slow.call, &slow.trace));
     if (AnswerData(slow.header, ObjectOf(*handle).info.size, request.offset, result,
                    wire::ReadAnswer{})) {
+      co_return Result<void>{};
+    }
+  }
+  co_return Fail(Code::kCorrupt, "memory of the node changes what is stored in it");
+}
+
+namespace {
+
+PeerRead PeerReadOf(const wire::PeerReadRequest& request) {
+  return {.attachment = request.attachment_id,
+          .key = request.key,
+          .etag = request.etag,
+          .object_size = request.object_size,
+          .modified_ns = request.modified_ns,
+          .offset = request.offset,
+          .until = request.until,
+          .size = request.size,
+          .held_only = (request.flags & wire::kHeldOnly) != 0};
+}
+
+}  // namespace
+
+bool Session::TryPeerRead(const wire::FrameHeader& header, Bytes body) {
+  const auto request = wire::DecodeMeta<wire::PeerReadRequest>(header.type, body);
+  if (!request) return false;
+  auto result = door_.node.TryReadForPeer(*who_, PeerReadOf(*request));
+  if (!result || !*result) return false;
+  return AnswerData(header, request->object_size, request->offset, **result,
+                    wire::PeerReadAnswer{});
+}
+
+Task<Result<void>> Session::PeerRead(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::PeerReadRequest>());
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    FB_CO_ASSIGN(ReadResult result, co_await door_.node.ReadForPeer(*who_, PeerReadOf(request),
+                                                                    slow.call, &slow.trace));
+    if (AnswerData(slow.header, request.object_size, request.offset, result,
+                   wire::PeerReadAnswer{})) {
       co_return Result<void>{};
     }
   }

@@ -25,14 +25,15 @@ constexpr uint32_t kMaxLargeMetas = 256;
 constexpr Duration kFrameTimeout = std::chrono::seconds(30);
 
 Result<void> CheckRequest(const wire::FrameHeader& header) {
-  const bool reads = header.type == MessageType::kRead || header.type == MessageType::kGet;
+  const bool reads = header.type == MessageType::kRead || header.type == MessageType::kGet ||
+                     header.type == MessageType::kPeerRead;
   const uint8_t allowed = reads ? wire::kCheckFirst : 0;
   if (wire::IsKnown(header.type) && header.type >= MessageType::kPing &&
       (header.flags & ~allowed) == 0) {
     return {};
   }
   return Fail(Code::kUnsupported, fmt::format("message of type {} and flags {}: no request of "
-                                              "protocol version 1",
+                                              "this protocol",
                                               static_cast<int>(header.type), header.flags));
 }
 
@@ -188,6 +189,9 @@ void Session::Dispatch() {
       break;
     case MessageType::kGet:
       if (!door_.stopping() && TryGet(header, body)) return;
+      break;
+    case MessageType::kPeerRead:
+      if (!door_.stopping() && TryPeerRead(header, body)) return;
       break;
     case MessageType::kPing:
       return Answer(header, wire::PingAnswer{});
@@ -388,6 +392,8 @@ Task<Result<void>> Session::Perform(SlowRequest& slow) {
       return Window(slow);
     case MessageType::kWindowSegment:
       return WindowSegment(slow);
+    case MessageType::kPeerRead:
+      return PeerRead(slow);
     default:
       FB_ASSERT(false);
   }

@@ -13,6 +13,7 @@
 #include "src/runtime/sync.h"
 #include "src/wire/admin_messages.h"
 #include "src/wire/inbox.h"
+#include "src/wire/peer_messages.h"
 #include "src/wire/write_messages.h"
 
 namespace forebay {
@@ -113,6 +114,7 @@ class Session {
   // reads.cc
   bool TryRead(const wire::FrameHeader& header, Bytes body);
   bool TryGet(const wire::FrameHeader& header, Bytes body);
+  bool TryPeerRead(const wire::FrameHeader& header, Bytes body);
   template <class M>
   bool AnswerData(const wire::FrameHeader& request, uint64_t object_size, uint64_t offset,
                   ReadResult& result, M answer, uint8_t flags = 0);
@@ -123,6 +125,7 @@ class Session {
   uint64_t BytesToReserve(const wire::FrameHeader& header, Bytes body) const;
   Task<Result<void>> Open(SlowRequest& slow);
   Task<Result<void>> Read(SlowRequest& slow);
+  Task<Result<void>> PeerRead(SlowRequest& slow);
   Task<Result<void>> Get(SlowRequest& slow);
   Task<Result<void>> GetMany(SlowRequest& slow);
   Task<Result<void>> GetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index);

@@ -8,6 +8,23 @@ constexpr Duration kPoll = std::chrono::milliseconds(500);
 
 }  // namespace
 
+void RegistryState::Drop(LeaseId lease) {
+  leases.erase(lease);
+  std::erase_if(entries, [&](const auto& keyed) {
+    if (keyed.second.lease != lease) return false;
+    changes.push_back({{.key = keyed.first, .modified = ++revision}, true});
+    return true;
+  });
+}
+
+void RegistryState::Expire(Instant now) {
+  std::vector<LeaseId> over;
+  for (const auto& [id, lease] : leases) {
+    if (lease.until <= now) over.push_back(id);
+  }
+  for (const LeaseId id : over) Drop(id);
+}
+
 class MemoryRegistry::Follower final : public RegistryWatch {
  public:
   Follower(MemoryRegistry& registry, std::string prefix, Revision since)
@@ -17,6 +34,7 @@ class MemoryRegistry::Follower final : public RegistryWatch {
     for (;;) {
       FB_CO_TRY(co_await registry_.env_.clock.Sleep(kPoll, call.cancel));
       if (registry_.state_.away) co_return Fail(Code::kUnavailable, "the registry is away");
+      registry_.state_.Expire(registry_.env_.clock.Now());
       std::vector<RegistryChange> news;
       for (const RegistryChange& change : registry_.state_.changes) {
         if (change.entry.modified > since_ && change.entry.key.starts_with(prefix_)) {
@@ -37,6 +55,7 @@ class MemoryRegistry::Follower final : public RegistryWatch {
 Task<Result<void>> MemoryRegistry::Arrive(Call call) {
   FB_CO_TRY(co_await env_.clock.Sleep(kLatency, call.cancel));
   if (state_.away) co_return Fail(Code::kUnavailable, "the registry is away");
+  state_.Expire(env_.clock.Now());
   co_return Result<void>();
 }
 
@@ -70,13 +89,16 @@ Task<Result<RegistrySnapshot>> MemoryRegistry::List(std::string prefix, Call cal
 }
 
 Task<Result<Revision>> MemoryRegistry::Put(std::string key, std::string value, Expect expect,
-                                           LeaseId, Call call) {
+                                           LeaseId lease, Call call) {
   FB_CO_TRY(co_await Arrive(call));
   FB_CO_TRY(Check(key, expect));
+  if (lease != 0 && !state_.leases.contains(lease))
+    co_return Fail(Code::kNotFound, "no such lease");
   RegistryEntry& entry = state_.entries[key];
   entry.key = key;
   entry.value = std::move(value);
   entry.modified = ++state_.revision;
+  entry.lease = lease;
   if (entry.created == 0) entry.created = entry.modified;
   state_.changes.push_back({entry, false});
   co_return state_.revision;
@@ -91,14 +113,22 @@ Task<Result<Revision>> MemoryRegistry::Delete(std::string key, Expect expect, Ca
   co_return state_.revision;
 }
 
-Task<Result<LeaseId>> MemoryRegistry::GrantLease(Duration, Call) {
-  co_return Fail(Code::kUnsupported, "no leases here");
+Task<Result<LeaseId>> MemoryRegistry::GrantLease(Duration ttl, Call call) {
+  FB_CO_TRY(co_await Arrive(call));
+  state_.leases[++state_.last_lease] = {ttl, env_.clock.Now() + ttl};
+  co_return state_.last_lease;
 }
-Task<Result<void>> MemoryRegistry::KeepAlive(LeaseId, Call) {
-  co_return Fail(Code::kUnsupported, "no leases here");
+Task<Result<void>> MemoryRegistry::KeepAlive(LeaseId lease, Call call) {
+  FB_CO_TRY(co_await Arrive(call));
+  const auto known = state_.leases.find(lease);
+  if (known == state_.leases.end()) co_return Fail(Code::kNotFound, "the lease is over");
+  known->second.until = env_.clock.Now() + known->second.ttl;
+  co_return Result<void>();
 }
-Task<Result<void>> MemoryRegistry::RevokeLease(LeaseId, Call) {
-  co_return Fail(Code::kUnsupported, "no leases here");
+Task<Result<void>> MemoryRegistry::RevokeLease(LeaseId lease, Call call) {
+  FB_CO_TRY(co_await Arrive(call));
+  state_.Drop(lease);
+  co_return Result<void>();
 }
 
 Task<Result<std::unique_ptr<RegistryWatch>>> MemoryRegistry::Watch(std::string prefix,

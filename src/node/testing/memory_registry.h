@@ -16,6 +16,16 @@ struct RegistryState {
   std::vector<RegistryChange> changes;
   Revision revision = 0;
   bool away = false;
+  struct Lease {
+    Duration ttl;
+    Instant until;
+  };
+  std::map<LeaseId, Lease> leases;
+  LeaseId last_lease = 0;
+
+  /// What was put under leases that are over goes.
+  void Expire(Instant now);
+  void Drop(LeaseId lease);
 };
 
 class MemoryRegistry final : public Registry {

@@ -5,6 +5,7 @@
 
 #include "src/wire/admin_messages.h"
 #include "src/wire/codec.h"
+#include "src/wire/peer_messages.h"
 #include "src/wire/read_messages.h"
 #include "src/wire/write_messages.h"
 
@@ -166,6 +167,27 @@ void SampleAdministration(To& to) {
   to.Answer("WindowSegmentAnswer", MessageType::kWindowSegment, WindowAnswer{.grant = {}});
 }
 
+template <class To>
+void SamplePeers(To& to) {
+  to.Request("PeerRead", PeerReadRequest{.attachment_id = 3,
+                                         .object_size = 5'000'000'000,
+                                         .modified_ns = 1'750'000'000'000'000'000,
+                                         .offset = 1u << 20,
+                                         .until = 32u << 20,
+                                         .size = 4096,
+                                         .flags = kHeldOnly,
+                                         .key = "a.bin",
+                                         .etag = "v1-abc"});
+  to.Answer("PeerReadAnswer", MessageType::kPeerRead, PeerReadAnswer{.crcs = AsBytes("crc4")},
+            4096);
+  to.Request("PeerResolve",
+             PeerResolveRequest{.attachment_id = 3, .asker = "node-7", .key = "a.bin"});
+  to.Answer("PeerResolveAnswer", MessageType::kPeerResolve,
+            PeerResolveAnswer{.exists = true, .info = SampleInfo()});
+  to.Request("PeerForget", PeerForgetRequest{.attachment_id = 3, .pass_on = true, .key = "a.bin"});
+  to.Answer("PeerForgetAnswer", MessageType::kPeerForget, Empty{});
+}
+
 /// Calls `visit(name, is_request, header, message)` for a sample of each message. The header says
 /// type, flags, status, id and data size; the message's texts point to literals.
 template <class Visit>
@@ -175,6 +197,7 @@ void ForEachSample(Visit visit) {
   SampleReads(to);
   SampleWrites(to);
   SampleAdministration(to);
+  SamplePeers(to);
 }
 
 }  // namespace forebay::wire

@@ -130,7 +130,7 @@ Task<Result<std::unique_ptr<Node>>> OpenScripted(Env& env, Gate& gate, NodeScrip
 }
 
 Task<Result<std::unique_ptr<Node>>> Node::Open(Env& env, NodeOptions, Gate& gate, Registry&,
-                                               OriginFactory) {
+                                               OriginFactory, Peers*) {
   auto impl = std::make_unique<Impl>(env, gate, *the_script);
   StoreOptions options;
   options.dram.capacity_bytes = 64 * kMiB;
@@ -237,6 +237,14 @@ Task<Result<ReadResult>> Node::Read(Authenticated who, std::shared_ptr<Handle> h
     co_return Fail(Code::kOverloaded, "scripted: no room");
   }
   co_return result;
+}
+
+Task<Result<ReadResult>> Node::ReadForPeer(Authenticated, PeerRead, Call, Trace*) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
+
+std::optional<Result<ReadResult>> Node::TryReadForPeer(const Authenticated&, const PeerRead&) {
+  return std::nullopt;
 }
 
 Task<Result<uint64_t>> Node::Fetch(Authenticated, std::shared_ptr<Handle> handle, uint64_t offset,

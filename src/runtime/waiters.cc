@@ -1,4 +1,4 @@
-#include "src/node/waiters.h"
+#include "src/runtime/waiters.h"
 
 #include <utility>
 

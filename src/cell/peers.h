@@ -1,0 +1,120 @@
+// The other nodes of a cell: one connection to each that is asked anything, opened when it is,
+// closed when it was idle for long. Who does not answer is left alone for a while, so that whoever
+// asks goes on to the next in order in less than a second.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/cell/view.h"
+#include "src/runtime/task_group.h"
+#include "src/runtime/waiters.h"
+#include "src/wire/connection.h"
+
+namespace forebay {
+
+struct PeersOptions {
+  std::string name;    // this node's
+  std::string secret;  // the cell's
+  Duration connect_timeout = std::chrono::milliseconds(500);
+  /// A peer that owes an answer and is silent for so long is asked whether it lives; it has as long
+  /// again to say so.
+  Duration silence = std::chrono::milliseconds(300);
+  Duration first_rest = std::chrono::milliseconds(250);  // after a failure, doubled by each
+  Duration longest_rest = std::chrono::seconds(8);
+  Duration idle = std::chrono::seconds(60);
+  /// How long after a change of the map the new owner of a key asks the former one first.
+  Duration remember = std::chrono::minutes(10);
+};
+
+struct PeerCounters {
+  uint64_t requests = 0;  // asked of others
+  uint64_t bytes = 0;     // that came from them
+  uint64_t failures = 0;  // of a peer, not of what was asked
+};
+
+/// Used from its own loop.
+class Peers {
+ public:
+  /// Of a key that has no other owner: whoever asks does it himself.
+  static constexpr uint32_t kNobody = Placement::kNobody;
+
+  Peers(Env& env, PeersOptions options);
+  /// Close must have been awaited.
+  ~Peers();
+  Task<void> Close();
+
+  /// The map changed. Peers that have left it lose their connections.
+  void Follow(std::shared_ptr<const CellView> view);
+  /// Null until there is a map.
+  const std::shared_ptr<const CellView>& view() const { return view_; }
+  const PeersOptions& options() const { return options_; }
+  const PeerCounters& counters() const { return counters_; }
+
+  /// The first nodes of the key's order, as long as they are others than this one: it ends where
+  /// this node's turn is, and leaves out who is resting. How many there are.
+  size_t Before(uint64_t key, std::span<uint32_t> into) const;
+  /// kNobody where the owner is this node, or there is no map.
+  uint32_t OwnerOf(uint64_t key) const;
+  /// Of a key that this node owns since the map changed not long ago: who owned it before, if he
+  /// lives. kNobody otherwise.
+  uint32_t FormerOwnerOf(uint64_t key) const;
+
+  /// The bytes of one version, into the caller's memory. kUnavailable also where the peer cannot
+  /// give them for reasons of its own: ask the next.
+  Task<Result<uint32_t>> Read(uint32_t node, wire::PeerReadRequest request, VersionId version,
+                              uint32_t block_bytes, MutableBytes into, Call call);
+  template <class A, class M>
+  Task<Result<wire::Owned<A>>> Ask(uint32_t node, M request, Call call) {
+    FB_CO_ASSIGN(const std::shared_ptr<wire::Connection> connection, co_await Connect(node, call));
+    ++counters_.requests;
+    auto answer = co_await connection->Ask<A>(request, call);
+    Note(node, *connection, answer.has_value());
+    co_return answer;
+  }
+
+ private:
+  struct Peer {
+    std::string address;
+    std::shared_ptr<wire::Connection> connection;
+    bool connecting = false;
+    Instant resting_until{};
+    Duration rest{};
+    Instant used_at{};
+    Instant owes_since = Instant::Never();  // Never: it owes nothing
+    bool pinging = false;
+  };
+
+  Task<Result<std::shared_ptr<wire::Connection>>> Connect(uint32_t node, Call call);
+  Task<void> Open(std::string name);
+  Task<Result<std::shared_ptr<wire::Connection>>> Dial(const std::string& name, Peer& peer);
+  void Note(uint32_t node, const wire::Connection& connection, bool good);
+  void Rest(Peer& peer);
+  bool Resting(uint32_t node) const;
+  void Drop(Peer& peer, Error why);
+  void Watch(const std::string& name, Peer& peer, Instant now);
+  Task<void> RunWatching();
+  Task<void> Ping(std::string name, std::shared_ptr<wire::Connection> connection);
+  Task<void> End(std::shared_ptr<wire::Connection> connection);
+
+  Env& env_;
+  const PeersOptions options_;
+  struct Former {
+    std::shared_ptr<const CellView> view;
+    Instant until;
+  };
+  static constexpr size_t kFormerViews = 4;
+
+  std::shared_ptr<const CellView> view_;
+  std::deque<Former> former_;  // the newest first; of maps that owned otherwise
+  std::map<std::string, Peer, std::less<>> peers_;  // by name
+  PeerCounters counters_;
+  CancelSource stop_;
+  Waiters connected_;  // or not
+  TaskGroup group_;
+};
+
+}  // namespace forebay

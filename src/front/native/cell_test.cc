@@ -1,0 +1,160 @@
+// Many nodes as one cache, from the origin to a reader on any of them, in the simulator.
+#include <gtest/gtest.h>
+
+#include "src/front/native/testing/cell_world.h"
+
+namespace forebay::node_testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr uint64_t kSeed = 7;
+constexpr uint64_t kBytes = 100 * kMiB + 17;  // four chunks
+
+class CellTest : public testing::Test {
+ protected:
+  void Start(int count) {
+    origin().Set("a", kSeed, kBytes);
+    const auto started = cell.Start(count);
+    ASSERT_TRUE(started) << started.error().ToString();
+  }
+  MemoryOrigin& origin() { return cell.origin; }
+  CellNode& node(size_t i) { return *cell.nodes[i]; }
+  uint64_t PeerBytes() {
+    uint64_t bytes = 0;
+    for (const auto& one : cell.nodes) bytes += one->node->counters().peer.bytes.value();
+    return bytes;
+  }
+
+  sim::World world{1};
+  CellWorld cell{world};
+};
+
+Task<void> ReadAll(CellNode* node, std::string key, uint64_t seed, uint64_t bytes,
+                   Result<void>* result) {
+  for (uint64_t at = 0; at < bytes && *result; at += kMaxReadBytes) {
+    const auto size = static_cast<uint32_t>(std::min<uint64_t>(kMaxReadBytes, bytes - at));
+    *result = co_await node->Check("/data/" + key, seed, at, size);
+  }
+}
+
+Task<void> ReadOnAll(CellWorld* cell, std::string key, uint64_t seed, uint64_t bytes,
+                     std::vector<Result<void>>* results) {
+  TaskGroup group(cell->world.env().executor);
+  for (size_t i = 0; i < cell->nodes.size(); ++i) {
+    if (cell->nodes[i]->running()) {
+      group.Spawn(ReadAll(cell->nodes[i].get(), key, seed, bytes, &(*results)[i]));
+    }
+  }
+  co_await group.Join();
+}
+
+TEST_F(CellTest, TheOriginGivesEachByteOnce) {
+  Start(4);
+  std::vector<Result<void>> results(4);
+  world.Run(ReadOnAll(&cell, "a", kSeed, kBytes, &results));
+  for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+  // Who asks what the object is brings its first bytes along; that is once for each node.
+  EXPECT_LE(origin().bytes_given, kBytes + 4 * 256 * kKiB);
+  EXPECT_GE(PeerBytes(), 2 * kBytes);
+}
+
+TEST_F(CellTest, OneWhoJoinsReadsWhatTheOthersHave) {
+  Start(3);
+  std::vector<Result<void>> results(3);
+  world.Run(ReadOnAll(&cell, "a", kSeed, kBytes, &results));
+  for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+  node(1).Stop();
+  ASSERT_TRUE(cell.AwaitAgreement());
+  const uint64_t others = origin().bytes_given;
+  world.Run(ReadOnAll(&cell, "a", kSeed, kBytes, &results));
+  // Whoever came after the dead in the order of a chunk fetched it, unless it had a copy.
+  EXPECT_LE(origin().bytes_given - others, 256 * kKiB);
+  ASSERT_TRUE(node(1).Start());  // with nothing
+  ASSERT_TRUE(cell.AwaitAgreement());
+  const uint64_t before = origin().bytes_given;
+  world.Run(ReadOnAll(&cell, "a", kSeed, kBytes, &results));
+  for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+  EXPECT_LE(origin().bytes_given - before, 256 * kKiB) << "what it owns now its former owners have";
+}
+
+TEST_F(CellTest, AnOwnerThatDiesCostsMissesAndNoErrors) {
+  Start(4);
+  std::vector<Result<void>> results(4);
+  TaskGroup group(world.env().executor);
+  group.Spawn(ReadOnAll(&cell, "a", kSeed, kBytes, &results));
+  world.RunFor(60ms);
+  const uint64_t before = origin().bytes_given;
+  EXPECT_LT(before, kBytes);
+  world.net().Isolate(node(2).machine);  // silent, as a machine that lost its power
+  world.RunFor(10s);
+  for (size_t i = 0; i < 4; ++i) {
+    if (i != 2) EXPECT_TRUE(results[i]) << results[i].error().ToString();
+  }
+  world.net().HealAll();
+  world.RunFor(60s);
+  EXPECT_EQ(group.running(), 0u);
+}
+
+TEST_F(CellTest, WithoutARegistryReadersGoOn) {
+  Start(4);
+  cell.registry.away = true;
+  world.RunFor(60s);
+  std::vector<Result<void>> results(4);
+  world.Run(ReadOnAll(&cell, "a", kSeed, kBytes, &results));
+  for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+  EXPECT_LE(origin().bytes_given, kBytes + 4 * 256 * kKiB);
+  cell.registry.away = false;
+  EXPECT_TRUE(cell.AwaitAgreement());
+}
+
+TEST_F(CellTest, ADeathIsInEveryMapWithinTwentySeconds) {
+  Start(5);
+  const uint64_t epoch = node(0).peers->view()->map.epoch.number;
+  node(3).Crash();
+  ASSERT_TRUE(cell.AwaitAgreement(20s));
+  EXPECT_GT(node(0).peers->view()->map.epoch.number, epoch);
+  ASSERT_TRUE(node(3).Start());
+  ASSERT_TRUE(cell.AwaitAgreement());
+  EXPECT_EQ(node(3).cell->view()->self, 3u);
+}
+
+TEST_F(CellTest, TheControllersDeathIsNobodysEnd) {
+  Start(4);
+  for (int round = 0; round < 3; ++round) {
+    size_t controller = 0;
+    while (!node(controller).running() || !node(controller).cell->controls()) {
+      ASSERT_LT(++controller, 4u);
+    }
+    node(controller).Crash();
+    ASSERT_TRUE(cell.AwaitAgreement(30s));
+    ASSERT_TRUE(node(controller).Start());
+    ASSERT_TRUE(cell.AwaitAgreement(30s));
+  }
+}
+
+TEST_F(CellTest, TwoNodesOfOneNameAreToldSo) {
+  Start(2);
+  CellOptions twin{.name = "n1", .member = {.address = "n9:1", .incarnation = {.hi = 9, .lo = 9}}};
+  sim::Node& machine = world.AddNode("n9");
+  MemoryRegistry registry(machine.env(), cell.registry);
+  const auto joined = world.Run(
+      Cell::Join(machine.env(), twin, registry, {.deadline = machine.env().clock.Now() + 20s}));
+  ASSERT_FALSE(joined);
+  EXPECT_EQ(joined.error().code(), Code::kAlreadyExists);
+  EXPECT_NE(joined.error().message().find("n1:7400"), std::string::npos);
+}
+
+TEST_F(CellTest, AnotherCellsSecretOpensNothing) {
+  Start(2);
+  cell.secret = std::string(32, 'x');
+  cell.nodes.push_back(std::make_unique<CellNode>(cell, "n2"));
+  ASSERT_TRUE(node(2).Start());
+  ASSERT_TRUE(cell.AwaitAgreement());
+  EXPECT_TRUE(world.Run(node(2).Check("/data/a", kSeed, 0, kMaxReadBytes)));
+  EXPECT_TRUE(world.Run(node(0).Check("/data/a", kSeed, 0, kMaxReadBytes)));
+  EXPECT_EQ(node(2).node->counters().peer.bytes.value(), 0u);
+}
+
+}  // namespace
+}  // namespace forebay::node_testing

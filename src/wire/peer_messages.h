@@ -1,0 +1,88 @@
+// What the nodes of a cell ask one another: from version 2 on, and only of those who came with the
+// cell's secret.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "src/wire/read_messages.h"
+
+namespace forebay::wire {
+
+/// The first version that has these.
+inline constexpr uint16_t kPeerVersion = 2;
+inline constexpr size_t kMaxKeyBytes = 1024;
+
+enum PeerReadFlag : uint8_t {
+  kHeldOnly = 1,  // kNotFound where it would have to be fetched
+};
+
+/// Bytes of one version of an object, whoever owns them. Answered as Read is. It says all that the
+/// origin has to be asked with, so that nobody looks up a name on the way.
+struct PeerReadRequest {
+  static constexpr MessageType kType = MessageType::kPeerRead;
+  uint64_t attachment_id = 0;
+  uint64_t object_size = 0;
+  int64_t modified_ns = 0;
+  uint64_t offset = 0;
+  uint64_t until = 0;  // where the reader will stop: what lies before may be fetched at once
+  uint32_t size = 0;   // at most Limits::max_read_bytes
+  uint8_t flags = 0;
+  std::string_view key;
+  std::string_view etag;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("attachment_id", m.attachment_id);
+    v.Number("object_size", m.object_size);
+    v.Number("modified_ns", m.modified_ns);
+    v.Number("offset", m.offset);
+    v.Number("until", m.until);
+    v.Number("size", m.size);
+    v.Number("flags", m.flags);
+    v.Text("key", m.key, kMaxKeyBytes);
+    v.Text("etag", m.etag, kMaxEtagBytes);
+  }
+};
+using PeerReadAnswer = ReadAnswer;
+
+/// What a name means, of the node that looks names like it up for the cell. Whoever asked is told
+/// when a write changes it, until its lease (Info::fresh_for_ms) ends.
+struct PeerResolveRequest {
+  static constexpr MessageType kType = MessageType::kPeerResolve;
+  uint64_t attachment_id = 0;
+  std::string_view asker;  // the node's name
+  std::string_view key;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("attachment_id", m.attachment_id);
+    v.Text("asker", m.asker, kMaxNameBytes);
+    v.Text("key", m.key, kMaxKeyBytes);
+  }
+};
+struct PeerResolveAnswer {
+  bool exists = false;  // if not: nothing of the info but its lease
+  Info info;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Flag("exists", m.exists);
+    Info::Fields(v, m.info);
+  }
+};
+
+/// A name was written: what is known of it is old. Asked of the name's owner by whoever wrote it,
+/// before the writer has its answer; by the owner of those who hold leases.
+struct PeerForgetRequest {
+  static constexpr MessageType kType = MessageType::kPeerForget;
+  uint64_t attachment_id = 0;
+  bool pass_on = false;  // to all who hold a lease: the answer comes when they have answered
+  std::string_view key;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("attachment_id", m.attachment_id);
+    v.Flag("pass_on", m.pass_on);
+    v.Text("key", m.key, kMaxKeyBytes);
+  }
+};
+using PeerForgetAnswer = Empty;
+
+}  // namespace forebay::wire
