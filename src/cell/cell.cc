@@ -134,14 +134,9 @@ Task<Result<void>> Cell::AcceptLosses(Call call) {
 
 // -- The map
 
-void Cell::Follow(OnView on_view) {
-  on_view_ = std::move(on_view);
-  if (on_view_ && view_ != nullptr) on_view_(view_);
-}
-
 void Cell::Publish() {
   view_ = std::make_shared<const CellView>(map_, options_.name);
-  if (on_view_) on_view_(view_);
+  if (options_.on_view) options_.on_view(view_);
 }
 
 /// What cannot be read is said and left out: it may be of a later version, or nobody's.

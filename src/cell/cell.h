@@ -21,6 +21,8 @@ struct CellOptions {
   Member member;
   /// Of its lease: how long the cell waits for a node that is silent.
   Duration lease = std::chrono::seconds(10);
+  /// Called with every epoch, from the one before this node joined on.
+  std::function<void(std::shared_ptr<const CellView>)> on_view;
 };
 
 /// Used from its own loop.
@@ -34,10 +36,6 @@ class Cell {
   ~Cell();
   /// Gives the lease back, so that nobody waits for it to run out.
   Task<void> Leave();
-
-  /// Called with every new epoch, and now with the one that is known.
-  using OnView = std::function<void(std::shared_ptr<const CellView>)>;
-  void Follow(OnView on_view);
 
   const std::shared_ptr<const CellView>& view() const { return view_; }
   bool controls() const { return controlling_; }
@@ -85,7 +83,6 @@ class Cell {
   std::string controller_;
   uint64_t accept_until_ = 0;
   std::shared_ptr<const CellView> view_;
-  OnView on_view_;
 
   bool controlling_ = false;
   bool members_changed_ = false;

@@ -29,10 +29,10 @@ Task<Result<void>> CellNode::Open() {
                                     .region = "r1",
                                     .zone = "z1",
                                     .host = name,
-                                    .incarnation = {.hi = 1, .lo = machine.id()}}};
+                                    .incarnation = {.hi = 1, .lo = machine.id()}},
+                         .on_view = [this](auto view) { peers->Follow(std::move(view)); }};
   FB_CO_ASSIGN(cell, co_await Cell::Join(env(), std::move(membership), *registry,
                                          {.deadline = env().clock.Now() + seconds(30)}));
-  cell->Follow([this](std::shared_ptr<const CellView> view) { peers->Follow(std::move(view)); });
   co_return Result<void>();
 }
 
@@ -42,10 +42,7 @@ Result<void> CellNode::Start() {
 }
 
 Task<void> CellNode::Close(Duration grace) {
-  if (cell != nullptr) {
-    cell->Follow(nullptr);
-    co_await cell->Leave();
-  }
+  if (cell != nullptr) co_await cell->Leave();
   if (door != nullptr) co_await door->Stop(grace);
   if (node != nullptr) co_await node->Close(grace);
   if (peers != nullptr) co_await peers->Close();
