@@ -105,8 +105,8 @@ Error EtcdClient::Told(size_t endpoint, const Error& error) const {
   return Error(error.code(), fmt::format("{} at {}: {}", name_, NameOf(endpoint), error.message()));
 }
 
-Error EtcdClient::CannotReach(const Error& last) const {
-  return Error(Code::kUnavailable,
+Error EtcdClient::CannotReach(Code code, const Error& last) const {
+  return Error(code,
                fmt::format("{}: none of {} answers as it should; check that etcd runs there and "
                            "can be reached; the last said: {}",
                            name_, fmt::join(url_.endpoints, ", "), last.message()));
@@ -122,6 +122,7 @@ Instant EtcdClient::TryUntil(const Question& question, Instant give_up) {
 Task<Result<void>> EtcdClient::Ask(Question question, Call call) {
   const Instant give_up = std::min(call.deadline, env_.clock.Now() + options_.patience);
   bool doubted = false;
+  std::optional<Error> said;  // the last that was not silence
   uint32_t authentications = 0;
   for (uint32_t failures = 0;;) {
     if (call.cancel.cancelled()) co_return Fail(Code::kCancelled, name_ + ": given up");
@@ -149,9 +150,11 @@ Task<Result<void>> EtcdClient::Ask(Question question, Call call) {
                      Told(endpoint, error).message() + "; it may have happened all the same");
     }
     ++failures;
+    if (refusal->spoken) said = error;
     if (env_.clock.Now() >= give_up) {
-      if (late && give_up == call.deadline) co_return Fail(Told(endpoint, error));
-      co_return Fail(CannotReach(error));
+      const bool asked_to = give_up == call.deadline;
+      co_return Fail(CannotReach(asked_to ? Code::kDeadlineExceeded : Code::kUnavailable,
+                                 said.value_or(error)));
     }
     if (failures % url_.endpoints.size() != 0) continue;
     const auto round = static_cast<uint32_t>(failures / url_.endpoints.size() - 1);

@@ -115,7 +115,7 @@ class EtcdClient {
   Task<std::expected<std::string, Refusal>> Token(size_t endpoint, Call call);
   Task<std::expected<std::string, Refusal>> Authenticate(size_t endpoint, Call call);
   Task<Result<std::string>> ReadCredentials();
-  Error CannotReach(const Error& last) const;
+  Error CannotReach(Code code, const Error& last) const;
   Error Told(size_t endpoint, const Error& error) const;
   /// When a try that begins now is given up.
   Instant TryUntil(const Question& question, Instant give_up);

@@ -217,13 +217,15 @@ Refusal ExplainWords(int status, std::string_view words) {
     if (words.find(saying.words) == words.npos) continue;
     std::string told = fmt::format("etcd says '{}'", words);
     if (!saying.fix.empty()) told += fmt::format(": {}", saying.fix);
-    return {.error = Error(saying.code, std::move(told)), .next = saying.next};
+    return {.error = Error(saying.code, std::move(told)), .next = saying.next, .spoken = true};
   }
   std::string told = status == 0 ? fmt::format("etcd says '{}'", words)
                                  : fmt::format("etcd answers {} '{}'", status, words);
   // Server errors and whatever a proxy before it says: it may or may not have reached etcd.
   if (status == 0 || status >= 500 || status == 408 || status == 429) {
-    return {.error = Error(Code::kUnavailable, std::move(told)), .next = Refusal::Next::kInDoubt};
+    return {.error = Error(Code::kUnavailable, std::move(told)),
+            .next = Refusal::Next::kInDoubt,
+            .spoken = true};
   }
   if (status == 404) told += ": this is no etcd 3.4 or later with its JSON gateway";
   return {.error = Error(Code::kInvalidArgument, std::move(told)), .next = Refusal::Next::kGiveUp};

@@ -80,6 +80,7 @@ struct Refusal {
   };
   Error error;
   Next next = Next::kGiveUp;
+  bool spoken = false;  // it is what etcd said, or who stands before it
 };
 /// Of an answer that is no 200.
 Refusal ReadRefusal(int status, std::string_view body);

@@ -17,8 +17,8 @@ const Value* As(const void* value) {
   return static_cast<const Value*>(value);
 }
 
-/// Builds the value, and knows where it went wrong. Deeper than this is no answer of etcd's.
-constexpr size_t kMaxDepth = 16;
+/// Deeper than this is no answer of etcd's.
+constexpr int kMaxDepth = 16;
 
 }  // namespace
 
@@ -29,7 +29,7 @@ struct Json::Document {
 Result<Json> Json::Parse(std::string_view text) {
   bool too_deep = false;
   const Value::parser_callback_t shallow = [&](int depth, Value::parse_event_t, Value&) {
-    too_deep = too_deep || depth > static_cast<int>(kMaxDepth);
+    too_deep = too_deep || depth >= kMaxDepth;
     return !too_deep;
   };
   auto document = std::make_shared<Document>();

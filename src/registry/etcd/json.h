@@ -18,7 +18,7 @@ class Json {
  public:
   Json() = default;
 
-  /// kCorrupt says where it is no JSON, never what stands there. Duplicate names: the last counts.
+  /// kCorrupt never says what stands there. Of members with one name the last counts.
   static Result<Json> Parse(std::string_view text);
 
   /// A member of an object; nothing where this is no object or has none of that name.
