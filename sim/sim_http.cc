@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "sim/node.h"
+#include "sim/sim_http_stream.h"
 #include "sim/sim_network.h"
 #include "sim/world.h"
 #include "src/base/hash.h"
@@ -189,6 +190,19 @@ struct SimHttp::Exchange {
   SimHttpRequest request;
 };
 
+bool SimHttp::CutOff(const HttpServer* server) const {
+  const Network& net = process_.world().net();
+  const Node& here = process_.node();
+  if (server == nullptr || server->host_ == nullptr) return net.Isolated(here);
+  return net.Blocked(here, *server->host_) || net.Blocked(*server->host_, here);
+}
+
+Task<Result<std::unique_ptr<HttpResponse>>> SimHttp::NoAnswer(std::string url, Call call) {
+  World& world = process_.world();
+  FB_CO_TRY(co_await process_.Until(world.Now() + world.options().net.give_up, "http", call));
+  co_return Fail(Code::kUnavailable, WithoutQuery(url) + ": no answer");
+}
+
 Task<Result<std::unique_ptr<HttpResponse>>> SimHttp::Send(HttpRequest request, Call call) {
   FB_CO_TRY(process_.CheckAlive());
   World& world = process_.world();
@@ -200,12 +214,19 @@ Task<Result<std::unique_ptr<HttpResponse>>> SimHttp::Send(HttpRequest request, C
   }
   std::string_view path;
   HttpServer* server = http.Find(url, &path);
-  if (world.net().Isolated(process_.node())) {
+  if (CutOff(server)) {
+    // A kept connection takes it all the same.
+    if (server != nullptr && server->host_ != nullptr && http.prng().OneIn(2)) {
+      if (request.left != nullptr) *request.left = true;
+      co_return co_await NoAnswer(url, call);
+    }
     FB_CO_TRY(
         co_await process_.Until(world.Now() + world.options().net.connect_timeout, "http", call));
     co_return Fail(Code::kUnavailable, WithoutQuery(url) + ": connecting timed out");
   }
-  if (server == nullptr || server->down_ || http.Fires(*server, HttpFault::kConnectFailure)) {
+  const bool dead = server != nullptr && server->host_ != nullptr && server->host_->crashed();
+  if (server == nullptr || server->down_ || dead ||
+      http.Fires(*server, HttpFault::kConnectFailure)) {
     FB_CO_TRY(co_await process_.Until(world.Now() + milliseconds(1), "http", call));
     co_return Fail(Code::kUnavailable, WithoutQuery(url) + ": cannot connect");
   }
@@ -219,6 +240,7 @@ Task<Result<std::unique_ptr<HttpResponse>>> SimHttp::Send(HttpRequest request, C
                      .url = url,
                      .path = std::string(path),
                      .headers = request.headers}};
+  if (request.left != nullptr) *request.left = true;
   for (const Bytes part : request.body) exchange.request.body += AsText(part);
   process_.Note(Happening::kHttp,
                 HashBytes(AsBytes(exchange.request.body), HashBytes(AsBytes(url), 0).lo).lo);
@@ -234,6 +256,7 @@ SimHttpReply HttpWorld::Reply(HttpServer& server, const SimHttpRequest& request)
   }
   ++server.handled_;
   SimHttpReply reply = server.handler_(request);
+  if (reply.stream != nullptr) return reply;
   const uint64_t size = reply.body.size();
   if (size > 0 && Fires(server, HttpFault::kShortBody)) reply.body.Truncate(prng_.Below(size));
   if (FindHeader(reply.headers, "Content-Length").empty()) {
@@ -258,13 +281,23 @@ Task<Result<std::unique_ptr<HttpResponse>>> SimHttp::Answer(Exchange exchange, C
     FB_CO_TRY(co_await process_.Until(world.Now() + options.faults.stall_time, "http", call));
     co_return Fail(Code::kUnavailable, WithoutQuery(exchange.request.url) + ": no answer");
   }
+  const auto broke = [&] {
+    return Fail(Code::kUnavailable, WithoutQuery(exchange.request.url) + ": the connection broke");
+  };
+  if (server.host_ != nullptr && server.host_->crashed()) co_return broke();
   SimHttpReply reply = http.Reply(server, exchange.request);
+  // The way back may be another than the way there.
+  if (server.host_ != nullptr && CutOff(&server)) {
+    co_return co_await NoAnswer(exchange.request.url, call);
+  }
   const auto half = static_cast<uint64_t>(options.latency.count()) / 2;
   const Duration back(static_cast<int64_t>(half + prng.Below(half + 1)));
   FB_CO_TRY(co_await process_.Until(world.Now() + back, "http", call));
-  if (http.Fires(server, HttpFault::kLostReply)) {
-    co_return Fail(Code::kUnavailable,
-                   WithoutQuery(exchange.request.url) + ": the connection broke");
+  const bool died = server.host_ != nullptr && server.host_->crashed();
+  if (died || http.Fires(server, HttpFault::kLostReply)) co_return broke();
+  if (reply.stream != nullptr) {
+    reply.stream->server_ = &server;
+    co_return std::make_unique<SimHttpStreamResponse>(process_, std::move(reply));
   }
   BodyPlan plan{.bytes_per_second = options.bytes_per_second,
                 .stall_time = options.faults.stall_time};

@@ -53,10 +53,13 @@ struct SimHttpRequest {
   std::string body;
 };
 
+class SimHttpStream;
+
 struct SimHttpReply {
   int status = 200;
   std::vector<HttpHeader> headers;  // Content-Length is added where it is absent
   SimBody body;
+  std::shared_ptr<SimHttpStream> stream = nullptr;  // in the place of a body (sim_http_stream.h)
 };
 
 /// Decides at one moment; latency and misbehaviour are added around it.
@@ -83,6 +86,8 @@ class HttpServer {
   /// Nobody answers while it is down.
   void SetDown(bool down) { down_ = down; }
   void SetOptions(const HttpOptions& options) { options_ = options; }
+  /// It runs there: what is cut off from that machine cannot speak with it.
+  void HostOn(const Node& host) { host_ = &host; }
   /// The next request meets this fault.
   void FailNext(HttpFault fault) { ++wanted_[static_cast<size_t>(fault)]; }
   /// How often the handler was asked.
@@ -91,9 +96,12 @@ class HttpServer {
  private:
   friend class HttpWorld;
   friend class SimHttp;
+  friend class SimHttpStream;
+  friend class SimHttpStreamResponse;
   HttpHandler handler_;
   HttpOptions options_;
   bool down_ = false;
+  const Node* host_ = nullptr;
   std::array<uint32_t, kHttpFaultKinds> wanted_{};
   uint64_t handled_ = 0;
 };
@@ -129,6 +137,10 @@ class SimHttp final : public Http {
 
  private:
   struct Exchange;
+  /// Whether anything gets to `server`, or nowhere where that is null.
+  bool CutOff(const HttpServer* server) const;
+  /// Nothing comes back: the connection stays silent until somebody gives it up.
+  Task<Result<std::unique_ptr<HttpResponse>>> NoAnswer(std::string url, Call call);
   Task<Result<std::unique_ptr<HttpResponse>>> Answer(Exchange exchange, Call call);
 
   Process& process_;

@@ -20,6 +20,13 @@ struct HttpHeader {
   std::string value;
 };
 
+/// What an https:// request trusts and shows. Files in PEM; "" is the system's default, or none.
+struct HttpTls {
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+};
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
@@ -27,6 +34,14 @@ struct HttpRequest {
   /// Sent one after the other as the body. The memory must live until the response's head has come
   /// or failed.
   std::vector<Bytes> body;
+  std::shared_ptr<const HttpTls> tls;
+  /// Sent at most once, whatever becomes of the connection: an exchange that has side effects and
+  /// must not happen twice unseen. Otherwise a kept connection that turns out to be closed may be
+  /// replaced.
+  bool once = false;
+  /// Where not null: becomes true before the first byte of the body leaves. While it is false, the
+  /// peer cannot have done what was asked of it. Must live as long as Send.
+  bool* left = nullptr;
 };
 
 /// A response whose head has arrived. Destroying it before the end of the body gives the exchange

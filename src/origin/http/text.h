@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "src/base/base64.h"
 #include "src/base/bytes.h"
 #include "src/base/result.h"
 
@@ -17,8 +18,8 @@ std::string PercentEncode(std::string_view text, bool keep_slash);
 /// kInvalidArgument where a '%' is not followed by two hex digits.
 Result<std::string> PercentDecode(std::string_view text);
 
-std::string Base64(Bytes bytes);
-Result<std::string> FromBase64(std::string_view text);
+using forebay::Base64;
+using forebay::FromBase64;
 std::string Hex(Bytes bytes);
 
 using Sha256 = std::array<std::byte, 32>;

@@ -17,6 +17,10 @@ namespace {
 /// connection is left alone and the peer's sending stops.
 constexpr size_t kMaxUnread = 256 * kKiB;
 constexpr long kBufferBytes = 256 * kKiB;
+/// A peer whose machine is gone is noticed even by who only listens; a path that forgets idle
+/// connections does not forget ours.
+constexpr long kKeepAliveSeconds = 30;
+constexpr long kKeepAliveAgainSeconds = 10;
 constexpr long kConnectTimeoutMs = 10'000;  // the caller's deadline may be shorter
 
 /// "GET https://host/path".
@@ -168,8 +172,21 @@ void CurlExchange::SetLimits() {
   // One exchange a connection: a reader who pauses holds up nobody else.
   curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
+  curl_easy_setopt(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy_, CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
+  curl_easy_setopt(easy_, CURLOPT_TCP_KEEPINTVL, kKeepAliveAgainSeconds);
   curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, kBufferBytes);
   curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
+}
+
+void CurlExchange::SetTls() {
+  if (request_.tls == nullptr) return;
+  const auto set = [this](CURLoption option, const std::string& file) {
+    if (!file.empty()) curl_easy_setopt(easy_, option, file.c_str());
+  };
+  set(CURLOPT_CAINFO, request_.tls->ca_file);
+  set(CURLOPT_SSLCERT, request_.tls->certificate_file);
+  set(CURLOPT_SSLKEY, request_.tls->key_file);
 }
 
 Result<void> CurlExchange::Start() {
@@ -179,6 +196,7 @@ Result<void> CurlExchange::Start() {
   FB_TRY(SetHeaders());
   SetMethodAndBody();
   SetLimits();
+  SetTls();
   curl_easy_setopt(easy_, CURLOPT_URL, request_.url.c_str());
   curl_easy_setopt(easy_, CURLOPT_PRIVATE, this);
   curl_easy_setopt(easy_, CURLOPT_HEADERFUNCTION, &CurlExchange::OnHeader);
@@ -296,6 +314,7 @@ size_t CurlExchange::TakeBody(Bytes bytes) {
 
 size_t CurlExchange::GiveBody(MutableBytes into) {
   if (head_taken_) return CURL_READFUNC_ABORT;
+  if (request_.left != nullptr) *request_.left = true;
   size_t given = 0;
   while (given < into.size() && part_ < request_.body.size()) {
     const Bytes rest = request_.body[part_].subspan(part_offset_);
@@ -330,6 +349,7 @@ size_t CurlExchange::OnRead(char* into, size_t size, size_t count, void* me) {
 int CurlExchange::OnSeek(void* me, curl_off_t offset, int origin) {
   auto& exchange = *static_cast<CurlExchange*>(me);
   if (offset != 0 || origin != SEEK_SET || exchange.head_taken_) return CURL_SEEKFUNC_CANTSEEK;
+  if (exchange.request_.once) return CURL_SEEKFUNC_FAIL;  // it would be sent again
   exchange.part_ = 0;
   exchange.part_offset_ = 0;
   exchange.body_given_ = exchange.request_.body.empty();

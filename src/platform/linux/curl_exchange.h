@@ -49,6 +49,7 @@ class CurlExchange {
   Result<void> SetHeaders();
   void SetMethodAndBody();
   void SetLimits();
+  void SetTls();
   uint64_t BodyBytes() const;
   bool HeadReady() const { return ended_ || (head_done_ && (body_given_ || status_ >= 400)); }
   bool BodyReady() const { return ended_ || read_at_ < buffer_.size(); }
