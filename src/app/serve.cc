@@ -15,6 +15,7 @@
 
 #include "src/app/data_directory.h"
 #include "src/app/exit_status.h"
+#include "src/app/membership.h"
 #include "src/app/origins.h"
 #include "src/app/process_figures.h"
 #include "src/app/signals.h"
@@ -27,7 +28,6 @@
 #include "src/platform/linux/log.h"
 #include "src/platform/linux/loop.h"
 #include "src/platform/linux/loop_threads.h"
-#include "src/registry/embedded/embedded_registry.h"
 
 namespace forebay::app {
 namespace {
@@ -36,11 +36,6 @@ constexpr Duration kTokenLook = std::chrono::seconds(1);
 constexpr size_t kNonceSecretBytes = 32;
 constexpr mode_t kSocketDirectoryMode = 0755;
 constexpr mode_t kSocketMode = 0666;  // who may do what is asked of the gate, with the peer's uid
-
-std::string HostName() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
 
 Result<std::string> Secret() {
   std::string secret(kNonceSecretBytes, '\0');
@@ -119,6 +114,7 @@ class Server {
         bell_(bell),
         signals_(signals),
         started_(env.clock.Now()),
+        membership_(config, env),
         watching_(env.executor),
         serving_http_(env.executor),
         serving_window_(env.executor) {
@@ -140,6 +136,7 @@ class Server {
   Task<Result<void>> OpenNode();
   Result<void> OpenDoors();
   Result<void> OpenHttp();
+  Task<Result<void>> Join();
   void SayReady();
   Task<void> AwaitStop();
   Task<void> WatchTokens();
@@ -158,7 +155,7 @@ class Server {
   http_origin::DriverParts parts_{.surroundings = SurroundingsOfProcess()};
   DataDirectory data_;
   std::unique_ptr<Gate> gate_;
-  std::unique_ptr<Registry> registry_;
+  Membership membership_;
   std::unique_ptr<Node> node_;
   std::unique_ptr<NodeWindow> window_;
   std::unique_ptr<NativeDoor> door_;
@@ -179,12 +176,14 @@ Task<Result<void>> Server::Start() {
   FB_CO_TRY(co_await OpenNode());
   FB_CO_TRY(OpenDoors());
   FB_CO_TRY(OpenHttp());
+  if (!config_.cell.empty()) FB_CO_TRY(co_await Join());
   if (tokens_) watching_.Spawn(WatchTokens());
   co_return Result<void>();
 }
 
 Task<Result<void>> Server::OpenNode() {
-  Gate::Options gate{.own_uid = geteuid()};
+  FB_CO_TRY(co_await membership_.Open(data_.path, parts_.surroundings));
+  Gate::Options gate{.own_uid = geteuid(), .cell_secret = membership_.secret()};
   if (tokens_) {
     gate.tokens_required = true;
     FB_CO_ASSIGN(gate.token_file_text, tokens_->Read());
@@ -192,11 +191,11 @@ Task<Result<void>> Server::OpenNode() {
   auto made = Gate::Create(std::move(gate));
   if (!made) co_return Fail(made.error().Within(tokens_ ? "tokens " + tokens_->path() : "gate"));
   gate_ = *std::move(made);
-  FB_CO_ASSIGN(registry_, co_await EmbeddedRegistry::Open(env_, data_.path + "/registry"));
+  const auto origins = [this](const AttachmentConfig& attachment) {
+    return OpenOrigin(attachment.origin, parts_);
+  };
   FB_CO_ASSIGN(node_, co_await Node::Open(env_, NodeOptionsOf(config_, data_.node_id), *gate_,
-                                          *registry_, [this](const AttachmentConfig& attachment) {
-                                            return OpenOrigin(attachment.origin, parts_);
-                                          }));
+                                          membership_.registry(), origins, membership_.peers()));
   co_return Result<void>();
 }
 
@@ -212,7 +211,7 @@ Result<void> Server::OpenDoors() {
                                          window::WindowOptions::For(dram));
   serving_window_.Spawn(window_->Collect(env_, stop_window_.token()));
   options.node_id = data_.node_id;
-  options.node_name = HostName();
+  options.node_name = membership_.name();
   FB_ASSIGN(options.nonce_secret, Secret());
   options.max_connections = static_cast<uint32_t>(config_.connections);
   // What answers hold cannot be evicted.
@@ -239,6 +238,15 @@ Result<void> Server::OpenHttp() {
       env_, http::HttpLimits{.connections = config_.http_connections}, *pages_);
   serving_http_.Spawn(http_->Run(*http_listener_, stop_http_.token()));
   return {};
+}
+
+/// Once others can reach it.
+Task<Result<void>> Server::Join() {
+  const auto addresses = door_->addresses();
+  const auto tcp = std::ranges::find_if(
+      addresses, [](const std::string& address) { return !address.starts_with("unix:"); });
+  FB_ASSERT(tcp != addresses.end());
+  return membership_.Join(data_.node_id, *tcp);
 }
 
 observe::Observed Server::MakeObserved() {
@@ -300,6 +308,7 @@ Task<void> Server::Stop() {
   stop_watching_.Cancel();
   co_await watching_.Join();
   const Instant until = env_.clock.Now() + config_.grace;
+  co_await membership_.Leave();
   if (door_ != nullptr) co_await door_->Stop(config_.grace);
   stop_window_.Cancel();
   co_await serving_window_.Join();
@@ -314,7 +323,7 @@ Task<void> Server::Stop() {
   door_.reset();
   window_.reset();
   node_.reset();
-  registry_.reset();
+  co_await membership_.Close();
 }
 
 std::optional<IoBackend> BackendOf(IoChoice io) {

@@ -39,6 +39,14 @@ struct NodeConfig {
   uint64_t loops = 0;  // that serve connections by TCP, the node's own included
   uint64_t http_connections = 0;
 
+  std::string cell;  // where its registry is; empty: this node stands alone
+  std::string cell_secret_file;
+  std::string name;       // empty: the machine's
+  std::string advertise;  // empty: where it listens
+  std::string region;
+  std::string zone;
+  uint64_t weight = 100;  // percent
+
   Amount dram;
   uint64_t dram_bytes = 0;
   std::vector<DiskConfig> disks;

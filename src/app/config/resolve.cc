@@ -137,7 +137,9 @@ class Checker {
       return Refuse(fmt::format("{} and {}: nobody could reach this node; leave one of them in",
                                 Said("listen"), Said("socket")));
     }
-    if (!config_.listen.empty() && !IsLoopback(config_.listen) && config_.tokens_file.empty()) {
+    FB_TRY(Cell());
+    if (!config_.listen.empty() && !IsLoopback(config_.listen) && config_.tokens_file.empty() &&
+        config_.cell.empty()) {
       return Refuse(fmt::format(
           "{}: others could reach this node and nothing would ask who they are; give it a file of "
           "tokens (--tokens FILE), or listen on 127.0.0.1",
@@ -151,6 +153,22 @@ class Checker {
     if (config_.socket.size() > kMaxSocketPathBytes) {
       return Refuse(fmt::format("{}: {} bytes, and the kernel takes {}; choose a shorter path",
                                 Said("socket"), config_.socket.size(), kMaxSocketPathBytes));
+    }
+    return {};
+  }
+
+  Result<void> Cell() {
+    if (config_.cell.empty()) return {};
+    if (config_.cell_secret_file.empty()) {
+      return Refuse(
+          fmt::format("{}: its nodes prove to each other that they belong to it; name the "
+                      "file of its secret (--cell-secret-file FILE, one line from "
+                      "`openssl rand -hex 32`, the same on all nodes)",
+                      Said("cell")));
+    }
+    if (config_.listen.empty()) {
+      return Refuse(fmt::format("{} and {}: the other nodes could not reach this one", Said("cell"),
+                                Said("listen")));
     }
     return {};
   }

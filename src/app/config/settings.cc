@@ -56,6 +56,13 @@ Result<void> SetDuration(NodeConfig& config, std::string_view text) {
   return {};
 }
 
+/// Checked by whoever uses it.
+template <std::string NodeConfig::* kField>
+Result<void> SetText(NodeConfig& config, std::string_view text) {
+  config.*kField = text == "none" ? "" : text;
+  return {};
+}
+
 template <std::string NodeConfig::* kField>
 Result<void> SetOptionalPath(NodeConfig& config, std::string_view text) {
   if (text.empty() || text == "none") return (config.*kField).clear(), Result<void>();
@@ -146,7 +153,7 @@ std::string DiskSizes(const NodeConfig& config) {
 }
 
 using C = NodeConfig;
-constexpr std::string_view kPlaces = "Places", kDoors = "Doors", kSpace = "Space",
+constexpr std::string_view kPlaces = "Places", kDoors = "Doors", kSpace = "Space", kCell = "Cell",
                            kBudgets = "Budgets", kRunning = "Running";
 
 constexpr Setting kSettings[] = {
@@ -207,6 +214,53 @@ constexpr Setting kSettings[] = {
      .help = "of the HTTP door at one time; more get 503",
      .form = ValueForm::kCount,
      .set = SetCount<&C::http_connections, 1, 100'000>},
+
+    {.name = "cell",
+     .group = kCell,
+     .type = "etcd://HOST,HOST,HOST/NAME or none",
+     .fallback = "none",
+     .help = "the etcd that the nodes of one cell meet in, and the cell's name",
+     .set = SetText<&C::cell>},
+    {.name = "cell_secret_file",
+     .group = kCell,
+     .type = "path or none",
+     .fallback = "none",
+     .help =
+         "what the nodes of the cell know and nobody else: one line, from `openssl rand -hex 32`",
+     .set = SetOptionalPath<&C::cell_secret_file>},
+    {.name = "name",
+     .group = kCell,
+     .type = "name or none",
+     .fallback = "none",
+     .help =
+         "of this node in its cell, by itself the machine's; to keep it over restarts is to keep "
+         "what it owns",
+     .set = SetText<&C::name>},
+    {.name = "advertise",
+     .group = kCell,
+     .type = "HOST:PORT or none",
+     .fallback = "none",
+     .help = "where the other nodes of the cell reach this one, by itself where it listens",
+     .set = SetParsed<&C::advertise, ParseListen>},
+    {.name = "region",
+     .group = kCell,
+     .type = "name or none",
+     .fallback = "none",
+     .help = "of this node; copies avoid sharing a zone",
+     .set = SetText<&C::region>},
+    {.name = "zone",
+     .group = kCell,
+     .type = "name or none",
+     .fallback = "none",
+     .help = "within the region: what fails together",
+     .set = SetText<&C::zone>},
+    {.name = "weight",
+     .group = kCell,
+     .type = "percent",
+     .fallback = "100",
+     .help = "how much this node owns beside others; 0: it reads and owns nothing",
+     .form = ValueForm::kCount,
+     .set = SetCount<&C::weight, 0, 100>},
 
     {.name = "dram",
      .group = kSpace,

@@ -1,0 +1,101 @@
+#include "src/app/membership.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "src/app/token_file.h"
+#include "src/registry/embedded/embedded_registry.h"
+#include "src/registry/etcd/etcd_registry.h"
+
+namespace forebay::app {
+namespace {
+
+constexpr size_t kMinSecretBytes = 32;
+/// For the registry to answer, and for the map to take this node up.
+constexpr Duration kOpenPatience = std::chrono::seconds(20);
+constexpr Duration kJoinPatience = std::chrono::seconds(45);
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+Result<std::string> ReadSecret(const std::string& path) {
+  FB_ASSIGN(std::string text, TokenFile(path).Read());
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) {
+    text.pop_back();
+  }
+  if (text.size() >= kMinSecretBytes && text.find('\n') == text.npos) return text;
+  return Fail(Code::kInvalidArgument,
+              fmt::format("{}: expected one line of at least {} characters, for example from "
+                          "`openssl rand -hex 32`",
+                          path, kMinSecretBytes));
+}
+
+}  // namespace
+
+std::string Membership::name() const {
+  return config_.name.empty() ? HostName() : config_.name;
+}
+
+Task<Result<void>> Membership::Open(std::string data, const Surroundings& surroundings) {
+  if (config_.cell.empty()) {
+    FB_CO_ASSIGN(registry_, co_await EmbeddedRegistry::Open(env_, data + "/registry"));
+    co_return Result<void>();
+  }
+  FB_CO_TRY(CheckNodeName(name()));
+  auto secret = ReadSecret(config_.cell_secret_file);
+  if (!secret) co_return Fail(secret.error().Within("cell secret"));
+  secret_ = *std::move(secret);
+  FB_CO_ASSIGN(EtcdUrl url, EtcdUrl::Parse(config_.cell));
+  FB_CO_ASSIGN(registry_,
+               co_await EtcdRegistry::Open(env_, std::move(url), surroundings.variables, {},
+                                           {.deadline = env_.clock.Now() + kOpenPatience}));
+  peers_ = std::make_unique<Peers>(env_, PeersOptions{.name = name(), .secret = secret_});
+  co_return Result<void>();
+}
+
+/// Others cannot reach "every address of this machine"; by name they can.
+Result<std::string> Membership::Advertised(const std::string& bound) const {
+  if (!config_.advertise.empty()) return config_.advertise;
+  const size_t colon = bound.rfind(':');
+  const std::string host = bound.substr(0, colon);
+  if (host != "0.0.0.0" && host != "[::]") return bound;
+  const std::string here = HostName();
+  if (here.empty()) {
+    return Fail(Code::kInvalidArgument,
+                "this machine has no name: say where the other nodes reach this one (--advertise)");
+  }
+  return here + bound.substr(colon);
+}
+
+Task<Result<void>> Membership::Join(Hash128 node_id, std::string bound) {
+  if (peers_ == nullptr) co_return Result<void>();
+  CellOptions options{
+      .name = name(),
+      .member = {.region = config_.region,
+                 .zone = config_.zone,
+                 .host = HostName(),
+                 .weight = static_cast<uint16_t>(kFullWeight * config_.weight / 100),
+                 .incarnation = node_id},
+      .on_view = [this](auto view) { peers_->Follow(std::move(view)); }};
+  FB_CO_ASSIGN(options.member.address, Advertised(bound));
+  FB_CO_ASSIGN(cell_, co_await Cell::Join(env_, std::move(options), *registry_,
+                                          {.deadline = env_.clock.Now() + kJoinPatience}));
+  co_return Result<void>();
+}
+
+Task<void> Membership::Leave() {
+  if (cell_ != nullptr) co_await cell_->Leave();
+}
+
+Task<void> Membership::Close() {
+  if (peers_ != nullptr) co_await peers_->Close();
+  cell_.reset();
+  peers_.reset();
+  registry_.reset();
+}
+
+}  // namespace forebay::app

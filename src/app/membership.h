@@ -1,0 +1,50 @@
+// What makes a node one of a cell: its registry, its peers, its place in the map. Without a cell it
+// has the registry of one machine and stands alone.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "src/app/config/node_config.h"
+#include "src/cell/cell.h"
+#include "src/cell/peers.h"
+#include "src/origin/surroundings.h"
+#include "src/registry/registry.h"
+
+namespace forebay::app {
+
+/// Used from the node's loop. Open, Join, Leave, Close, in this order; what was not begun need not
+/// be ended.
+class Membership {
+ public:
+  Membership(const NodeConfig& config, Env& env) : config_(config), env_(env) {}
+
+  /// `data` is the node's own directory.
+  Task<Result<void>> Open(std::string data, const Surroundings& surroundings);
+  Registry& registry() { return *registry_; }
+  /// Null where there is no cell.
+  Peers* peers() { return peers_.get(); }
+  const Cell* cell() const { return cell_.get(); }
+  /// Empty where there is no cell.
+  const std::string& secret() const { return secret_; }
+  /// Of this node, the machine's where nobody gave another.
+  std::string name() const;
+
+  /// Once the door at `bound` is open. Returns when the node stands in the map.
+  Task<Result<void>> Join(Hash128 node_id, std::string bound);
+  Task<void> Leave();
+  /// When nobody asks peers or registry any more.
+  Task<void> Close();
+
+ private:
+  Result<std::string> Advertised(const std::string& bound) const;
+
+  const NodeConfig& config_;
+  Env& env_;
+  std::string secret_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<Cell> cell_;
+};
+
+}  // namespace forebay::app
