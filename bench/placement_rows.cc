@@ -52,7 +52,7 @@ double MostOfMean(uint32_t size, uint64_t chunks_a_node) {
   const Placement placement(Cell(size));
   std::vector<uint64_t> count(size);
   for (uint64_t i = 0; i < size * chunks_a_node; ++i) {
-    ++count[placement.Owner(ChunkKey({.hash = {.hi = i / 100, .lo = 7}}, i % 100))];
+    ++count[placement.Owner(ChunkKey({.hi = i / 100, .lo = 7}, i % 100))];
   }
   return static_cast<double>(*std::ranges::max_element(count)) / static_cast<double>(chunks_a_node);
 }

@@ -33,6 +33,7 @@ Task<void> Peers::Close() {
 void Peers::Follow(std::shared_ptr<const CellView> view) {
   const bool owners_moved = view_ != nullptr && (view_->map.epoch.live != view->map.epoch.live ||
                                                  view_->map.nodes != view->map.nodes);
+  if (owners_moved) moved_at_ = env_.clock.Now();
   if (owners_moved) former_.push_front({view_, env_.clock.Now() + options_.remember});
   if (former_.size() > kFormerViews) former_.pop_back();
   view_ = std::move(view);
@@ -49,6 +50,26 @@ uint32_t Peers::OwnerOf(uint64_t key) const {
   if (view_ == nullptr) return kNobody;
   const uint32_t owner = view_->placement.Owner(key);
   return owner == view_->self ? kNobody : owner;
+}
+
+bool Peers::Owns(uint64_t key) const {
+  if (view_ == nullptr || view_->placement.Owner(key) != view_->self) return false;
+  if (former_.empty() || moved_at_ + options_.settle <= env_.clock.Now()) return true;
+  return former_.front().view->placement.Owner(key) == view_->self;
+}
+
+std::vector<uint32_t> Peers::Others() const {
+  std::vector<uint32_t> others;
+  for (uint32_t i = 0; view_ != nullptr && i < view_->by_index.size(); ++i) {
+    if (i != view_->self && view_->map.Lives(i)) others.push_back(i);
+  }
+  return others;
+}
+
+uint32_t Peers::IndexOf(std::string_view name) const {
+  if (view_ == nullptr) return kNobody;
+  const auto node = view_->map.nodes.find(name);
+  return node == view_->map.nodes.end() ? kNobody : node->second.index;
 }
 
 uint32_t Peers::FormerOwnerOf(uint64_t key) const {

@@ -28,6 +28,8 @@ struct PeersOptions {
   Duration idle = std::chrono::seconds(60);
   /// How long after a change of the map the new owner of a key asks the former one first.
   Duration remember = std::chrono::minutes(10);
+  /// How long news of a map takes to reach everybody, at most, while nothing is broken.
+  Duration settle = std::chrono::seconds(2);
 };
 
 struct PeerCounters {
@@ -59,6 +61,13 @@ class Peers {
   size_t Before(uint64_t key, std::span<uint32_t> into) const;
   /// kNobody where the owner is this node, or there is no map.
   uint32_t OwnerOf(uint64_t key) const;
+  /// This node owns the key, and has for so long that everybody knows.
+  bool Owns(uint64_t key) const;
+  /// All who live but this node.
+  std::vector<uint32_t> Others() const;
+  uint32_t IndexOf(std::string_view name) const;
+  /// When owners last moved.
+  Instant moved_at() const { return moved_at_; }
   /// Of a key that this node owns since the map changed not long ago: who owned it before, if he
   /// lives. kNobody otherwise.
   uint32_t FormerOwnerOf(uint64_t key) const;
@@ -109,6 +118,7 @@ class Peers {
   static constexpr size_t kFormerViews = 4;
 
   std::shared_ptr<const CellView> view_;
+  Instant moved_at_{};
   std::deque<Former> former_;  // the newest first; of maps that owned otherwise
   std::map<std::string, Peer, std::less<>> peers_;  // by name
   PeerCounters counters_;

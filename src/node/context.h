@@ -68,6 +68,15 @@ struct NodeContext {
   std::atomic<bool> closing{false};
 };
 
+/// In a cell: how long a node may believe what it was told of a name, at most. A write that cannot
+/// tell everybody waits for so long.
+inline constexpr Duration kNameLease = std::chrono::seconds(10);
+
+/// What an object is placed by, whatever its version.
+inline Hash128 NameHash(AttachmentId attachment, std::string_view key) {
+  return HashBytes(AsBytes(key), attachment);
+}
+
 /// For messages: "/imagenet/train/0.tar".
 inline std::string PathOf(const Attachment& attachment, std::string_view key) {
   return fmt::format("/{}/{}", attachment.config.name, key);

@@ -58,7 +58,8 @@ ByteRange Flights::MissingInBlock(const ResolvedObject& object, ByteRange range)
 
 Flight::Source Flights::SourceOf(const ResolvedObject& object, uint64_t at, Way way) const {
   if (context_.peers == nullptr) return Flight::Source::kOrigin;
-  const uint64_t key = ChunkKey(object.version, at / object.attachment->config.chunk_bytes);
+  const AttachmentConfig& config = object.attachment->config;
+  const uint64_t key = ChunkKey(NameHash(config.id, object.key), at / config.chunk_bytes);
   if (context_.peers->OwnerOf(key) != Peers::kNobody) {
     return way == Way::kAny ? Flight::Source::kOwner : Flight::Source::kOrigin;
   }
@@ -211,7 +212,7 @@ Task<Result<bool>> Flights::FlyByPeers(Flight& flight) {
   const uint64_t chunk = flight.range.begin / chunk_bytes;
   const uint64_t until = std::min(flight.until, (chunk + 1) * chunk_bytes);
   std::array<uint32_t, kPeersAsked> nodes{};
-  const uint64_t key = ChunkKey(object.version, chunk);
+  const uint64_t key = ChunkKey(NameHash(object.attachment->config.id, object.key), chunk);
   const bool held_only = flight.source == Flight::Source::kFormerOwner;
   size_t count = held_only ? 1 : context_.peers->Before(key, nodes);
   if (held_only) nodes[0] = context_.peers->FormerOwnerOf(key);

@@ -132,7 +132,7 @@ Task<void> Listings::Run(std::shared_ptr<const Attachment> attachment, Question 
     asking_.erase(found);
   }
   if (asking->answer && !asking->outdated) {
-    Keep(question, *asking->answer, Lookups::FreshUntil(*attachment, asked));
+    Keep(question, *asking->answer, lookups_.KeepListingUntil(*attachment, asked));
   }
   asking->done = true;
   asking->waiters.WakeAll();
@@ -152,7 +152,7 @@ Task<Result<ListPage>> Listings::Ask(std::shared_ptr<const Attachment> attachmen
     if (page) {
       for (const ListEntry& entry : page->entries) {
         if (entry.is_prefix) continue;
-        const KnownName known = Lookups::Describe(*attachment, entry.key, entry.info, asked);
+        const KnownName known = lookups_.Describe(*attachment, entry.key, entry.info, asked);
         context_.names.Learn(attachment->config.id, entry.key, known, ticket);
       }
       co_return page;

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "src/node/context.h"
+#include "src/node/lookups.h"
 
 namespace forebay {
 
@@ -27,8 +27,10 @@ class PackedPage {
 /// Used from the node's loop.
 class Listings {
  public:
-  explicit Listings(NodeContext& context)
-      : context_(context), capacity_bytes_(context.options.metadata_bytes / kShare) {}
+  Listings(NodeContext& context, const Lookups& lookups)
+      : context_(context),
+        lookups_(lookups),
+        capacity_bytes_(context.options.metadata_bytes / kShare) {}
 
   /// So much of the metadata's memory is for pages; the rest is for names.
   static constexpr uint64_t kShare = 4;
@@ -75,6 +77,7 @@ class Listings {
   void Drop(Pages::iterator page);
 
   NodeContext& context_;
+  const Lookups& lookups_;
   const uint64_t capacity_bytes_;
   uint64_t bytes_ = 0;
   Pages pages_;

@@ -11,25 +11,47 @@ constexpr uint64_t kFirstGetBytes = 256 * kKiB;
 
 }  // namespace
 
-Instant Lookups::FreshUntil(const Attachment& attachment, Instant asked) {
-  switch (attachment.config.freshness.mode) {
-    case Freshness::Mode::kImmutable:
-      return Instant::Never();
-    case Freshness::Mode::kTtl:
-      return asked + attachment.config.freshness.ttl;
-    case Freshness::Mode::kAlways:
-      break;
+Instant Lookups::KeepUntil(const Attachment& attachment, std::string_view key,
+                           Instant asked) const {
+  const Freshness& freshness = attachment.config.freshness;
+  if (freshness.mode == Freshness::Mode::kImmutable) return Instant::Never();
+  if (freshness.mode == Freshness::Mode::kAlways) return asked;
+  if (context_.peers == nullptr) return asked + freshness.ttl;
+  const bool owns = context_.peers->Owns(ChunkKey(NameHash(attachment.config.id, key), 0));
+  return owns ? asked + std::min(freshness.ttl, kNameLease) : asked;
+}
+
+Instant Lookups::KeepAbsentUntil(const Attachment& attachment, std::string_view key,
+                                 Instant asked) const {
+  const Instant until = asked + context_.options.negative_ttl;
+  if (attachment.config.freshness.mode != Freshness::Mode::kImmutable) {
+    return std::min(until, KeepUntil(attachment, key, asked));
   }
-  return asked;
+  if (context_.peers == nullptr) return until;
+  const bool owns = context_.peers->Owns(ChunkKey(NameHash(attachment.config.id, key), 0));
+  return owns ? std::min(until, asked + kNameLease) : asked;
+}
+
+Instant Lookups::KeepListingUntil(const Attachment& attachment, Instant asked) const {
+  const Freshness& freshness = attachment.config.freshness;
+  if (freshness.mode == Freshness::Mode::kImmutable) return Instant::Never();
+  const bool keep = freshness.mode == Freshness::Mode::kTtl && context_.peers == nullptr;
+  return keep ? asked + freshness.ttl : asked;
+}
+
+uint32_t Lookups::OwnerOf(const Attachment& attachment, std::string_view key) const {
+  const bool always = attachment.config.freshness.mode == Freshness::Mode::kAlways;
+  if (context_.peers == nullptr || always) return Peers::kNobody;
+  return context_.peers->OwnerOf(ChunkKey(NameHash(attachment.config.id, key), 0));
 }
 
 KnownName Lookups::Describe(const Attachment& attachment, std::string_view key,
-                            const ObjectInfo& info, Instant asked) {
+                            const ObjectInfo& info, Instant asked) const {
   return {.exists = true,
           .version = MakeVersionId(attachment.config.id, key, info.etag),
           .size = info.size,
           .modified_ns = info.modified_ns,
-          .fresh_until_ns = FreshUntil(attachment, asked).ns,
+          .fresh_until_ns = KeepUntil(attachment, key, asked).ns,
           .etag = info.etag};
 }
 
@@ -56,6 +78,18 @@ bool Lookups::Known(const Attachment& attachment, std::string_view key, Instant 
 Task<Result<ResolvedObject>> Lookups::Resolve(std::shared_ptr<const Attachment> attachment,
                                               std::string key, Purpose purpose, Call call,
                                               Trace* trace) {
+  FB_CO_ASSIGN(const KnownName known,
+               co_await ResolveName(attachment, key, purpose, Way::kAny, call, trace));
+  if (!known.exists) {
+    context_.counters.metadata.negative_hits.Add();
+    co_return Fail(NotThere(*attachment, key));
+  }
+  co_return MakeObject(std::move(attachment), std::move(key), known);
+}
+
+Task<Result<KnownName>> Lookups::ResolveName(std::shared_ptr<const Attachment> attachment,
+                                             std::string key, Purpose purpose, Way way, Call call,
+                                             Trace* trace) {
   KnownName known;
   if (Known(*attachment, key, context_.env.clock.Now(), &known)) {
     context_.counters.metadata.hits.Add();
@@ -63,7 +97,7 @@ Task<Result<ResolvedObject>> Lookups::Resolve(std::shared_ptr<const Attachment> 
     context_.counters.metadata.misses.Add();
     FB_CO_TRY(context_.CheckRoomToWait());
     for (int attempt = 0;;) {
-      auto answer = co_await Ask(attachment, key, purpose, call, trace);
+      auto answer = co_await Ask(attachment, key, purpose, way, call, trace);
       if (answer) {
         known = std::move(*answer);
         break;
@@ -77,28 +111,24 @@ Task<Result<ResolvedObject>> Lookups::Resolve(std::shared_ptr<const Attachment> 
       FB_CO_TRY(co_await BackOff(context_.env, attempt, call));
     }
   }
-  if (!known.exists) {
-    context_.counters.metadata.negative_hits.Add();
-    co_return Fail(NotThere(*attachment, key));
-  }
-  co_return MakeObject(std::move(attachment), std::move(key), known);
+  co_return known;
 }
 
 /// Joins the question that is on its way, unless its answer may be older than what the asker may be
 /// told: then it waits for the end of that one and asks anew.
 Task<Result<KnownName>> Lookups::Ask(std::shared_ptr<const Attachment> attachment, std::string key,
-                                     Purpose purpose, Call call, Trace* trace) {
+                                     Purpose purpose, Way way, Call call, Trace* trace) {
   const uint64_t arrived = ++arrivals_;
   const AttachmentId id = attachment->config.id;
   const bool always = attachment->config.freshness.mode == Freshness::Mode::kAlways;
   for (;;) {
     if (context_.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
-    auto& place = lookups_[Name(id, key)];
+    auto& place = lookups_[Name(id, key, way)];
     if (place == nullptr) {
       place = std::make_shared<Lookup>();
       place->began = ++arrivals_;
       place->asked = context_.names.Ask();
-      context_.tasks.Spawn(Run(attachment, key, purpose, place));
+      context_.tasks.Spawn(Run(attachment, key, purpose, way, place));
     } else {
       context_.counters.fill.shared.Add();
     }
@@ -130,16 +160,47 @@ Task<Result<void>> Lookups::Await(std::shared_ptr<Lookup> lookup, Call call, Tra
 }
 
 Task<void> Lookups::Run(std::shared_ptr<const Attachment> attachment, std::string key,
-                        Purpose purpose, std::shared_ptr<Lookup> lookup) {
-  lookup->answer = co_await AskOrigin(attachment, key, purpose, *lookup);
+                        Purpose purpose, Way way, std::shared_ptr<Lookup> lookup) {
+  const uint32_t owner = way == Way::kAny ? OwnerOf(*attachment, key) : Peers::kNobody;
+  if (owner != Peers::kNobody) {
+    lookup->answer = co_await AskOwner(owner, attachment, key, purpose, *lookup);
+  }
+  // An owner that cannot be asked is done without; what comes then is for this once.
+  if (owner == Peers::kNobody || (!lookup->answer && !context_.stop.cancelled())) {
+    lookup->answer = co_await AskOrigin(attachment, key, purpose, *lookup);
+  }
   if (lookup->answer) {
     context_.names.Learn(attachment->config.id, key, *lookup->answer, lookup->asked);
   } else if (lookup->answer.error().code() != Code::kCancelled) {
     context_.counters.origin.errors.Add();
   }
   lookup->done = true;
-  lookups_.erase(Name(attachment->config.id, key));
+  lookups_.erase(Name(attachment->config.id, key, way));
   lookup->waiters.WakeAll();
+}
+
+Task<Result<KnownName>> Lookups::AskOwner(uint32_t owner,
+                                          std::shared_ptr<const Attachment> attachment,
+                                          std::string key, Purpose purpose, Lookup& lookup) {
+  const Instant asked = lookup.sent = context_.env.clock.Now();
+  const wire::PeerResolveRequest request{.attachment_id = attachment->config.id,
+                                         .to_read = purpose == Purpose::kRead,
+                                         .asker = context_.peers->options().name,
+                                         .key = key};
+  FB_CO_ASSIGN(const auto answer,
+               co_await context_.peers->Ask<wire::PeerResolveAnswer>(
+                   owner, request, WithPatience(context_, {.cancel = context_.stop.token()}, 2)));
+  const wire::Info& info = answer.value.info;
+  const bool for_ever = info.fresh_for_ms == UINT32_MAX;
+  const Instant until =
+      for_ever ? Instant::Never() : asked + std::chrono::milliseconds(info.fresh_for_ms);
+  if (!answer.value.exists) co_return KnownName{.exists = false, .fresh_until_ns = until.ns};
+  co_return KnownName{.exists = true,
+                      .version = MakeVersionId(attachment->config.id, key, info.etag),
+                      .size = info.size,
+                      .modified_ns = info.modified_ns,
+                      .fresh_until_ns = until.ns,
+                      .etag = std::string(info.etag)};
 }
 
 /// Where a Head costs as much as a Get, the first of an unknown name brings its first bytes, too.
@@ -168,9 +229,8 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
     info = co_await origin.Head(env, key, call);
   }
   if (!info && info.error().code() == Code::kNotFound) {
-    const Instant until = asked + context_.options.negative_ttl;
     co_return KnownName{.exists = false,
-                        .fresh_until_ns = std::min(until, FreshUntil(*attachment, asked)).ns};
+                        .fresh_until_ns = KeepAbsentUntil(*attachment, key, asked).ns};
   }
   if (!info) co_return Fail(AsSilence(info.error(), *attachment, context_));
   KnownName known = Describe(*attachment, key, *info, asked);

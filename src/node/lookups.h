@@ -4,7 +4,7 @@
 
 #include <map>
 #include <memory>
-#include <utility>
+#include <tuple>
 
 #include "src/node/context.h"
 #include "src/node/flights.h"
@@ -23,15 +23,25 @@ class Lookups {
     kStat,
     kRead,  // the first bytes are of use
   };
+  using Way = Flights::Way;
   Task<Result<ResolvedObject>> Resolve(std::shared_ptr<const Attachment> attachment,
                                        std::string key, Purpose purpose, Call call, Trace* trace);
 
-  /// How long what is asked at `asked` may be believed.
-  static Instant FreshUntil(const Attachment& attachment, Instant asked);
+  /// The same without the object, which may not be there.
+  Task<Result<KnownName>> ResolveName(std::shared_ptr<const Attachment> attachment, std::string key,
+                                      Purpose purpose, Way way, Call call, Trace* trace);
+
+  /// How long what the origin said at `asked` may be believed here. In a cell only the name's owner
+  /// may believe it longer than for one answer: the others would not hear of writes.
+  Instant KeepUntil(const Attachment& attachment, std::string_view key, Instant asked) const;
+  /// Of a name that has nothing.
+  Instant KeepAbsentUntil(const Attachment& attachment, std::string_view key, Instant asked) const;
+  /// Of a page of names; those have no owner yet, so that nobody would hear of writes elsewhere.
+  Instant KeepListingUntil(const Attachment& attachment, Instant asked) const;
   static ResolvedObject MakeObject(std::shared_ptr<const Attachment> attachment, std::string key,
                                    const KnownName& known);
-  static KnownName Describe(const Attachment& attachment, std::string_view key,
-                            const ObjectInfo& info, Instant asked);
+  KnownName Describe(const Attachment& attachment, std::string_view key, const ObjectInfo& info,
+                     Instant asked) const;
   static Error NotThere(const Attachment& attachment, std::string_view key);
 
  private:
@@ -45,12 +55,17 @@ class Lookups {
     Result<KnownName> answer = KnownName();
     Waiters waiters;
   };
-  using Name = std::pair<AttachmentId, std::string>;
+  /// Questions that go to owners and those that may not are asked apart: two nodes with different
+  /// maps would wait for each other.
+  using Name = std::tuple<AttachmentId, std::string, Way>;
 
   Task<Result<KnownName>> Ask(std::shared_ptr<const Attachment> attachment, std::string key,
-                              Purpose purpose, Call call, Trace* trace);
+                              Purpose purpose, Way way, Call call, Trace* trace);
   Task<void> Run(std::shared_ptr<const Attachment> attachment, std::string key, Purpose purpose,
-                 std::shared_ptr<Lookup> lookup);
+                 Way way, std::shared_ptr<Lookup> lookup);
+  uint32_t OwnerOf(const Attachment& attachment, std::string_view key) const;
+  Task<Result<KnownName>> AskOwner(uint32_t owner, std::shared_ptr<const Attachment> attachment,
+                                   std::string key, Purpose purpose, Lookup& lookup);
   Task<Result<KnownName>> AskOrigin(std::shared_ptr<const Attachment> attachment, std::string key,
                                     Purpose purpose, Lookup& lookup);
   Task<Result<void>> Await(std::shared_ptr<Lookup> lookup, Call call, Trace* trace);

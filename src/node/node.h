@@ -152,6 +152,13 @@ class Node {
   Task<Result<ReadResult>> ReadForPeer(Authenticated who, PeerRead read, Call call, Trace* trace);
   /// nullopt: not all in memory.
   std::optional<Result<ReadResult>> TryReadForPeer(const Authenticated& who, const PeerRead& read);
+  /// What a name means, for another node of the cell, which is told of writes from now on.
+  Task<Result<KnownName>> ResolveForPeer(Authenticated who, AttachmentId attachment,
+                                         std::string key, bool to_read, std::string asker,
+                                         Call call, Trace* trace);
+  /// Another node wrote a name; `pass_on`: those who asked here what it means must hear of it.
+  Task<Result<void>> ForgetForPeer(Authenticated who, AttachmentId attachment, std::string key,
+                                   bool pass_on, Call call);
   /// Brings a range into the cache, or into a disk tier where memory is small. Returns when it is
   /// there. For `load` and `prefetch`.
   Task<Result<uint64_t>> Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,

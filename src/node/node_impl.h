@@ -2,6 +2,7 @@
 #pragma once
 
 #include "src/node/attachments.h"
+#include "src/node/cell_names.h"
 #include "src/node/handle.h"
 #include "src/node/listings.h"
 #include "src/node/lookups.h"
@@ -15,7 +16,8 @@ class Node::Impl {
       : context(env, std::move(options), gate, peers),
         flights(context),
         lookups(context, flights),
-        listings(context),
+        listings(context, lookups),
+        cell_names(context, lookups, listings),
         attachments(context, registry, std::move(origins)) {
     attachments.OnEnd([this](std::shared_ptr<const Attachment> ended) { End(std::move(ended)); });
   }
@@ -46,6 +48,9 @@ class Node::Impl {
                               Flights::Way way = Flights::Way::kAny);
   Task<Result<void>> BringPiece(const ResolvedObject& object, ByteRange part, ByteRange demand,
                                 Call call, Trace* trace, Flights::Way way);
+  Result<std::shared_ptr<const Attachment>> AttachmentOfPeer(const Authenticated& who,
+                                                             AttachmentId id,
+                                                             std::string_view key) const;
   Result<ResolvedObject> ObjectOfPeer(const Authenticated& who, const PeerRead& read) const;
   bool Holds(const ResolvedObject& object, ByteRange range);
   struct BringingUp {
@@ -75,6 +80,7 @@ class Node::Impl {
   Flights flights;
   Lookups lookups;
   Listings listings;
+  CellNames cell_names;
   AttachmentTable attachments;
   HandlePool handles;
   std::map<BlockKey, std::shared_ptr<BringingUp>> bringing_up;

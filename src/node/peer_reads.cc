@@ -1,20 +1,25 @@
-// What other nodes of the cell read here.
+// What other nodes of the cell ask here.
 #include "src/node/node_impl.h"
 
 namespace forebay {
 
+Result<std::shared_ptr<const Attachment>> Node::Impl::AttachmentOfPeer(const Authenticated& who,
+                                                                       AttachmentId id,
+                                                                       std::string_view key) const {
+  FB_TRY(context.gate.CheckPeer(who));
+  FB_TRY(CheckKey(key));
+  auto attachment = attachments.Find(id);
+  if (attachment != nullptr && context.peers != nullptr) return attachment;
+  return Fail(Code::kUnavailable,
+              fmt::format("attachment {} is not known here, or not any more", id));
+}
+
 Result<ResolvedObject> Node::Impl::ObjectOfPeer(const Authenticated& who,
                                                 const PeerRead& read) const {
-  FB_TRY(context.gate.CheckPeer(who));
-  FB_TRY(CheckKey(read.key));
+  FB_ASSIGN(auto attachment, AttachmentOfPeer(who, read.attachment, read.key));
   if (read.size > kMaxReadBytes) {
     return Fail(Code::kInvalidArgument,
                 fmt::format("a read of {} bytes; at most {} at a time", read.size, kMaxReadBytes));
-  }
-  auto attachment = attachments.Find(read.attachment);
-  if (attachment == nullptr) {
-    return Fail(Code::kUnavailable,
-                fmt::format("attachment {} is not known here, or not any more", read.attachment));
   }
   ResolvedObject object;
   object.version = MakeVersionId(read.attachment, read.key, read.etag);
@@ -85,6 +90,29 @@ Task<Result<ReadResult>> Node::ReadForPeer(Authenticated who, PeerRead read, Cal
   impl_->context.counters.peer.served_requests.Add();
   impl_->context.counters.peer.served_bytes.Add(result.size);
   co_return result;
+}
+
+// -- Names
+
+Task<Result<KnownName>> Node::ResolveForPeer(Authenticated who, AttachmentId attachment,
+                                             std::string key, bool to_read, std::string asker,
+                                             Call call, Trace* trace) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(auto of, impl_->AttachmentOfPeer(who, attachment, key));
+  const auto purpose = to_read ? Lookups::Purpose::kRead : Lookups::Purpose::kStat;
+  co_return co_await impl_->cell_names.Resolve(std::move(of), std::move(key), purpose,
+                                               std::move(asker), operation.call(), trace);
+}
+
+Task<Result<void>> Node::ForgetForPeer(Authenticated who, AttachmentId attachment, std::string key,
+                                       bool pass_on, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(impl_->context.gate.CheckPeer(who));
+  // Where it is not attached (any more) nothing is known of it.
+  auto of = impl_->attachments.Find(attachment);
+  if (of != nullptr) co_await impl_->cell_names.Forget(std::move(of), std::move(key), pass_on);
+  co_return Result<void>();
 }
 
 }  // namespace forebay

@@ -10,6 +10,7 @@ class NamedWrite {
  public:
   NamedWrite(Node::Impl& node, const Attachment& attachment, const std::string& key)
       : context_(node.context),
+        lookups_(node.lookups),
         listings_(node.listings),
         attachment_(attachment),
         key_(key),
@@ -25,17 +26,16 @@ class NamedWrite {
   }
 
   void Wrote(const ObjectInfo& info) {
-    known_ = Lookups::Describe(attachment_, key_, info, asked_);
+    known_ = lookups_.Describe(attachment_, key_, info, asked_);
   }
   void Removed() {
-    const Instant until = asked_ + context_.options.negative_ttl;
-    known_ =
-        KnownName{.exists = false,
-                  .fresh_until_ns = std::min(until, Lookups::FreshUntil(attachment_, asked_)).ns};
+    known_ = KnownName{.exists = false,
+                       .fresh_until_ns = lookups_.KeepAbsentUntil(attachment_, key_, asked_).ns};
   }
 
  private:
   NodeContext& context_;
+  const Lookups& lookups_;
   Listings& listings_;
   const Attachment& attachment_;
   const std::string& key_;
@@ -43,6 +43,23 @@ class NamedWrite {
   const NameCache::Ticket ticket_;
   std::optional<KnownName> known_;
 };
+
+/// False where the write was refused for what it was: then nothing has changed.
+template <class T>
+bool MayBeNew(const Result<T>& result) {
+  if (result) return true;
+  switch (result.error().code()) {
+    case Code::kInvalidArgument:
+    case Code::kNotFound:
+    case Code::kAlreadyExists:
+    case Code::kVersionChanged:
+    case Code::kPermissionDenied:
+    case Code::kUnsupported:
+      return false;
+    default:
+      return true;
+  }
+}
 
 /// Counts an error; one that is the origin's silence says so.
 template <class T>
@@ -86,9 +103,13 @@ class NodeUpload final : public OriginUpload {
 
  private:
   Task<Result<ObjectInfo>> CommitObject(Call call) {
-    NamedWrite write(node_, *target_.attachment, target_.key);
-    auto info = Counted(co_await inner_->Commit(Patient(call, kCommitPatience)));
-    if (info) write.Wrote(*info);
+    Result<ObjectInfo> info;
+    {
+      NamedWrite write(node_, *target_.attachment, target_.key);
+      info = Counted(co_await inner_->Commit(Patient(call, kCommitPatience)));
+      if (info) write.Wrote(*info);
+    }
+    if (MayBeNew(info)) co_await node_.cell_names.Revoke(target_.attachment, target_.key);
     co_return info;
   }
   template <class T>
@@ -128,11 +149,15 @@ Task<Result<void>> Node::Delete(Authenticated who, std::string path, Condition c
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request,
                co_await impl_->TakeRequest(*target.attachment, operation.call()));
-  NamedWrite write(*impl_, *target.attachment, target.key);
-  auto removed = co_await target.attachment->origin->Delete(
-      impl_->context.env, target.key, std::move(condition),
-      WithPatience(impl_->context, operation.call()));
-  if (removed) write.Removed();
+  Result<void> removed;
+  {
+    NamedWrite write(*impl_, *target.attachment, target.key);
+    removed = co_await target.attachment->origin->Delete(
+        impl_->context.env, target.key, std::move(condition),
+        WithPatience(impl_->context, operation.call()));
+    if (removed) write.Removed();
+  }
+  if (MayBeNew(removed)) co_await impl_->cell_names.Revoke(target.attachment, target.key);
   co_return CountedFor(impl_->context, *target.attachment, std::move(removed));
 }
 
@@ -180,11 +205,15 @@ Task<Result<ObjectInfo>> Node::CompleteMultipart(Authenticated who, std::string 
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request,
                co_await impl_->TakeRequest(*target.attachment, operation.call()));
-  NamedWrite write(*impl_, *target.attachment, target.key);
-  auto info = co_await target.attachment->origin->CompleteMultipart(
-      impl_->context.env, target.key, std::move(upload_id), std::move(parts), std::move(condition),
-      WithPatience(impl_->context, operation.call(), kCommitPatience));
-  if (info) write.Wrote(*info);
+  Result<ObjectInfo> info;
+  {
+    NamedWrite write(*impl_, *target.attachment, target.key);
+    info = co_await target.attachment->origin->CompleteMultipart(
+        impl_->context.env, target.key, std::move(upload_id), std::move(parts),
+        std::move(condition), WithPatience(impl_->context, operation.call(), kCommitPatience));
+    if (info) write.Wrote(*info);
+  }
+  if (MayBeNew(info)) co_await impl_->cell_names.Revoke(target.attachment, target.key);
   co_return CountedFor(impl_->context, *target.attachment, std::move(info));
 }
 

@@ -50,11 +50,13 @@ using PeerReadAnswer = ReadAnswer;
 struct PeerResolveRequest {
   static constexpr MessageType kType = MessageType::kPeerResolve;
   uint64_t attachment_id = 0;
+  bool to_read = false;    // its first bytes are of use
   std::string_view asker;  // the node's name
   std::string_view key;
   template <class V, class M>
   static void Fields(V& v, M& m) {
     v.Number("attachment_id", m.attachment_id);
+    v.Flag("to_read", m.to_read);
     v.Text("asker", m.asker, kMaxNameBytes);
     v.Text("key", m.key, kMaxKeyBytes);
   }

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "src/base/block_key.h"
+#include "src/base/hash.h"
 #include "src/base/prng.h"
 
 namespace forebay {
@@ -24,9 +24,10 @@ struct NodePlace {
   uint16_t host = 0;
 };
 
-/// What is placed: a chunk of a version. Spread well enough for Placement.
-constexpr uint64_t ChunkKey(const VersionId& version, uint64_t chunk) {
-  return Mix64(version.hash.hi * 0xd1342543de82ef95u + Mix64(version.hash.lo + chunk));
+/// What is placed: a chunk of what has this name, whatever its version; its name with the first.
+/// Spread well enough for Placement.
+constexpr uint64_t ChunkKey(const Hash128& name, uint64_t chunk) {
+  return Mix64(name.hi * 0xd1342543de82ef95u + Mix64(name.lo + chunk));
 }
 
 /// Any thread; does not change.

@@ -22,7 +22,7 @@ std::vector<NodePlace> Cell(uint32_t size, uint16_t zones = 1) {
 }
 
 uint64_t KeyAt(uint64_t i) {
-  return ChunkKey({.hash = {.hi = Mix64(i / 7), .lo = i / 7}}, i % 7);
+  return ChunkKey({.hi = Mix64(i / 7), .lo = i / 7}, i % 7);
 }
 
 std::vector<uint32_t> Owners(const Placement& placement, uint64_t keys = kKeys) {
@@ -206,10 +206,10 @@ TEST(Placement, TheOneThatTakesNearlyNothingIsFound) {
 TEST(Placement, IsForEver) {
   const Placement placement(Cell(5000));
   const std::array<uint32_t, 4> found = {
-      placement.Owner(ChunkKey({.hash = {.hi = 1, .lo = 2}}, 0)),
-      placement.Owner(ChunkKey({.hash = {.hi = 1, .lo = 2}}, 1)),
-      placement.Owner(ChunkKey({.hash = {.hi = 3, .lo = 4}}, 0)),
-      placement.Owner(ChunkKey({.hash = {.hi = UINT64_MAX, .lo = 0}}, 77)),
+      placement.Owner(ChunkKey({.hi = 1, .lo = 2}, 0)),
+      placement.Owner(ChunkKey({.hi = 1, .lo = 2}, 1)),
+      placement.Owner(ChunkKey({.hi = 3, .lo = 4}, 0)),
+      placement.Owner(ChunkKey({.hi = UINT64_MAX, .lo = 0}, 77)),
   };
   EXPECT_EQ(found, (std::array<uint32_t, 4>{382, 3838, 4151, 353}));
 }

@@ -65,6 +65,15 @@ class NodeAccess {
   auto ReadForPeer(Authenticated who, PeerRead read, Call call, Trace* trace) {
     return There(node_.ReadForPeer(std::move(who), read, call, trace));
   }
+  auto ResolveForPeer(Authenticated who, AttachmentId attachment, std::string key, bool to_read,
+                      std::string asker, Call call, Trace* trace) {
+    return There(node_.ResolveForPeer(std::move(who), attachment, std::move(key), to_read,
+                                      std::move(asker), call, trace));
+  }
+  auto ForgetForPeer(Authenticated who, AttachmentId attachment, std::string key, bool pass_on,
+                     Call call) {
+    return There(node_.ForgetForPeer(std::move(who), attachment, std::move(key), pass_on, call));
+  }
   auto Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset, uint64_t size,
              Call call, Trace* trace) {
     return There(node_.Fetch(std::move(who), std::move(handle), offset, size, call, trace));

@@ -247,6 +247,25 @@ Task<Result<void>> Session::PeerRead(SlowRequest& slow) {
   co_return Fail(Code::kCorrupt, "memory of the node changes what is stored in it");
 }
 
+Task<Result<void>> Session::PeerResolve(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::PeerResolveRequest>());
+  FB_CO_ASSIGN(const KnownName known,
+               co_await door_.node.ResolveForPeer(
+                   *who_, request.attachment_id, std::string(request.key), request.to_read,
+                   std::string(request.asker), slow.call, &slow.trace));
+  Answer(slow.header, wire::PeerResolveAnswer{.exists = known.exists,
+                                              .info = InfoOf(request.attachment_id, known)});
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Session::PeerForget(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::PeerForgetRequest>());
+  FB_CO_TRY(co_await door_.node.ForgetForPeer(
+      *who_, request.attachment_id, std::string(request.key), request.pass_on, slow.call));
+  Answer(slow.header, wire::PeerForgetAnswer{});
+  co_return Result<void>{};
+}
+
 Task<Result<void>> Session::Get(SlowRequest& slow) {
   FB_CO_ASSIGN(const auto request, slow.Decode<wire::GetRequest>());
   FB_CO_TRY(CheckSize(request.size, kMaxReadBytes));

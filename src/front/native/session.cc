@@ -394,6 +394,10 @@ Task<Result<void>> Session::Perform(SlowRequest& slow) {
       return WindowSegment(slow);
     case MessageType::kPeerRead:
       return PeerRead(slow);
+    case MessageType::kPeerResolve:
+      return PeerResolve(slow);
+    case MessageType::kPeerForget:
+      return PeerForget(slow);
     default:
       FB_ASSERT(false);
   }

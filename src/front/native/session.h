@@ -126,6 +126,8 @@ class Session {
   Task<Result<void>> Open(SlowRequest& slow);
   Task<Result<void>> Read(SlowRequest& slow);
   Task<Result<void>> PeerRead(SlowRequest& slow);
+  Task<Result<void>> PeerResolve(SlowRequest& slow);
+  Task<Result<void>> PeerForget(SlowRequest& slow);
   Task<Result<void>> Get(SlowRequest& slow);
   Task<Result<void>> GetMany(SlowRequest& slow);
   Task<Result<void>> GetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index);

@@ -77,6 +77,19 @@ Task<Result<void>> CellNode::Check(std::string path, uint64_t seed, uint64_t off
   co_return Result<void>();
 }
 
+Task<Result<std::string>> CellNode::Put(std::string path, std::string bytes) {
+  FB_CO_ASSIGN(const auto upload, co_await node->Put(self(), std::move(path), {}, {}));
+  const Bytes part = AsBytes(bytes);
+  FB_CO_TRY(co_await upload->Write(std::span(&part, 1), {}));
+  FB_CO_ASSIGN(const ObjectInfo info, co_await upload->Commit({}));
+  co_return info.etag;
+}
+
+Task<Result<std::string>> CellNode::EtagOf(std::string path) {
+  FB_CO_ASSIGN(const auto handle, co_await node->Open(self(), std::move(path), {}, {}, nullptr));
+  co_return ObjectOf(*handle).info.etag;
+}
+
 CellWorld::~CellWorld() {
   for (const auto& node : nodes) {
     if (node->running()) node->Stop();

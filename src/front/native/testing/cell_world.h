@@ -34,6 +34,9 @@ class CellNode {
   Authenticated self() { return gate->AdmitSelf(); }
   bool running() const { return node != nullptr; }
   Task<Result<void>> Check(std::string path, uint64_t seed, uint64_t offset, uint32_t size);
+  /// The etag of what was written.
+  Task<Result<std::string>> Put(std::string path, std::string bytes);
+  Task<Result<std::string>> EtagOf(std::string path);
 
   CellWorld& world;
   const std::string name;

@@ -247,6 +247,15 @@ std::optional<Result<ReadResult>> Node::TryReadForPeer(const Authenticated&, con
   return std::nullopt;
 }
 
+Task<Result<KnownName>> Node::ResolveForPeer(Authenticated, AttachmentId, std::string, bool,
+                                             std::string, Call, Trace*) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
+
+Task<Result<void>> Node::ForgetForPeer(Authenticated, AttachmentId, std::string, bool, Call) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
+
 Task<Result<uint64_t>> Node::Fetch(Authenticated, std::shared_ptr<Handle> handle, uint64_t offset,
                                    uint64_t size, Call call, Trace*) {
   FB_CO_TRY(co_await impl_->Wait(call));

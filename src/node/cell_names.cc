@@ -1,0 +1,85 @@
+#include "src/node/cell_names.h"
+
+namespace forebay {
+namespace {
+
+constexpr Duration kTellTimeout = std::chrono::seconds(2);
+/// Of the owner, which itself may have to wait for the end of a lease.
+constexpr Duration kRevokeTimeout = kNameLease + std::chrono::seconds(5);
+
+}  // namespace
+
+Task<Result<KnownName>> CellNames::Resolve(std::shared_ptr<const Attachment> attachment,
+                                           std::string key, Lookups::Purpose purpose,
+                                           std::string asker, Call call, Trace* trace) {
+  const Peers& peers = *context_.peers;
+  const uint32_t node = peers.IndexOf(asker);
+  const Hash128 name = NameHash(attachment->config.id, key);
+  // Before it is looked up: a write meanwhile is told to the asker, too.
+  if (node != Peers::kNobody && peers.Owns(ChunkKey(name, 0))) {
+    leases_.Grant(name, node, (context_.env.clock.Now() + kNameLease).ns);
+  }
+  co_return co_await lookups_.ResolveName(attachment, std::move(key), purpose,
+                                          Lookups::Way::kOrigin, call, trace);
+}
+
+Task<void> CellNames::Forget(std::shared_ptr<const Attachment> attachment, std::string key,
+                             bool pass_on) {
+  const AttachmentId id = attachment->config.id;
+  context_.names.EndWrite(id, key, context_.names.BeginWrite(id, key), nullptr);
+  listings_.Changed(id, key);
+  if (pass_on) co_await TellHolders(id, key);
+}
+
+Task<void> CellNames::Revoke(std::shared_ptr<const Attachment> attachment, std::string key) {
+  if (context_.peers == nullptr) co_return;
+  const AttachmentId id = attachment->config.id;
+  const Instant now = context_.env.clock.Now();
+  const uint32_t owner = context_.peers->OwnerOf(ChunkKey(NameHash(id, key), 0));
+  if (owner == Peers::kNobody) co_return co_await TellHolders(id, key);
+  const wire::PeerForgetRequest request{.attachment_id = id, .pass_on = true, .key = key};
+  const auto told = co_await context_.peers->Ask<wire::PeerForgetAnswer>(
+      owner, request, {.deadline = now + kRevokeTimeout, .cancel = context_.stop.token()});
+  if (!told) co_await TellAll(id, key, (now + kNameLease).ns);
+}
+
+/// Those who asked here; all, where the map has changed so lately that they may have asked another.
+Task<void> CellNames::TellHolders(AttachmentId attachment, std::string key) {
+  const Instant now = context_.env.clock.Now();
+  const auto taken = leases_.Take(NameHash(attachment, key), now.ns);
+  const bool moved = context_.peers->moved_at() + kNameLease > now;
+  if (moved || taken.everybody_until > now.ns) {
+    co_return co_await TellAll(attachment, key, (now + kNameLease).ns);
+  }
+  if (taken.holders.empty()) co_return;
+  Telling telling;
+  TaskGroup group(context_.env.executor);
+  for (const NameLeases::Holder& holder : taken.holders) {
+    group.Spawn(Tell(holder.node, attachment, &key, holder.until, &telling));
+  }
+  co_await group.Join();
+  if (telling.wait_until == 0) co_return;
+  std::ignore = co_await context_.env.clock.SleepUntil({telling.wait_until}, context_.stop.token());
+}
+
+Task<void> CellNames::TellAll(AttachmentId attachment, std::string key, int64_t until) {
+  Telling telling;
+  TaskGroup group(context_.env.executor);
+  for (const uint32_t node : context_.peers->Others()) {
+    group.Spawn(Tell(node, attachment, &key, until, &telling));
+  }
+  co_await group.Join();
+  if (telling.wait_until == 0) co_return;
+  std::ignore = co_await context_.env.clock.SleepUntil({telling.wait_until}, context_.stop.token());
+}
+
+Task<void> CellNames::Tell(uint32_t node, AttachmentId attachment, const std::string* key,
+                           int64_t until, Telling* telling) {
+  const Call call{.deadline = context_.env.clock.Now() + kTellTimeout,
+                  .cancel = context_.stop.token()};
+  const wire::PeerForgetRequest request{.attachment_id = attachment, .key = *key};
+  const auto told = co_await context_.peers->Ask<wire::PeerForgetAnswer>(node, request, call);
+  if (!told) telling->wait_until = std::max(telling->wait_until, until);
+}
+
+}  // namespace forebay

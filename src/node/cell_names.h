@@ -1,0 +1,46 @@
+// Names have owners, as chunks have: in a cell the owner looks a name up for all, lets them believe
+// the answer for a while, and tells them when a write has changed it, before the writer has its
+// answer. Whom it cannot reach it waits for: no lease is longer than kNameLease.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "src/core/names/name_leases.h"
+#include "src/node/listings.h"
+#include "src/node/lookups.h"
+
+namespace forebay {
+
+/// Used from the node's loop. Does nothing where the node stands alone.
+class CellNames {
+ public:
+  CellNames(NodeContext& context, Lookups& lookups, Listings& listings)
+      : context_(context), lookups_(lookups), listings_(listings) {}
+
+  /// For another node, which will be told of writes.
+  Task<Result<KnownName>> Resolve(std::shared_ptr<const Attachment> attachment, std::string key,
+                                  Lookups::Purpose purpose, std::string asker, Call call,
+                                  Trace* trace);
+  /// A write went past what this node knows of the name; `pass_on`: and what others know from it.
+  Task<void> Forget(std::shared_ptr<const Attachment> attachment, std::string key, bool pass_on);
+  /// After a write here: returns when nobody in the cell takes the name for what it was.
+  Task<void> Revoke(std::shared_ptr<const Attachment> attachment, std::string key);
+
+ private:
+  /// Whoever could not be told, and until when that matters.
+  struct Telling {
+    int64_t wait_until = 0;
+  };
+  Task<void> Tell(uint32_t node, AttachmentId attachment, const std::string* key, int64_t until,
+                  Telling* telling);
+  Task<void> TellHolders(AttachmentId attachment, std::string key);
+  Task<void> TellAll(AttachmentId attachment, std::string key, int64_t until);
+
+  NodeContext& context_;
+  Lookups& lookups_;
+  Listings& listings_;
+  NameLeases leases_;
+};
+
+}  // namespace forebay
