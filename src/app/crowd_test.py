@@ -111,8 +111,8 @@ class Crowd(program.WithNode):
         processes = self.dial()
         again = self.rss()
         self.hang_up(processes, descriptors)
-        print(f"\nnote: {self.count} connections: {(during - before) / self.count / 1024:.1f} KiB of "
-              f"memory each; {before >> 20} MiB before, {during >> 20} with them, {after >> 20} "
+        each = (during - before) / self.count / 1024
+        print(f"\nnote: {self.count} connections: {each:.1f} KiB of memory each; {before >> 20} MiB before, {during >> 20} with them, {after >> 20} "
               f"after, {again >> 20} with as many anew", flush=True)
         self.assertLess(again - before, (during - before) * 1.5 + (8 << 20))
 
