@@ -112,8 +112,9 @@ class Crowd(program.WithNode):
         again = self.rss()
         self.hang_up(processes, descriptors)
         each = (during - before) / self.count / 1024
-        print(f"\nnote: {self.count} connections: {each:.1f} KiB of memory each; {before >> 20} MiB before, {during >> 20} with them, {after >> 20} "
-              f"after, {again >> 20} with as many anew", flush=True)
+        print(f"\nnote: {self.count} connections: {each:.1f} KiB of memory each; "
+              f"{before >> 20} MiB before, {during >> 20} with them, {after >> 20} after, "
+              f"{again >> 20} with as many anew", flush=True)
         self.assertLess(again - before, (during - before) * 1.5 + (8 << 20))
 
 
