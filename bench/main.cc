@@ -23,7 +23,7 @@ const std::vector<Group>& Groups() {
       {"store", "one node: policies, runtime and tiers", {PolicyRows, RuntimeRows, StoreRows}},
       {"node",
        "one node and its clients: local hits, TCP, cold reading",
-       {WindowRows, NodeLocalRows, NodeRemoteRows, NodeLoopsRows, NodeOriginRows}},
+       {WindowRows, NodeLocalRows, NodeRemoteRows, NodeLoopsRows, NodeCostRows, NodeOriginRows}},
       {"origin", "a store of objects through a node, against curl straight from it", {OriginRows}},
       {"cell", "many nodes: placement", {PlacementRows}},
   };

@@ -29,6 +29,7 @@ Error System(const std::string& what) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (options.pinned) PinTo(kServerCore);
   dup2(output, STDOUT_FILENO);
+  for (const auto& [name, value] : options.variables) setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);

@@ -23,6 +23,7 @@ class RunningNode {
     std::string disk = "0";
     bool pinned = false;  // to kServerCore, which leaves it one loop
     int loops = 0;        // 0: as many as it takes by itself
+    std::vector<std::pair<std::string, std::string>> variables = {};  // of its environment
   };
   /// `directory` is for the node's own files and must outlive it.
   static Result<std::unique_ptr<RunningNode>> Start(const std::string& directory, Options options);

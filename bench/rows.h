@@ -18,6 +18,7 @@ void WindowRows(Report& report);      // local hits through shared memory, again
 void NodeLocalRows(Report& report);   // the program and the C library on one machine, against files
 void NodeRemoteRows(Report& report);  // the same by TCP, against a bare stream and redis
 void NodeLoopsRows(Report& report);   // many connections, against one loop
+void NodeCostRows(Report& report);    // system calls, allocations and copies a request
 void NodeOriginRows(Report& report);  // cold reading against dd, and what the origin is asked for
 
 void OriginRows(Report& report);  // stores of objects through a node, against curl

@@ -36,12 +36,12 @@ def forebay(*arguments, node=None, data=None, env=None, **options):
 class Node:
     """A running node in a folder of its own."""
 
-    def __init__(self, folder, *flags, env=None):
+    def __init__(self, folder, *flags, env=None, listen="127.0.0.1:0"):
         self.folder = pathlib.Path(folder)
         self.errors = open(self.folder / "errors", "ab")
         self.process = subprocess.Popen(
             [PROGRAM, "node", "--data", self.folder / "node", "--socket", self.folder / "sock",
-             "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dram", "64MiB", "--disk",
+             "--listen", listen, "--http", "127.0.0.1:0", "--dram", "64MiB", "--disk",
              "64MiB", *flags], stdout=subprocess.PIPE, stderr=self.errors,
             env=dict(CLEAN, **(env or {})))
         line = self.process.stdout.readline().decode()

@@ -34,6 +34,10 @@ namespace {
 
 constexpr Duration kTokenLook = std::chrono::seconds(1);
 constexpr size_t kNonceSecretBytes = 32;
+/// What cannot be given up gets so much longer than `grace`; what waits for a disk, so much again.
+constexpr Duration kHangPatience = std::chrono::seconds(5);
+constexpr Duration kFlushPatience = std::chrono::seconds(10);
+constexpr Duration kFlushLook = std::chrono::milliseconds(20);
 constexpr mode_t kSocketDirectoryMode = 0755;
 constexpr mode_t kSocketMode = 0666;  // who may do what is asked of the gate, with the peer's uid
 
@@ -124,6 +128,7 @@ class Server {
   Task<int> Run() {
     const auto started = co_await Start();
     if (started) {
+      signals_.AskFromNowOn();
       SayReady();
       co_await AwaitStop();
     }
@@ -142,6 +147,7 @@ class Server {
   Task<void> WatchTokens();
   void ReadTokens();
   Task<void> Stop();
+  Task<void> EndWhatHangs(CancelToken ended);
   observe::Observed MakeObserved();
 
   const NodeConfig& config_;
@@ -302,8 +308,31 @@ Task<void> Server::WatchTokens() {
   }
 }
 
+/// A disk operation that has begun cannot be given up: of a file server that hangs it may last for
+/// ever, and a stop must not. What is cached is brought to the disks before.
+Task<void> Server::EndWhatHangs(CancelToken ended) {
+  if (!co_await env_.clock.Sleep(config_.grace + kHangPatience, ended)) co_return;
+  const auto pending = [this] {
+    uint64_t bytes = 0;
+    if (node_ == nullptr) return bytes;
+    for (const auto& disk : node_->store().stats().disks) bytes += disk.pending_bytes;
+    return bytes;
+  };
+  const Instant until = env_.clock.Now() + kFlushPatience;
+  while (pending() > 0 && env_.clock.Now() < until) {
+    if (!co_await env_.clock.Sleep(kFlushLook, ended)) co_return;
+  }
+  env_.log.Error("node",
+                 "something hangs that cannot be given up, most likely the file system of an "
+                 "origin: ending without it; what is on disk will be found at the next start");
+  _exit(kExitFailed);
+}
+
 /// Whatever Start got as far as.
 Task<void> Server::Stop() {
+  CancelSource ended;
+  TaskGroup ending(env_.executor);
+  ending.Spawn(EndWhatHangs(ended.token()));
   doors_open_ = false;
   stop_watching_.Cancel();
   co_await watching_.Join();
@@ -317,6 +346,8 @@ Task<void> Server::Stop() {
   }
   stop_http_.Cancel();
   co_await serving_http_.Join();
+  ended.Cancel();
+  co_await ending.Join();
   http_.reset();
   http_listener_.reset();
   pages_.reset();

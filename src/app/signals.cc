@@ -41,7 +41,8 @@ void Signals::Take() {
     if (ending_.load(std::memory_order_acquire)) return;
     if (signal == SIGHUP) {
       reload_.store(true, std::memory_order_release);
-    } else if (signal != kEndOwnThread && stop_.exchange(true, std::memory_order_acq_rel)) {
+    } else if (signal != kEndOwnThread && (!asking_.load(std::memory_order_acquire) ||
+                                           stop_.exchange(true, std::memory_order_acq_rel))) {
       _exit(kStatusOfSignal + signal);
     }
     bell_.Ring();

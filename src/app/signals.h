@@ -9,7 +9,7 @@
 namespace forebay::app {
 
 /// Takes SIGTERM, SIGINT and SIGHUP in a thread of its own. A second SIGTERM or SIGINT ends the
-/// process at once: what is on disk is made for that.
+/// process at once, as does the first before anybody listens: what is on disk is made for that.
 class Signals {
  public:
   /// To be called before the first other thread is made, which inherits it.
@@ -21,6 +21,8 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
   ~Signals();
 
+  /// Somebody looks at stop_asked() when the bell rings.
+  void AskFromNowOn() { asking_.store(true, std::memory_order_release); }
   bool stop_asked() const { return stop_.load(std::memory_order_acquire); }
   /// True once for any number of SIGHUPs since the last call.
   bool TakeReload() { return reload_.exchange(false, std::memory_order_acq_rel); }
@@ -29,6 +31,7 @@ class Signals {
   void Take();
 
   Doorbell& bell_;
+  std::atomic<bool> asking_{false};
   std::atomic<bool> stop_{false};
   std::atomic<bool> reload_{false};
   std::atomic<bool> ending_{false};

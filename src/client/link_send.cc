@@ -11,6 +11,9 @@ namespace {
 /// Who waits for room to send looks so often whether somebody still receives: a node that waits for
 /// us to take its answers takes nothing from us.
 constexpr Duration kLookAgain = std::chrono::milliseconds(20);
+/// The node is told to give up so much earlier, so that its answer, which says what it waited for,
+/// is here before we stop waiting for it.
+constexpr int64_t kWordsMs = 100;
 
 }  // namespace
 
@@ -21,7 +24,8 @@ void Link::WaitOn(std::condition_variable& changed, Lock& lock, Instant until) {
 
 uint32_t Link::MillisLeft(Instant until) const {
   const int64_t left = (until - outside_.dialer.Now()).count() / 1'000'000;
-  return static_cast<uint32_t>(std::clamp<int64_t>(left, 1, UINT32_MAX));
+  const int64_t told = left - std::min(left / 16, kWordsMs);
+  return static_cast<uint32_t>(std::clamp<int64_t>(told, 1, UINT32_MAX));
 }
 
 Result<void> Link::Register(Ticket& ticket, Instant until, bool wait_for_room) {

@@ -83,6 +83,22 @@ Task<uint64_t> Node::Impl::Drop(std::shared_ptr<const Attachment> attachment, st
     }
     co_await Yield(context.env.executor);
   }
+  if (prefix.empty()) bytes += co_await DropBlocks(attachment->config.id);
+  co_return bytes;
+}
+
+/// Those too whose names nobody knows, as after a restart.
+Task<uint64_t> Node::Impl::DropBlocks(AttachmentId attachment) {
+  Store& store = *context.store;
+  uint64_t bytes = 0, since_turn = 0;
+  for (uint32_t stripe = 0; stripe < Store::kStripes; ++stripe) {
+    for (const BlockKey& key : store.BlocksOf(attachment, stripe)) {
+      if (const auto presence = store.Probe(key)) bytes += presence->length;
+      store.Erase(key);
+      if (++since_turn % kBlocksATurn == 0) co_await Yield(context.env.executor);
+    }
+    co_await Yield(context.env.executor);
+  }
   co_return bytes;
 }
 

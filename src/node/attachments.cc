@@ -88,12 +88,18 @@ Task<void> AttachmentTable::Apply(RegistryEntry entry) {
     Remove(name);
     co_return;
   }
-  const auto swept = co_await (*made)->origin->Sweep(context_.env);
-  if (!swept) {
-    context_.env.log.Warning("node", fmt::format("attachment /{}: {} could not be swept: {}", name,
-                                                 (*made)->origin->url(), swept.error().ToString()));
-  }
+  context_.tasks.Spawn(Sweep(*made));
   Put(std::move(*made));
+}
+
+/// Beside all else: an origin that hangs keeps nobody from the others, nor from what is cached.
+Task<void> AttachmentTable::Sweep(std::shared_ptr<const Attachment> attachment) {
+  const auto swept = co_await attachment->origin->Sweep(context_.env);
+  if (!swept) {
+    context_.env.log.Warning(
+        "node", fmt::format("attachment /{}: {} could not be swept: {}", attachment->config.name,
+                            attachment->origin->url(), swept.error().ToString()));
+  }
 }
 
 Task<Result<void>> AttachmentTable::Load(Call call) {

@@ -40,6 +40,7 @@ class AttachmentTable {
   Task<Result<AttachmentId>> NewId(Call call);
   Task<Result<void>> FollowOnce(CancelToken stop);
   Task<void> Apply(RegistryEntry entry);
+  Task<void> Sweep(std::shared_ptr<const Attachment> attachment);
   Result<std::shared_ptr<const Attachment>> Make(AttachmentConfig config) const;
   void Put(std::shared_ptr<const Attachment> attachment);
   void Remove(std::string_view name);

@@ -15,6 +15,15 @@ Task<Result<void>> BackOff(Env& env, int attempt, Call call) {
   co_return co_await env.clock.SleepUntil(until, call.cancel);
 }
 
+Error AsLate(Error error, const Attachment& attachment, Instant began, const NodeContext& context) {
+  if (error.code() != Code::kDeadlineExceeded) return error;
+  const Duration waited = context.env.clock.Now() - began;
+  return Error(
+      Code::kDeadlineExceeded,
+      fmt::format("origin {} had not answered when the deadline passed, after {:.1f} s",
+                  attachment.origin->url(), std::chrono::duration<double>(waited).count()));
+}
+
 Error AsSilence(Error error, const Attachment& attachment, const NodeContext& context) {
   if (error.code() != Code::kDeadlineExceeded) return error;
   return Error(

@@ -107,6 +107,8 @@ inline Call WithPatience(NodeContext& context, Call call, int times = 1) {
 }
 /// To make large things durable takes longer.
 inline constexpr int kCommitPatience = 10;
+/// The deadline of a request that waited for an origin since `began`, in words for whoever made it.
+Error AsLate(Error error, const Attachment& attachment, Instant began, const NodeContext& context);
 /// A deadline of WithPatience that passed, in words for whoever waits.
 Error AsSilence(Error error, const Attachment& attachment, const NodeContext& context);
 

@@ -29,11 +29,12 @@ class LatencyHistogram {
       1'000'000'000, 3'000'000'000, 10'000'000'000, 30'000'000'000};
   static constexpr size_t kBuckets = kBoundsNs.size() + 1;
 
-  void Add(std::chrono::nanoseconds took) {
+  /// `times`: so many took so long.
+  void Add(std::chrono::nanoseconds took, uint64_t times = 1) {
     size_t bucket = 0;
     while (bucket < kBoundsNs.size() && took.count() > kBoundsNs[bucket]) ++bucket;
-    counts_[bucket].Add();
-    sum_ns_.Add(static_cast<uint64_t>(took.count()));
+    counts_[bucket].Add(times);
+    sum_ns_.Add(static_cast<uint64_t>(took.count()) * times);
   }
   uint64_t count(size_t bucket) const { return counts_[bucket].value(); }
   uint64_t sum_ns() const { return sum_ns_.value(); }

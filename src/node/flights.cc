@@ -384,6 +384,11 @@ Task<Result<void>> Flights::Await(std::shared_ptr<Flight> flight, uint64_t until
     trace->origin += now - sent;
   }
   if (waited && flight->error && flight->reached < until) co_return Fail(*flight->error);
+  if (!waited) {
+    const ResolvedObject& object = flight->object;
+    co_return Fail(AsLate(waited.error(), *object.attachment, began, context_)
+                       .Within(PathOf(*object.attachment, object.key)));
+  }
   co_return waited;
 }
 

@@ -118,7 +118,7 @@ Task<Result<ListPage>> Listings::Page(std::shared_ptr<const Attachment> attachme
   if (!asking->done) waited = co_await asking->waiters.Wait(context_.env, 0, call);
   --context_.waiting;
   if (trace != nullptr) trace->origin += context_.env.clock.Now() - began;
-  FB_CO_TRY(std::move(waited));
+  if (!waited) co_return Fail(AsLate(waited.error(), *attachment, began, context_));
   co_return asking->answer;
 }
 

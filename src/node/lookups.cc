@@ -134,7 +134,8 @@ Task<Result<KnownName>> Lookups::Ask(std::shared_ptr<const Attachment> attachmen
     }
     const std::shared_ptr<Lookup> lookup = place;
     const bool current = !always || lookup->began > arrived;
-    FB_CO_TRY(co_await Await(lookup, call, trace));
+    const auto waited = co_await Await(attachment, lookup, call, trace);
+    if (!waited) co_return Fail(waited.error());
     if (current && !context_.names.Outdated(id, key, lookup->asked)) co_return lookup->answer;
     // A write went past it: what was written may be known now.
     KnownName known;
@@ -142,7 +143,8 @@ Task<Result<KnownName>> Lookups::Ask(std::shared_ptr<const Attachment> attachmen
   }
 }
 
-Task<Result<void>> Lookups::Await(std::shared_ptr<Lookup> lookup, Call call, Trace* trace) {
+Task<Result<void>> Lookups::Await(std::shared_ptr<const Attachment> attachment,
+                                  std::shared_ptr<Lookup> lookup, Call call, Trace* trace) {
   const Instant began = context_.env.clock.Now();
   ++context_.waiting;
   ++lookup->interested;
@@ -156,6 +158,7 @@ Task<Result<void>> Lookups::Await(std::shared_ptr<Lookup> lookup, Call call, Tra
     trace->queue += sent - began;
     trace->origin += now - sent;
   }
+  if (!waited) co_return Fail(AsLate(waited.error(), *attachment, began, context_));
   co_return waited;
 }
 

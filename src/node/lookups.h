@@ -68,7 +68,8 @@ class Lookups {
                                    std::string key, Purpose purpose, Lookup& lookup);
   Task<Result<KnownName>> AskOrigin(std::shared_ptr<const Attachment> attachment, std::string key,
                                     Purpose purpose, Lookup& lookup);
-  Task<Result<void>> Await(std::shared_ptr<Lookup> lookup, Call call, Trace* trace);
+  Task<Result<void>> Await(std::shared_ptr<const Attachment> attachment,
+                           std::shared_ptr<Lookup> lookup, Call call, Trace* trace);
 
   NodeContext& context_;
   Flights& flights_;

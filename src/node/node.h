@@ -184,7 +184,8 @@ class Node {
   Task<Result<void>> Attach(Authenticated who, AttachmentConfig config, Call call);
   Task<Result<void>> Detach(Authenticated who, std::string name, Call call);
   std::vector<std::shared_ptr<const Attachment>> Attachments(const Authenticated& who);
-  /// Forgets the cached blocks and names under a path prefix; returns the bytes.
+  /// Forgets the cached blocks and names under a path prefix; returns the bytes. Of a whole
+  /// attachment everything; below it the blocks whose names are known.
   Task<Result<uint64_t>> Evict(Authenticated who, std::string path, Call call);
 
   struct Where {

@@ -70,6 +70,7 @@ class Node::Impl {
   /// A request that stands alone: within the limit of requests, and counted.
   Task<Result<Units>> TakeRequest(const Attachment& attachment, Call call);
   Task<uint64_t> Drop(std::shared_ptr<const Attachment> attachment, std::string prefix);
+  Task<uint64_t> DropBlocks(AttachmentId attachment);
   /// An attachment is no more: what is cached of it goes, beside whatever else is done.
   void End(std::shared_ptr<const Attachment> attachment);
   Task<void> DropAll(std::shared_ptr<const Attachment> attachment);

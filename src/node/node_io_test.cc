@@ -5,39 +5,14 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <new>
 
+#include "src/base/testing/counting_new.h"
 #include "src/base/units.h"
 #include "src/node/node.h"
 #include "src/node/testing/memory_origin.h"
 #include "src/node/testing/memory_registry.h"
 #include "src/origin/file/file_origin.h"
 #include "src/platform/linux/test_loop.h"
-
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FB_OWN_ALLOCATOR 0  // the sanitizers have allocators of their own
-#else
-#define FB_OWN_ALLOCATOR 1
-#endif
-
-namespace {
-thread_local uint64_t allocations = 0;
-}  // namespace
-
-#if FB_OWN_ALLOCATOR
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
-#endif
 
 namespace forebay::node_testing {
 namespace {
@@ -130,7 +105,7 @@ TEST_P(NodeIo, AFileReplacedUnderAHandleEndsItOrStaysWhole) {
 
 Task<Result<uint64_t>> WarmReads(Node* node, Authenticated who, std::shared_ptr<Handle> handle,
                                  std::string path, int reads) {
-  const uint64_t before = allocations;
+  const uint64_t before = allocations_of_thread;
   for (int i = 0; i < reads; ++i) {
     const uint64_t at = static_cast<uint64_t>(i % 16) * kMiB;
     auto result = co_await node->Read(who, handle, at, kMiB, {}, nullptr);
@@ -139,11 +114,11 @@ Task<Result<uint64_t>> WarmReads(Node* node, Authenticated who, std::shared_ptr<
     auto opened = node->TryOpen(who, path);
     if (!tried || !opened) co_return Fail(Code::kInternal, "not warm");
   }
-  co_return allocations - before;
+  co_return allocations_of_thread - before;
 }
 
 TEST_P(NodeIo, WhatIsWarmIsReadWithoutAnAllocation) {
-  if (!FB_OWN_ALLOCATOR) GTEST_SKIP() << "allocations are not counted under a sanitizer";
+  if (!kCountsAllocations) GTEST_SKIP() << "allocations are not counted under a sanitizer";
   MakeFile("a-file-with-a-name-that-is-long", 16 * kMiB);
   Start(128 * kMiB);
   const std::string path = "/data/a-file-with-a-name-that-is-long";

@@ -90,6 +90,14 @@ class Index {
     /// Makes `entry` findable under `slot`, which must be free. The key must not be there yet.
     void Insert(Slot slot, const Entry& entry);
     void Remove(Slot slot);
+    /// Calls `see(const Entry&)` for each entry of the stripe. It must not change the index.
+    template <class See>
+    void ForEach(const See& see) const {
+      for (uint32_t i = 0; i < stripe_.buckets; ++i) {
+        Slot slot = index_.buckets_[stripe_.first_bucket + i].load(std::memory_order_relaxed) - 1;
+        for (; slot != kNone; slot = index_.entry(slot).next) see(index_.entry(slot));
+      }
+    }
     /// The same entry under another slot.
     void Move(Slot from, Slot to);
 

@@ -336,6 +336,20 @@ void Store::Erase(const BlockKey& key) {
   checksums_->Erase(key);
 }
 
+std::vector<BlockKey> Store::BlocksOf(uint64_t attachment, uint32_t stripe) {
+  std::vector<BlockKey> keys;
+  const auto domain = dram_->DomainOf(attachment);
+  if (!domain) return keys;  // there are too many to have given it one
+  const auto guard = index_->LockStripe(stripe);
+  guard.ForEach([&](const Entry& entry) {
+    const bool gone = entry.frame == kNone && entry.has(Entry::kDoomedOnDisk);
+    if (entry.domain == *domain && entry.block_class == BlockClass::kData && !gone) {
+      keys.push_back(entry.key);
+    }
+  });
+  return keys;
+}
+
 std::vector<BlockKey> Store::DirtyBlocks() {
   std::vector<BlockKey> all;
   for (const auto& disk : disks_) {

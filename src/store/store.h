@@ -143,6 +143,10 @@ class Store {
   /// Forgets a block. Views of it stay good; a read from disk in progress ends well. A dirty one is
   /// to be marked clean first, or its record may bring it back after a restart.
   void Erase(const BlockKey& key);
+  /// The blocks of class data that an attachment has, wherever they are: those of one stripe, so
+  /// that nobody waits long. Call for each below kStripes.
+  static constexpr uint32_t kStripes = Index::kStripes;
+  std::vector<BlockKey> BlocksOf(uint64_t attachment, uint32_t stripe);
   /// Every dirty block, for an uploader that starts anew.
   std::vector<BlockKey> DirtyBlocks();
 

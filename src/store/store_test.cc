@@ -140,6 +140,36 @@ TEST_F(StoreTest, RestartsWarmWithoutReadingData) {
   }
 }
 
+TEST_F(StoreTest, TellsTheBlocksOfAnAttachmentAlsoAfterARestart) {
+  const auto blocks_of = [this](uint64_t attachment) {
+    std::vector<BlockKey> all;
+    for (uint32_t stripe = 0; stripe < Store::kStripes; ++stripe) {
+      const auto some = store_->BlocksOf(attachment, stripe);
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    std::ranges::sort(all);
+    return all;
+  };
+  std::vector<BlockKey> first, second;
+  Open(SmallOptions());
+  for (uint64_t n = 0; n < 40; ++n) {
+    PutBlock(n, 100'000, n == 7 ? BlockClass::kDirty : BlockClass::kData, n % 3 == 0 ? 1 : 2);
+    if (n != 7) (n % 3 == 0 ? first : second).push_back(Key(n));
+  }
+  std::ranges::sort(first);
+  std::ranges::sort(second);
+  EXPECT_EQ(blocks_of(1), first);
+  EXPECT_EQ(blocks_of(2), second);
+  ASSERT_TRUE(world_.Run(store_->MakeDurable(env(), {Key(7)})));
+  Flushed();
+  Reopen(SmallOptions());
+  EXPECT_EQ(blocks_of(1), first);
+  for (const BlockKey& key : first) store_->Erase(key);
+  EXPECT_TRUE(blocks_of(1).empty());
+  EXPECT_EQ(blocks_of(2), second);
+  EXPECT_TRUE(blocks_of(3).empty());
+}
+
 TEST_F(StoreTest, ComesToTheDiskWithinASecondByItself) {
   Open(SmallOptions());
   PutBlock(1, 4096);

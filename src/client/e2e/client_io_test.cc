@@ -15,48 +15,9 @@
 
 #include "include/forebay/forebay.h"
 #include "src/base/test_tier.h"
+#include "src/base/testing/counting_new.h"
 #include "src/client/abi/client_of.h"
 #include "src/client/e2e/testing/served_node.h"
-
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kCountsAllocations = false;  // the sanitizers have allocators of their own
-#else
-constexpr bool kCountsAllocations = true;
-#endif
-
-namespace {
-// Of this thread: the node has threads of its own.
-thread_local bool counting = false;
-thread_local uint64_t allocations = 0;
-
-[[maybe_unused]] void* Allocate(size_t size) {
-  if (counting) ++allocations;
-  void* memory = std::malloc(size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-}  // namespace
-
-#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-void* operator new(size_t size) {
-  return Allocate(size);
-}
-void* operator new[](size_t size) {
-  return Allocate(size);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, size_t) noexcept {
-  std::free(memory);
-}
-#endif
 
 namespace forebay {
 namespace {
@@ -202,11 +163,9 @@ TEST_P(ClientOnNode, WarmReadsAllocateNothing) {
     ASSERT_EQ(forebay_collect(client, &done, 1, 10'000), 1);
   };
   for (int i = 0; i < 100; ++i) read(i);
-  allocations = 0;
-  counting = true;
+  const uint64_t before = allocations_of_thread;  // the node has threads of its own
   for (int i = 0; i < 200; ++i) read(i);
-  counting = false;
-  EXPECT_EQ(allocations, 0u);
+  EXPECT_EQ(allocations_of_thread - before, 0u);
   forebay_close(file);
   forebay_disconnect(client);
 }

@@ -3,53 +3,11 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "src/base/test_tier.h"
+#include "src/base/testing/counting_new.h"
 #include "src/front/native/testing/door_world.h"
 #include "src/platform/linux/test_loop.h"
 #include "src/wire/read_messages.h"
-
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kCountsAllocations = false;  // the sanitizers have allocators of their own
-#else
-constexpr bool kCountsAllocations = true;
-#endif
-
-namespace {
-std::atomic<bool> counting{false};
-std::atomic<uint64_t> allocations{0};
-
-[[maybe_unused]] void* Allocate(size_t size) {
-  if (counting.load(std::memory_order_relaxed)) allocations.fetch_add(1);
-  void* memory = std::malloc(size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-}  // namespace
-
-#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-void* operator new(size_t size) {
-  return Allocate(size);
-}
-void* operator new[](size_t size) {
-  return Allocate(size);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, size_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, size_t) noexcept {
-  std::free(memory);
-}
-#endif
 
 namespace forebay {
 namespace {
@@ -107,17 +65,14 @@ Task<void> WarmReads(DoorWorld* world, uint64_t* per_1000) {
                    wire::OpenRequest{.path = "/data/big", .if_match = {}}, {}))
                   .value();
   std::vector<std::byte> into(1u << 20);
+  uint64_t before = 0;
   for (int i = 0; i < 1100; ++i) {
-    if (i == 100) {
-      allocations = 0;
-      counting = true;
-    }
+    if (i == 100) before = allocations_of_all;
     const auto got = co_await connection->Read(file.value.handle, file.value.info.version,
                                                file.value.info.block_bytes, i % 2 * 4096, into, {});
     EXPECT_EQ(got.value_or(0), into.size());
   }
-  counting = false;
-  *per_1000 = allocations;
+  *per_1000 = allocations_of_all - before;
   co_await connection->Close();
   co_await world->Close();
 }

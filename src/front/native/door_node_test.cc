@@ -92,6 +92,7 @@ Task<void> SixtyFour(Env& env) {
     group.Spawn(ExpectGet(connection.get(), "/data/cold", kSeed, 0, 3 * kMiB));
   }
   co_await group.Join();
+  co_await ExpectGet(connections[0].get(), "/data/cold", kSeed, 5, 1000);
   for (auto& connection : connections) co_await connection->Close();
 }
 
@@ -99,6 +100,15 @@ TEST_F(ServedNode, SixtyFourReadersOfAColdObjectCostTheOriginEachByteOnce) {
   origin_.Set("cold", kSeed, 3 * kMiB);
   world_.Run(SixtyFour(env()));
   EXPECT_EQ(origin_.bytes_given, 3 * kMiB);
+  // The origin takes 5 ms, memory no time.
+  const LatencyHistogram& latency = node_->counters().read.latency;
+  uint64_t slow = 0;
+  for (size_t i = 1; i < LatencyHistogram::kBuckets; ++i) {
+    if (LatencyHistogram::kBoundsNs[i - 1] >= 3'000'000) slow += latency.count(i);
+  }
+  EXPECT_EQ(slow, 64u);
+  EXPECT_EQ(latency.count(0), 1u);
+  EXPECT_GT(latency.sum_ns(), 64u * 5'000'000);
 }
 
 Task<void> WriteThrough(Env& env) {

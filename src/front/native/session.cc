@@ -159,6 +159,7 @@ Task<Result<size_t>> Session::Receive(MutableBytes into) {
   receiving_since_ = door_.env.clock.Now();
   auto received = co_await stream_->Recv(into, {});
   receiving_since_ = Instant::Never();
+  if (reads_answered_ == 0) arrived_ = door_.env.clock.Now();
   co_return received;
 }
 
@@ -185,10 +186,10 @@ void Session::Dispatch() {
   }
   switch (header.type) {
     case MessageType::kRead:
-      if (!door_.stopping() && TryRead(header, body)) return;
+      if (!door_.stopping() && TryRead(header, body)) return NoteRead();
       break;
     case MessageType::kGet:
-      if (!door_.stopping() && TryGet(header, body)) return;
+      if (!door_.stopping() && TryGet(header, body)) return NoteRead();
       break;
     case MessageType::kPeerRead:
       if (!door_.stopping() && TryPeerRead(header, body)) return;
@@ -310,10 +311,19 @@ void Session::StartSlow(const wire::FrameHeader& header, Bytes meta, wire::Growi
   group_.Spawn(RunSlow(std::move(slow)));
 }
 
+namespace {
+
+bool IsRead(MessageType type) {
+  return type == MessageType::kRead || type == MessageType::kGet || type == MessageType::kGetMany;
+}
+
+}  // namespace
+
 Task<void> Session::RunSlow(std::shared_ptr<SlowRequest> slow) {
   const Result<void> done = co_await Perform(*slow);
   slow_.erase(slow->header.request_id);
   --door_.shared.waiting;
+  if (IsRead(slow->header.type)) latency().Add(door_.env.clock.Now() - slow->trace.started);
   queued_bytes_ -= slow->reserved_bytes;
   door_.queued_bytes -= slow->reserved_bytes;
   door_.shared.upload_bytes -= slow->data.size();
@@ -427,8 +437,12 @@ Task<void> Session::Flush() {
   while (batch_ && !ended_) {
     std::unique_ptr<OutBatch> sent = std::move(batch_);
     const uint64_t bytes = sent->bytes();
-    send_until_ = door_.env.clock.Now() + door_.options.send_timeout +
-                  std::chrono::seconds(bytes / kMinBytesPerSecond);
+    const Instant now = door_.env.clock.Now();
+    send_until_ =
+        now + door_.options.send_timeout + std::chrono::seconds(bytes / kMinBytesPerSecond);
+    if (reads_answered_ > 0) {
+      latency().Add(now - arrived_, std::exchange(reads_answered_, 0));
+    }
     const auto done = co_await stream_->Send(sent->Parts(), {});
     send_until_ = Instant::Never();
     queued_bytes_ -= bytes;

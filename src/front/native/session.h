@@ -75,6 +75,10 @@ class Session {
   Task<void> AwaitRoom();
   bool HasRoom() const { return queued_bytes_ <= door_.options.max_queued_bytes; }
   void Dispatch();
+  /// One that was answered at once. All of a receive count from its arrival to their common send,
+  /// so that they cost one look at the clock.
+  void NoteRead() { ++reads_answered_; }
+  LatencyHistogram& latency() { return door_.node.counters().read.latency; }
   Result<void> CheckRoomFor(const SlowRequest& slow) const;
   void StartSlow(const wire::FrameHeader& header, Bytes meta, wire::GrowingBuffer data);
   Task<void> RunSlow(std::shared_ptr<SlowRequest> slow);
@@ -175,6 +179,8 @@ class Session {
   HandleTable handles_;
   wire::Inbox inbox_;
   size_t receive_bytes_;
+  Instant arrived_;              // the first receive with reads that were answered and not sent
+  uint64_t reads_answered_ = 0;  // since then
   std::map<uint64_t, std::shared_ptr<SlowRequest>> slow_;
   std::map<uint32_t, UploadPtr> uploads_;
   uint32_t last_upload_ = 0;

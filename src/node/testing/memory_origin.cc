@@ -67,6 +67,9 @@ class MemoryOrigin::Upload final : public OriginUpload {
  public:
   Upload(MemoryOrigin& origin, Env& env, std::string key, Condition condition)
       : origin_(origin), env_(env), key_(std::move(key)), condition_(std::move(condition)) {}
+  /// Of one part.
+  Upload(MemoryOrigin& origin, Env& env, std::string upload_id, uint32_t number)
+      : origin_(origin), env_(env), key_(std::move(upload_id)), part_(number) {}
 
   Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {
     FB_CO_TRY(co_await env_.clock.Sleep(origin_.behaviour.latency, call.cancel));
@@ -78,6 +81,11 @@ class MemoryOrigin::Upload final : public OriginUpload {
   }
   Task<Result<ObjectInfo>> Commit(Call call) override {
     FB_CO_TRY(co_await origin_.Arrive(env_, call));
+    if (part_ > 0) {
+      Object part{seed_, size_, ++origin_.versions_};
+      origin_.uploads_[key_].parts[part_] = part;
+      co_return part.info();
+    }
     FB_CO_TRY(origin_.CheckCondition(key_, condition_));
     origin_.Set(key_, seed_, size_);
     const ObjectInfo info = origin_.objects_[key_].info();
@@ -92,6 +100,7 @@ class MemoryOrigin::Upload final : public OriginUpload {
   Env& env_;
   const std::string key_;
   const Condition condition_;
+  const uint32_t part_ = 0;
   uint64_t seed_ = 0;
   uint64_t size_ = 0;
 };
@@ -190,25 +199,65 @@ Task<Result<void>> MemoryOrigin::Delete(Env& env, std::string key, Condition con
   co_return Result<void>();
 }
 
-Task<Result<std::string>> MemoryOrigin::CreateMultipart(Env&, std::string, Call) {
-  co_return Fail(Code::kUnsupported, "not in memory");
+Result<void> MemoryOrigin::CheckUpload(const std::string& key, const std::string& id) const {
+  const auto known = uploads_.find(id);
+  if (known != uploads_.end() && known->second.key == key) return {};
+  return Fail(Code::kNotFound, "there is no upload " + id);
 }
-Task<Result<std::unique_ptr<OriginUpload>>> MemoryOrigin::PutPart(Env&, std::string, std::string,
-                                                                  uint32_t, Call) {
-  co_return Fail(Code::kUnsupported, "not in memory");
+
+Task<Result<std::string>> MemoryOrigin::CreateMultipart(Env& env, std::string key, Call call) {
+  FB_CO_TRY(co_await Arrive(env, call));
+  const std::string id = "upload-" + std::to_string(++versions_);
+  uploads_[id].key = std::move(key);
+  co_return id;
 }
-Task<Result<std::vector<UploadedPart>>> MemoryOrigin::ListParts(Env&, std::string, std::string,
-                                                                Call) {
-  co_return Fail(Code::kUnsupported, "not in memory");
+
+Task<Result<std::unique_ptr<OriginUpload>>> MemoryOrigin::PutPart(Env& env, std::string key,
+                                                                  std::string id, uint32_t number,
+                                                                  Call) {
+  FB_CO_TRY(CheckUpload(key, id));
+  co_return std::make_unique<Upload>(*this, env, std::move(id), number);
 }
-Task<Result<ObjectInfo>> MemoryOrigin::CompleteMultipart(Env&, std::string, std::string,
-                                                         std::vector<UploadedPart>, Condition,
-                                                         Call) {
-  co_return Fail(Code::kUnsupported, "not in memory");
+
+Task<Result<std::vector<UploadedPart>>> MemoryOrigin::ListParts(Env& env, std::string key,
+                                                                std::string id, Call call) {
+  FB_CO_TRY(co_await Arrive(env, call));
+  FB_CO_TRY(CheckUpload(key, id));
+  std::vector<UploadedPart> parts;
+  for (const auto& [number, part] : uploads_[id].parts) {
+    parts.push_back({number, part.info().etag, part.size});
+  }
+  co_return parts;
 }
-Task<Result<void>> MemoryOrigin::AbortMultipart(Env&, std::string, std::string, Call) {
-  co_return Fail(Code::kUnsupported, "not in memory");
+
+/// The bytes are those of the first part's seed, as many as all parts have.
+Task<Result<ObjectInfo>> MemoryOrigin::CompleteMultipart(Env& env, std::string key, std::string id,
+                                                         std::vector<UploadedPart> parts,
+                                                         Condition condition, Call call) {
+  FB_CO_TRY(co_await Arrive(env, call));
+  FB_CO_TRY(CheckUpload(key, id));
+  FB_CO_TRY(CheckCondition(key, condition));
+  uint64_t size = 0;
+  for (const UploadedPart& part : parts) {
+    const auto known = uploads_[id].parts.find(part.number);
+    if (known == uploads_[id].parts.end() || known->second.info().etag != part.etag) {
+      co_return Fail(Code::kInvalidArgument, "part " + std::to_string(part.number) + " differs");
+    }
+    size += known->second.size;
+  }
+  Set(key, parts.empty() ? 0 : uploads_[id].parts[parts.front().number].seed, size);
+  uploads_.erase(id);
+  co_return objects_[key].info();
 }
+
+Task<Result<void>> MemoryOrigin::AbortMultipart(Env& env, std::string key, std::string id,
+                                                Call call) {
+  FB_CO_TRY(co_await Arrive(env, call));
+  FB_CO_TRY(CheckUpload(key, id));
+  uploads_.erase(id);
+  co_return Result<void>();
+}
+
 Task<Result<void>> MemoryOrigin::Sweep(Env&) {
   co_return Result<void>();
 }

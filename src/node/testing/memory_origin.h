@@ -107,9 +107,15 @@ class MemoryOrigin final : public Origin {
   class Upload;
   Task<Result<void>> Arrive(Env& env, Call call);
   Result<void> CheckCondition(const std::string& key, const Condition& condition) const;
+  Result<void> CheckUpload(const std::string& key, const std::string& id) const;
 
   std::string url_ = "memory://test";
+  struct PartsOf {
+    std::string key;
+    std::map<uint32_t, Object> parts;
+  };
   std::map<std::string, Object> objects_;
+  std::map<std::string, PartsOf> uploads_;  // by id
   uint64_t versions_ = 0;
 };
 

@@ -11,8 +11,9 @@
 
 namespace forebay::platform {
 
-/// At most `max_threads`, made when first needed. Operations begin in the order of their arrival;
-/// the queue holds what the loop's callers hold, so its bound is theirs.
+/// At most `max_threads`, made when first needed; more only where all of them hang, because a file
+/// server that is away must not keep anybody from other files. Operations begin in the order of
+/// their arrival; the queue holds what the loop's callers hold, so its bound is theirs.
 class FilePool {
  public:
   /// Waiters go on through `executor`, which must outlive the pool.
@@ -27,17 +28,21 @@ class FilePool {
 
  private:
   void Work();
+  void Watch();
 
   Executor& executor_;
   const int max_threads_;
 
   std::mutex mutex_;
   std::condition_variable has_work_;
+  std::condition_variable crowded_;
   OpQueue queue_;                     // guarded by mutex_
   size_t queued_ = 0;                 // guarded by mutex_
   size_t idle_ = 0;                   // guarded by mutex_
+  uint64_t begun_ = 0;                // guarded by mutex_
   bool stopping_ = false;             // guarded by mutex_
-  std::vector<std::thread> threads_;  // loop thread only
+  std::vector<std::thread> threads_;  // guarded by mutex_
+  std::thread watcher_;               // loop thread only; made when all threads are busy
 };
 
 }  // namespace forebay::platform

@@ -28,6 +28,9 @@ namespace {
 constexpr unsigned kSubmissions = 512;
 /// Two for each connection of a busy node; more overflow into the kernel's own list, none is lost.
 constexpr unsigned kCompletions = 8192;
+/// Of the kernel, for operations on files that block. By itself four a core, which a file server
+/// that hangs would soon have all of.
+constexpr unsigned kFileWorkers = 2 * kMaxFileOpsInFlight;
 constexpr uint64_t kSmallSend = 16 * 1024;
 constexpr uint64_t kSmallRecv = 4 * 1024;
 constexpr uint32_t kMaxTransfer = 1u << 30;  // lengths are 32 bits wide there
@@ -133,6 +136,8 @@ Result<void> UringBackend::Enter() {
     return Fail(ErrnoError(errno, "io_uring_register"));
   }
   io_uring_register_ring_fd(&ring_);  // spares a descriptor look-up per enter; fine without
+  unsigned workers[2] = {kFileWorkers, 0};
+  io_uring_register_iowq_max_workers(&ring_, workers);  // kernel 5.15; fine without
   wake_.code = OpCode::kRead;
   wake_.fd = wake_fd_;
   wake_.data = &wake_count_;
