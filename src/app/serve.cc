@@ -22,6 +22,7 @@
 #include "src/front/http/server.h"
 #include "src/front/native/door.h"
 #include "src/front/observe/pages.h"
+#include "src/front/s3/door.h"
 #include "src/front/window/node_window.h"
 #include "src/node/node.h"
 #include "src/platform/linux/log.h"
@@ -121,6 +122,7 @@ class Server {
         started_(env.clock.Now()),
         watching_(env.executor),
         serving_http_(env.executor),
+        serving_s3_(env.executor),
         serving_window_(env.executor) {
     if (!config.tokens_file.empty()) tokens_.emplace(config.tokens_file);
   }
@@ -140,6 +142,7 @@ class Server {
   Task<Result<void>> OpenNode();
   Result<void> OpenDoors();
   Result<void> OpenHttp();
+  Result<void> OpenS3();
   void SayReady();
   Task<void> AwaitStop();
   Task<void> WatchTokens();
@@ -165,12 +168,17 @@ class Server {
   std::unique_ptr<observe::Pages> pages_;
   std::unique_ptr<Listener> http_listener_;
   std::unique_ptr<http::HttpServer> http_;
+  std::unique_ptr<s3door::S3Door> s3_door_;
+  std::unique_ptr<Listener> s3_listener_;
+  std::unique_ptr<http::HttpServer> s3_;
   bool doors_open_ = false;
   CancelSource stop_watching_;
   CancelSource stop_http_;
+  CancelSource stop_s3_;
   CancelSource stop_window_;
   TaskGroup watching_;
   TaskGroup serving_http_;
+  TaskGroup serving_s3_;
   TaskGroup serving_window_;
 };
 
@@ -178,6 +186,7 @@ Task<Result<void>> Server::Start() {
   FB_CO_ASSIGN(data_, co_await OpenDataDirectory(env_, config_.data_directory));
   FB_CO_TRY(co_await OpenNode());
   FB_CO_TRY(OpenDoors());
+  FB_CO_TRY(OpenS3());
   FB_CO_TRY(OpenHttp());
   if (tokens_) watching_.Spawn(WatchTokens());
   co_return Result<void>();
@@ -241,6 +250,20 @@ Result<void> Server::OpenHttp() {
   return {};
 }
 
+Result<void> Server::OpenS3() {
+  if (config_.s3.empty()) return {};
+  FB_ASSIGN(s3_listener_, env_.net.Listen(config_.s3));
+  s3_door_ = std::make_unique<s3door::S3Door>(
+      env_, *node_,
+      s3door::S3DoorOptions{.region = config_.s3_region,
+                            .domain = config_.s3_domain,
+                            .max_pinned_bytes = config_.dram_bytes / 4});
+  s3_ = std::make_unique<http::HttpServer>(env_, s3door::S3Door::Limits(config_.s3_connections),
+                                           *s3_door_);
+  serving_s3_.Spawn(s3_->Run(*s3_listener_, stop_s3_.token()));
+  return {};
+}
+
 observe::Observed Server::MakeObserved() {
   return {.version = FOREBAY_VERSION,
           .counters = &node_->counters(),
@@ -262,6 +285,7 @@ void Server::SayReady() {
     line += (address.starts_with("unix:") ? " " : " tcp:") + address;
   }
   if (http_listener_ != nullptr) line += " http:" + http_listener_->address();
+  if (s3_listener_ != nullptr) line += " s3:" + s3_listener_->address();
   fmt::print("{}\n", line);
   std::fflush(stdout);
   env_.log.Info("node",
@@ -300,6 +324,8 @@ Task<void> Server::Stop() {
   stop_watching_.Cancel();
   co_await watching_.Join();
   const Instant until = env_.clock.Now() + config_.grace;
+  stop_s3_.Cancel();
+  co_await serving_s3_.Join();
   if (door_ != nullptr) co_await door_->Stop(config_.grace);
   stop_window_.Cancel();
   co_await serving_window_.Join();
@@ -308,6 +334,9 @@ Task<void> Server::Stop() {
   }
   stop_http_.Cancel();
   co_await serving_http_.Join();
+  s3_.reset();
+  s3_listener_.reset();
+  s3_door_.reset();
   http_.reset();
   http_listener_.reset();
   pages_.reset();
