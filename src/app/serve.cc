@@ -124,7 +124,8 @@ class Server {
         serving_http_(env.executor),
         serving_s3_(env.executor),
         serving_window_(env.executor) {
-    if (!config.tokens_file.empty()) tokens_.emplace(config.tokens_file);
+    if (!config.tokens_file.empty()) tokens_.emplace("tokens", config.tokens_file);
+    if (!config.s3_keys_file.empty()) keys_.emplace("keys", config.s3_keys_file);
   }
 
   Task<int> Run() {
@@ -147,6 +148,8 @@ class Server {
   Task<void> AwaitStop();
   Task<void> WatchTokens();
   void ReadTokens();
+  void ReadKeys();
+  void Replaced(const TokenFile& file, const Result<void>& replaced);
   Task<void> Stop();
   observe::Observed MakeObserved();
 
@@ -158,6 +161,7 @@ class Server {
   const Instant started_;
 
   std::optional<TokenFile> tokens_;
+  std::optional<TokenFile> keys_;  // of the S3 door
   http_origin::DriverParts parts_{.surroundings = SurroundingsOfProcess()};
   DataDirectory data_;
   std::unique_ptr<Gate> gate_;
@@ -188,7 +192,7 @@ Task<Result<void>> Server::Start() {
   FB_CO_TRY(OpenDoors());
   FB_CO_TRY(OpenS3());
   FB_CO_TRY(OpenHttp());
-  if (tokens_) watching_.Spawn(WatchTokens());
+  if (tokens_ || keys_) watching_.Spawn(WatchTokens());
   co_return Result<void>();
 }
 
@@ -198,8 +202,12 @@ Task<Result<void>> Server::OpenNode() {
     gate.tokens_required = true;
     FB_CO_ASSIGN(gate.token_file_text, tokens_->Read());
   }
+  if (keys_) {
+    gate.keys_required = true;
+    FB_CO_ASSIGN(gate.key_file_text, keys_->Read());
+  }
   auto made = Gate::Create(std::move(gate));
-  if (!made) co_return Fail(made.error().Within(tokens_ ? "tokens " + tokens_->path() : "gate"));
+  if (!made) co_return Fail(made.error().Within("who may come"));
   gate_ = *std::move(made);
   FB_CO_ASSIGN(registry_, co_await EmbeddedRegistry::Open(env_, data_.path + "/registry"));
   FB_CO_ASSIGN(node_, co_await Node::Open(env_, NodeOptionsOf(config_, data_.node_id), *gate_,
@@ -295,7 +303,9 @@ void Server::SayReady() {
 Task<void> Server::AwaitStop() {
   while (!signals_.stop_asked()) {
     co_await bell_.Wait();
-    if (signals_.TakeReload()) ReadTokens();
+    if (!signals_.TakeReload()) continue;
+    ReadTokens();
+    ReadKeys();
   }
   env_.log.Info("node", "asked to stop; once more stops at once");
 }
@@ -303,18 +313,28 @@ Task<void> Server::AwaitStop() {
 void Server::ReadTokens() {
   if (!tokens_) return;
   const auto text = tokens_->Read();
-  const auto replaced = text ? gate_->ReplaceTokens(*text) : Result<void>(Fail(text.error()));
+  Replaced(*tokens_, text ? gate_->ReplaceTokens(*text) : Result<void>(Fail(text.error())));
+}
+
+void Server::ReadKeys() {
+  if (!keys_) return;
+  const auto text = keys_->Read();
+  Replaced(*keys_, text ? gate_->ReplaceKeys(*text) : Result<void>(Fail(text.error())));
+}
+
+void Server::Replaced(const TokenFile& file, const Result<void>& replaced) {
   if (replaced) {
-    env_.log.Info("node", "read the tokens of " + tokens_->path() + " again");
+    env_.log.Info("node", fmt::format("read the {} again", file.name()));
   } else {
-    env_.log.Error("node", fmt::format("tokens {}: {}; the old ones stay in force", tokens_->path(),
+    env_.log.Error("node", fmt::format("{}: {}; the old ones stay in force", file.name(),
                                        replaced.error().message()));
   }
 }
 
 Task<void> Server::WatchTokens() {
   while (co_await env_.clock.Sleep(kTokenLook, stop_watching_.token())) {
-    if (tokens_->Changed()) ReadTokens();
+    if (tokens_ && tokens_->Changed()) ReadTokens();
+    if (keys_ && keys_->Changed()) ReadKeys();
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "src/base/units.h"
+#include "src/front/s3/auth.h"
 #include "src/front/s3/exchange.h"
 #include "src/origin/http/text.h"
 
@@ -58,9 +59,7 @@ Task<Answer> Run(Exchange& x) {
 
 Task<Answer> Handle(Exchange& x) {
   FB_CO_ASSIGN(x.request, ParseRequest(x.connection.request(), x.door.options.domain));
-  auto who = x.node().gate().AdmitLoopback();
-  if (!who) co_return Refuse(kinds::kAccessDenied);
-  x.who = std::move(*who);
+  FB_CO_TRY(Authenticate(x));
   FB_CO_ASSIGN(x.operation, OperationOf(x.request));
   co_return co_await Run(x);
 }

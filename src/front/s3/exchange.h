@@ -8,6 +8,7 @@
 #include "src/front/s3/conditions.h"
 #include "src/front/s3/door.h"
 #include "src/front/s3/operations.h"
+#include "src/front/s3/payload.h"
 #include "src/front/s3/request.h"
 #include "src/front/s3/xml_writer.h"
 
@@ -45,7 +46,9 @@ struct Exchange {
   Request request = {};
   Operation operation = {};
   std::optional<Authenticated> who = std::nullopt;
-  bool anonymous = false;
+  bool anonymous = false;    // where others are not
+  std::string payload = {};  // what the signature says of the body
+  std::optional<ChunkSigning> signing = std::nullopt;
 
   Env& env() const { return door.env; }
   Node& node() const { return door.node; }
