@@ -132,7 +132,9 @@ Task<Result<size_t>> HttpConnection::ReadBody(MutableBytes into, CancelToken can
 }
 
 ResponseHead HttpConnection::Completed(ResponseHead head) const {
-  head.keep_alive = head.keep_alive && keep_alive_;
+  // Told now, what FinishRequest would find: the client must not send another.
+  const bool stuck = waits_for_invitation_ || body_left_.value_or(0) > limits_.unread_body_bytes;
+  head.keep_alive = head.keep_alive && keep_alive_ && !stuck;
   return head;
 }
 

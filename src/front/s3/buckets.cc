@@ -75,8 +75,8 @@ S3Error ObjectError(const Exchange& x, const Error& error) {
   return told;
 }
 
-void WriteOwner(XmlWriter& xml) {
-  xml.Open("Owner").Text("ID", kOwnerId).Text("DisplayName", kOwnerName).Close("Owner");
+void WriteOwner(XmlWriter& xml, std::string_view element) {
+  xml.Open(element).Text("ID", kOwnerId).Text("DisplayName", kOwnerName).Close(element);
 }
 
 Task<Answer> ListBuckets(Exchange& x) {

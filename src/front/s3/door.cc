@@ -21,6 +21,37 @@ std::string NewRequestId(Rng& rng) {
   return fmt::format("{:016X}", rng.Next());
 }
 
+Task<Answer> RefuseByName(Exchange& x) {
+  co_return Refuse(kinds::kNotImplemented, fmt::format("{} is not implemented", x.operation.name));
+}
+
+Task<Answer> Write(Exchange& x) {
+  switch (x.operation.op) {
+    case Op::kPutObject:
+      return PutObject(x);
+    case Op::kCopyObject:
+      return CopyObject(x);
+    case Op::kDeleteObject:
+      return DeleteObject(x);
+    case Op::kDeleteObjects:
+      return DeleteObjects(x);
+    case Op::kCreateMultipartUpload:
+      return CreateMultipartUpload(x);
+    case Op::kUploadPart:
+      return UploadPart(x);
+    case Op::kUploadPartCopy:
+      return UploadPartCopy(x);
+    case Op::kCompleteMultipartUpload:
+      return CompleteMultipartUpload(x);
+    case Op::kAbortMultipartUpload:
+      return AbortMultipartUpload(x);
+    case Op::kListParts:
+      return ListParts(x);
+    default:
+      return RefuseByName(x);
+  }
+}
+
 Task<Answer> Run(Exchange& x) {
   switch (x.operation.op) {
     case Op::kListBuckets:
@@ -49,12 +80,8 @@ Task<Answer> Run(Exchange& x) {
     case Op::kGetObjectAttributes:
       return GetObjectAttributes(x);
     default:
-      break;
+      return Write(x);
   }
-  return [](Exchange& of) -> Task<Answer> {
-    co_return Refuse(kinds::kNotImplemented,
-                     fmt::format("{} is not implemented", of.operation.name));
-  }(x);
 }
 
 Task<Answer> Handle(Exchange& x) {

@@ -62,12 +62,17 @@ std::string ShownEtag(std::string_view origin_etag);
 /// "2026-11-21T08:49:37.123Z"
 std::string IsoDate(int64_t wall_ns);
 
-void WriteOwner(XmlWriter& xml);
+void WriteOwner(XmlWriter& xml, std::string_view element = "Owner");
 
 /// kNoSuchBucket, where there is none of that name; kAccessDenied where nothing of it is for them.
 Outcome<std::shared_ptr<const Attachment>> BucketOf(const Exchange& x, Rights needed);
 /// An error of an operation on the request's key: what is missing may be the bucket.
 S3Error ObjectError(const Exchange& x, const Error& error);
+
+/// `afresh`: whatever is known of the name, the origin is asked what it means now.
+Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, bool afresh);
+Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,
+                                    uint64_t size);
 
 // -- Operations: buckets.cc, lists.cc, reads.cc.
 
@@ -81,5 +86,18 @@ Task<Answer> ListObjectsV2(Exchange& x);
 Task<Answer> ListObjectVersions(Exchange& x);
 Task<Answer> GetObject(Exchange& x);
 Task<Answer> GetObjectAttributes(Exchange& x);
+
+// -- writes.cc, copies.cc, deletes.cc, multipart.cc.
+
+Task<Answer> PutObject(Exchange& x);
+Task<Answer> CopyObject(Exchange& x);
+Task<Answer> DeleteObject(Exchange& x);
+Task<Answer> DeleteObjects(Exchange& x);
+Task<Answer> CreateMultipartUpload(Exchange& x);
+Task<Answer> UploadPart(Exchange& x);
+Task<Answer> UploadPartCopy(Exchange& x);
+Task<Answer> CompleteMultipartUpload(Exchange& x);
+Task<Answer> AbortMultipartUpload(Exchange& x);
+Task<Answer> ListParts(Exchange& x);
 
 }  // namespace forebay::s3door

@@ -47,29 +47,6 @@ class PinnedWindow {
   const uint64_t bytes_;
 };
 
-/// The name may be looked at afresh only where the caller speaks of another state than we know.
-Task<Result<std::shared_ptr<Handle>>> Open(Exchange& x, bool afresh) {
-  std::string path = x.request.NodePath();
-  Trace trace;
-  if (afresh) {
-    // No state has this name, so that what is known is asked for again.
-    static_cast<void>(
-        co_await x.node().Open(*x.who, path, {.if_match = "none such"}, x.call(), &trace));
-  }
-  auto known = x.node().TryOpen(*x.who, path);
-  if (known) co_return std::move(*known);
-  co_return co_await x.node().Open(*x.who, std::move(path), {}, x.call(), &trace);
-}
-
-Task<Result<ReadResult>> Read(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,
-                              uint64_t size) {
-  auto at_once = x.node().TryRead(*x.who, *handle, offset, static_cast<uint32_t>(size));
-  if (at_once) co_return std::move(*at_once);
-  Trace trace;
-  co_return co_await x.node().Read(*x.who, std::move(handle), offset, static_cast<uint32_t>(size),
-                                   x.call(), &trace);
-}
-
 class Sending {
  public:
   Sending(Exchange& x, std::shared_ptr<Handle> handle, Span span, Reply reply)
@@ -102,7 +79,7 @@ class Sending {
   Task<Result<bool>> SendWindow() {
     const bool copy = x_.door.pinned_bytes + kWindowBytes > x_.door.options.max_pinned_bytes;
     const uint64_t size = std::min(end_ - at_, copy ? kCopyBytes : kWindowBytes);
-    FB_CO_ASSIGN(ReadResult window, co_await Read(x_, handle_, at_, size));
+    FB_CO_ASSIGN(ReadResult window, co_await ReadObject(x_, handle_, at_, size));
     if (window.size != size) co_return Fail(Code::kInternal, "an object ended before its size");
     at_ += size;
     if (copy) co_return co_await SendCopy(std::move(window));
@@ -201,7 +178,7 @@ Outcome<std::optional<RangeChoice>> RangeOf(const Exchange& x, const ObjectState
 
 /// nullopt: not this state of the object, but one that came meanwhile.
 Task<Outcome<std::optional<Reply>>> TryGet(Exchange& x, bool afresh) {
-  const auto handle = co_await Open(x, afresh);
+  const auto handle = co_await OpenObject(x, x.request.NodePath(), afresh);
   if (!handle) co_return std::unexpected(ObjectError(x, handle.error()));
   const ObjectInfo& info = ObjectOf(**handle).info;
   const std::string etag = ShownEtag(info.etag);
@@ -249,6 +226,27 @@ Outcome<void> CheckVersion(const Exchange& x) {
 }
 
 }  // namespace
+
+Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, bool afresh) {
+  Trace trace;
+  if (afresh) {
+    // No state has this name, so that what is known is asked for again.
+    static_cast<void>(
+        co_await x.node().Open(*x.who, path, {.if_match = "none such"}, x.call(), &trace));
+  }
+  auto known = x.node().TryOpen(*x.who, path);
+  if (known) co_return std::move(*known);
+  co_return co_await x.node().Open(*x.who, std::move(path), {}, x.call(), &trace);
+}
+
+Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,
+                                    uint64_t size) {
+  auto at_once = x.node().TryRead(*x.who, *handle, offset, static_cast<uint32_t>(size));
+  if (at_once) co_return std::move(*at_once);
+  Trace trace;
+  co_return co_await x.node().Read(*x.who, std::move(handle), offset, static_cast<uint32_t>(size),
+                                   x.call(), &trace);
+}
 
 Task<Answer> GetObject(Exchange& x) {
   FB_CO_TRY(CheckVersion(x));
