@@ -265,6 +265,7 @@ Result<void> Server::OpenS3() {
       env_, *node_,
       s3door::S3DoorOptions{.region = config_.s3_region,
                             .domain = config_.s3_domain,
+                            .bucket_root = config_.s3_bucket_root,
                             .max_pinned_bytes = config_.dram_bytes / 4});
   s3_ = std::make_unique<http::HttpServer>(env_, s3door::S3Door::Limits(config_.s3_connections),
                                            *s3_door_);

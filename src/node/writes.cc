@@ -61,8 +61,10 @@ class NodeUpload final : public OriginUpload {
              Commits commits)
       : node_(node), target_(std::move(target)), inner_(std::move(inner)), commits_(commits) {}
 
-  Result<void> Describe(ObjectAttributes attributes) override {
-    return inner_->Describe(std::move(attributes));
+  Task<Result<void>> Describe(ObjectAttributes attributes, Call call) override {
+    Operation operation(node_, call);
+    FB_CO_TRY(operation.Check());
+    co_return Counted(co_await inner_->Describe(std::move(attributes), Patient(operation.call())));
   }
 
   Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {

@@ -91,10 +91,7 @@ class OriginUpload {
  public:
   virtual ~OriginUpload() = default;
   /// Before the first Write. kUnsupported where the origin does not keep attributes.
-  virtual Result<void> Describe(ObjectAttributes attributes) {
-    if (attributes.empty()) return {};
-    return Fail(Code::kUnsupported, "this origin keeps no attributes of objects");
-  }
+  virtual Task<Result<void>> Describe(ObjectAttributes attributes, Call call);
   /// `parts` must live until the task is done.
   virtual Task<Result<void>> Write(std::span<const Bytes> parts, Call call) = 0;
   /// Durable at the origin, whole and under its name, when it returns. The condition is decided

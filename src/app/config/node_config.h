@@ -38,6 +38,7 @@ struct NodeConfig {
   std::string s3;            // the S3 API; empty: not
   std::string s3_keys_file;  // empty: none
   std::string s3_domain;
+  std::string s3_bucket_root;  // an origin; empty: no buckets are made
   std::string s3_region;
   uint64_t s3_connections = 0;
   uint64_t connections = 0;

@@ -129,6 +129,18 @@ Result<std::string> ParseHostName(std::string_view text) {
   return std::string(text);
 }
 
+Result<std::string> ParseOrigin(std::string_view text) {
+  if (text.empty() || text == "none") return std::string();
+  if (text.starts_with('/')) return fmt::format("file://{}", text);
+  if (text.find("://") == text.npos) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("'{}' is no origin; write file:///DIR, s3://BUCKET or azure://ACCOUNT/"
+                            "CONTAINER",
+                            text));
+  }
+  return std::string(text);
+}
+
 Result<std::string> ParseRegion(std::string_view text) {
   if (text.empty() || !IsMadeOf(text, "-")) {
     return Fail(Code::kInvalidArgument,

@@ -44,9 +44,9 @@ Task<Outcome<void>> WriteAll(Exchange& x, Source source, OriginUpload& upload) {
 
 Task<Outcome<ObjectAttributes>> AttributesOfCopy(Exchange& x, const Source& source) {
   if (Replaces(x.request)) co_return AttributesOf(x.request);
-  auto kept = co_await x.node().Attributes(*x.who, source.handle, x.call());
+  const auto kept = co_await AttributesOf(x, source.handle);
   if (!kept) co_return std::unexpected(S3Error(kept.error()));
-  co_return std::move(*kept);
+  co_return ObjectAttributes(**kept);
 }
 
 }  // namespace
@@ -114,7 +114,7 @@ Task<Answer> CopyObject(Exchange& x) {
   FB_CO_ASSIGN(ObjectAttributes attributes, co_await AttributesOfCopy(x, source));
   auto upload = co_await x.node().Put(*x.who, x.request.NodePath(), std::move(condition), x.call());
   if (!upload) co_return std::unexpected(ObjectError(x, upload.error()));
-  const auto described = Describe(**upload, std::move(attributes));
+  const auto described = co_await Describe(x, **upload, std::move(attributes));
   if (!described) {
     co_await (*upload)->Abort();
     co_return std::unexpected(described.error());

@@ -27,6 +27,10 @@ Task<Answer> RefuseByName(Exchange& x) {
 
 Task<Answer> Write(Exchange& x) {
   switch (x.operation.op) {
+    case Op::kCreateBucket:
+      return CreateBucket(x);
+    case Op::kDeleteBucket:
+      return DeleteBucket(x);
     case Op::kPutObject:
       return PutObject(x);
     case Op::kCopyObject:

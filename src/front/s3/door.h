@@ -14,6 +14,9 @@ namespace forebay::s3door {
 struct S3DoorOptions {
   std::string region = "us-east-1";  // what signatures must name
   std::string domain;  // "s3.example.org": "BUCKET.s3.example.org" names a bucket; "": paths only
+  /// The origin below which CreateBucket makes attachments: "file:///data/buckets"; "": it is
+  /// refused.
+  std::string bucket_root;
   /// Objects' bytes that answers on their way may hold in the store; past it they are copied in
   /// small pieces, so that slow clients cannot keep the store from evicting.
   uint64_t max_pinned_bytes = 64ull << 20;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "src/front/s3/attribute_cache.h"
 #include "src/front/s3/conditions.h"
 #include "src/front/s3/door.h"
 #include "src/front/s3/operations.h"
@@ -30,11 +31,14 @@ struct Reply {
 
 using Answer = Outcome<Reply>;
 
+inline constexpr uint64_t kAttributeCacheBytes = 16ull << 20;
+
 struct S3Door::Parts {
   Env& env;
   Node& node;
   const S3DoorOptions options;
   uint64_t pinned_bytes = 0;
+  AttributeCache attributes{kAttributeCacheBytes};
 };
 
 /// Lives in the frame of Serve; every operation is a function of it.
@@ -71,10 +75,11 @@ S3Error ObjectError(const Exchange& x, const Error& error);
 
 /// `afresh`: whatever is known of the name, the origin is asked what it means now.
 Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, bool afresh);
+Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Handle> handle);
 Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,
                                     uint64_t size);
 
-// -- Operations: buckets.cc, lists.cc, reads.cc.
+// -- Operations: bucket_root.cc, buckets.cc, lists.cc, reads.cc.
 
 Task<Answer> ListBuckets(Exchange& x);
 Task<Answer> HeadBucket(Exchange& x);
@@ -86,6 +91,9 @@ Task<Answer> ListObjectsV2(Exchange& x);
 Task<Answer> ListObjectVersions(Exchange& x);
 Task<Answer> GetObject(Exchange& x);
 Task<Answer> GetObjectAttributes(Exchange& x);
+
+Task<Answer> CreateBucket(Exchange& x);
+Task<Answer> DeleteBucket(Exchange& x);
 
 // -- writes.cc, copies.cc, deletes.cc, multipart.cc.
 

@@ -116,12 +116,28 @@ class Sending {
 };
 
 /// Headers that tell of the object itself.
-Reply ReplyAbout(const ObjectInfo& info, std::string_view etag) {
+Reply ReplyAbout(const ObjectInfo& info, std::string_view etag,
+                 const ObjectAttributes& attributes) {
   Reply reply{.content_type = std::string(kDefaultType)};
   reply.headers = {{"ETag", fmt::format("\"{}\"", etag)},
                    {"Last-Modified", http_origin::HttpDate(info.modified_ns)},
                    {"Accept-Ranges", "bytes"}};
+  for (const auto& [name, value] : attributes) {
+    if (name == "content-type") {
+      reply.content_type = value;
+    } else {
+      reply.headers.push_back({name, value});
+    }
+  }
   return reply;
+}
+
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
 }
 
 Outcome<void> Override(const Exchange& x, Reply& reply) {
@@ -135,6 +151,8 @@ Outcome<void> Override(const Exchange& x, Reply& reply) {
     if (header == "Content-Type") {
       reply.content_type = *value;
     } else {
+      std::erase_if(reply.headers,
+                    [&](const http::Header& one) { return one.name == LowerCase(header); });
       reply.headers.push_back({std::string(header), *value});
     }
   }
@@ -183,7 +201,10 @@ Task<Outcome<std::optional<Reply>>> TryGet(Exchange& x, bool afresh) {
   const ObjectInfo& info = ObjectOf(**handle).info;
   const std::string etag = ShownEtag(info.etag);
   const ObjectState object{.etag = etag, .size = info.size, .modified_ns = info.modified_ns};
-  Reply reply = ReplyAbout(info, etag);
+  const auto attributes = co_await AttributesOf(x, *handle);
+  if (!attributes && attributes.error().code() == Code::kVersionChanged) co_return std::nullopt;
+  if (!attributes) co_return std::unexpected(ObjectError(x, attributes.error()));
+  Reply reply = ReplyAbout(info, etag, **attributes);
   std::string_view failed;
   switch (Decide(Conditions::Of(x.request), object, &failed)) {
     case Verdict::kFailed: {
@@ -237,6 +258,18 @@ Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, 
   auto known = x.node().TryOpen(*x.who, path);
   if (known) co_return std::move(*known);
   co_return co_await x.node().Open(*x.who, std::move(path), {}, x.call(), &trace);
+}
+
+Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Handle> handle) {
+  static const auto kNone = std::make_shared<const ObjectAttributes>();
+  const ResolvedObject& object = ObjectOf(*handle);
+  if (!object.attachment->origin->capabilities().attributes) co_return kNone;
+  if (auto known = x.door.attributes.Find(object.version)) co_return known;
+  FB_CO_ASSIGN(ObjectAttributes attributes, co_await x.node().Attributes(*x.who, handle, x.call()));
+  auto learned =
+      attributes.empty() ? kNone : std::make_shared<const ObjectAttributes>(std::move(attributes));
+  x.door.attributes.Learn(object.version, learned);
+  co_return learned;
 }
 
 Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,

@@ -80,12 +80,14 @@ Outcome<void> CheckAttributes(const ObjectAttributes& attributes) {
       {"MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size"});
 }
 
-Outcome<void> Describe(OriginUpload& upload, ObjectAttributes attributes) {
-  FB_TRY(CheckAttributes(attributes));
+Task<Outcome<void>> Describe(Exchange& x, OriginUpload& upload, ObjectAttributes attributes) {
+  FB_CO_TRY(CheckAttributes(attributes));
   const bool of_the_user = HasUserMetadata(attributes);
-  const auto described = upload.Describe(std::move(attributes));
-  if (described || (described.error().code() == Code::kUnsupported && !of_the_user)) return {};
-  return std::unexpected(S3Error(described.error()));
+  const auto described = co_await upload.Describe(std::move(attributes), x.call());
+  if (described || (described.error().code() == Code::kUnsupported && !of_the_user)) {
+    co_return Outcome<void>();
+  }
+  co_return std::unexpected(S3Error(described.error()));
 }
 
 Task<Outcome<Condition>> WriteCondition(Exchange& x) {
@@ -144,7 +146,7 @@ Task<Answer> PutObject(Exchange& x) {
   FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));
   auto upload = co_await x.node().Put(*x.who, x.request.NodePath(), std::move(condition), x.call());
   if (!upload) co_return std::unexpected(ObjectError(x, upload.error()));
-  const auto described = Describe(**upload, AttributesOf(x.request));
+  const auto described = co_await Describe(x, **upload, AttributesOf(x.request));
   if (!described) {
     co_await (*upload)->Abort();
     co_return std::unexpected(described.error());

@@ -14,7 +14,7 @@ inline constexpr uint64_t kMaxPutBytes = 5ull << 30;  // of one request, and of 
 ObjectAttributes AttributesOf(const Request& request);
 /// Tells the upload, as far as its origin keeps them. What HTTP itself asks of a writer may be
 /// lost; what its user said of the object may not.
-Outcome<void> Describe(OriginUpload& upload, ObjectAttributes attributes);
+Task<Outcome<void>> Describe(Exchange& x, OriginUpload& upload, ObjectAttributes attributes);
 /// MetadataTooLarge.
 Outcome<void> CheckAttributes(const ObjectAttributes& attributes);
 bool HasUserMetadata(const ObjectAttributes& attributes);
