@@ -50,10 +50,10 @@ std::string WordAfter(const std::string& line, const std::string& label) {
 Result<std::unique_ptr<RunningNode>> RunningNode::Start(const std::string& directory,
                                                         Options options) {
   const std::string socket = directory + "/node.sock";
-  std::vector<std::string> arguments = {"forebay",  "node",      "--data",   directory + "/node",
-                                        "--socket", socket,      "--listen", "127.0.0.1:0",
-                                        "--http",   "none",      "--dram",   options.dram,
-                                        "--disk",   options.disk};
+  std::vector<std::string> arguments = {"forebay",  "node",       "--data",   directory + "/node",
+                                        "--socket", socket,       "--listen", "127.0.0.1:0",
+                                        "--http",   "none",       "--s3",     "none",
+                                        "--dram",   options.dram, "--disk",   options.disk};
   if (options.loops > 0) arguments.push_back(fmt::format("--loops={}", options.loops));
   std::array<int, 2> pipe_ends{};
   if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return Fail(System("pipe"));

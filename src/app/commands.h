@@ -20,6 +20,7 @@ void AddEvictCommand(CLI::App& app, int& status);
 void AddGetCommand(CLI::App& app, int& status);
 void AddLoadCommand(CLI::App& app, int& status);
 void AddLsCommand(CLI::App& app, int& status);
+void AddMapCommand(CLI::App& app, int& status);
 void AddNodeCommand(CLI::App& app, int& status);
 void AddOriginCommand(CLI::App& app, int& status);
 void AddPolicyCommand(CLI::App& app, int& status);

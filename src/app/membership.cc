@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "src/app/token_file.h"
@@ -85,6 +86,39 @@ Task<Result<void>> Membership::Join(Hash128 node_id, std::string bound) {
   FB_CO_ASSIGN(cell_, co_await Cell::Join(env_, std::move(options), *registry_,
                                           {.deadline = env_.clock.Now() + kJoinPatience}));
   co_return Result<void>();
+}
+
+observe::CellFigures Membership::Figures() const {
+  if (cell_ == nullptr || cell_->view() == nullptr) return {};
+  const Epoch& epoch = cell_->view()->map.epoch;
+  return {.epoch = epoch.number,
+          .nodes = static_cast<uint64_t>(std::ranges::count(epoch.live, true)),
+          .controls = cell_->controls(),
+          .frozen = cell_->frozen()};
+}
+
+Task<Result<std::string>> Membership::Describe(bool accept_losses) {
+  if (cell_ == nullptr || cell_->view() == nullptr) {
+    co_return Fail(Code::kUnavailable, "this node has not joined its cell yet");
+  }
+  if (accept_losses) {
+    FB_CO_TRY(co_await cell_->AcceptLosses({.deadline = env_.clock.Now() + kOpenPatience}));
+  }
+  const CellMap& map = cell_->view()->map;
+  const auto word = [](const std::string& text) { return text.empty() ? "-" : text.c_str(); };
+  std::string text = fmt::format("epoch {}\nself {}\ncontroller {}\nfrozen {}\n",
+                                 map.epoch.number, name(), word(cell_->controller()),
+                                 cell_->frozen());
+  for (const auto& [node_name, node] : map.nodes) {
+    const Member& member = node.member;
+    const std::string_view state = !map.Lives(node.index) ? "gone"
+                                   : member.leaving       ? "leaving"
+                                                          : "live";
+    text += fmt::format("node {} {} {} {} {} {} {} {}\n", node_name, node.index, member.address,
+                        word(member.region), word(member.zone), word(member.host), member.weight,
+                        state);
+  }
+  co_return text;
 }
 
 Task<void> Membership::Leave() {

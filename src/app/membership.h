@@ -8,6 +8,7 @@
 #include "src/app/config/node_config.h"
 #include "src/cell/cell.h"
 #include "src/cell/peers.h"
+#include "src/front/observe/figures.h"
 #include "src/origin/surroundings.h"
 #include "src/registry/registry.h"
 
@@ -33,6 +34,9 @@ class Membership {
   /// Once the door at `bound` is open. Returns when the node stands in the map.
   Task<Result<void>> Join(Hash128 node_id, std::string bound);
   Task<void> Leave();
+  observe::CellFigures Figures() const;
+  /// For people: what stands in the map.
+  Task<Result<std::string>> Describe(bool accept_losses);
   /// When nobody asks peers or registry any more.
   Task<void> Close();
 

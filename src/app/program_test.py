@@ -41,8 +41,8 @@ class Node:
         self.errors = open(self.folder / "errors", "ab")
         self.process = subprocess.Popen(
             [PROGRAM, "node", "--data", self.folder / "node", "--socket", self.folder / "sock",
-             "--listen", listen, "--http", "127.0.0.1:0", "--dram", "64MiB", "--disk",
-             "64MiB", *flags], stdout=subprocess.PIPE, stderr=self.errors,
+             "--listen", listen, "--http", "127.0.0.1:0", "--s3", "none", "--dram", "64MiB",
+             "--disk", "64MiB", *flags], stdout=subprocess.PIPE, stderr=self.errors,
             env=dict(CLEAN, **(env or {})))
         line = self.process.stdout.readline().decode()
         if not line.startswith("ready: "):
@@ -258,14 +258,15 @@ class Operation(WithNode):
 
     def test_a_data_directory_has_one_node(self):
         second = forebay("node", "--data", str(self.folder / "node"), "--socket",
-                         str(self.folder / "sock2"), "--listen", "none", "--http", "none")
+                         str(self.folder / "sock2"), "--listen", "none", "--http", "none",
+                         "--s3", "none")
         self.assertEqual(second.returncode, 5, second)
         self.assertIn(f"process {self.node.process.pid} uses it", second.stderr.decode())
         self.assertEqual(self.ok("cat", "/box/small"), self.small)
 
     def test_a_taken_port_is_named(self):
         second = forebay("node", "--data", str(self.folder / "node2"), "--socket", "none",
-                         "--listen", self.node.tcp, "--http", "none", "--disk", "0")
+                         "--listen", self.node.tcp, "--http", "none", "--s3", "none", "--disk", "0")
         self.assertEqual(second.returncode, 5, second)
         self.assertIn(self.node.tcp, second.stderr.decode())
 

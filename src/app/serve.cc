@@ -23,6 +23,7 @@
 #include "src/front/http/server.h"
 #include "src/front/native/door.h"
 #include "src/front/observe/pages.h"
+#include "src/front/s3/door.h"
 #include "src/front/window/node_window.h"
 #include "src/node/node.h"
 #include "src/platform/linux/log.h"
@@ -121,8 +122,10 @@ class Server {
         membership_(config, env),
         watching_(env.executor),
         serving_http_(env.executor),
+        serving_s3_(env.executor),
         serving_window_(env.executor) {
-    if (!config.tokens_file.empty()) tokens_.emplace(config.tokens_file);
+    if (!config.tokens_file.empty()) tokens_.emplace("tokens", config.tokens_file);
+    if (!config.s3_keys_file.empty()) keys_.emplace("keys", config.s3_keys_file);
   }
 
   Task<int> Run() {
@@ -142,10 +145,13 @@ class Server {
   Result<void> OpenDoors();
   Result<void> OpenHttp();
   Task<Result<void>> Join();
+  Result<void> OpenS3();
   void SayReady();
   Task<void> AwaitStop();
   Task<void> WatchTokens();
   void ReadTokens();
+  void ReadKeys();
+  void Replaced(const TokenFile& file, const Result<void>& replaced);
   Task<void> Stop();
   Task<void> EndWhatHangs(CancelToken ended);
   observe::Observed MakeObserved();
@@ -158,6 +164,7 @@ class Server {
   const Instant started_;
 
   std::optional<TokenFile> tokens_;
+  std::optional<TokenFile> keys_;  // of the S3 door
   http_origin::DriverParts parts_{.surroundings = SurroundingsOfProcess()};
   DataDirectory data_;
   std::unique_ptr<Gate> gate_;
@@ -168,12 +175,17 @@ class Server {
   std::unique_ptr<observe::Pages> pages_;
   std::unique_ptr<Listener> http_listener_;
   std::unique_ptr<http::HttpServer> http_;
+  std::unique_ptr<s3door::S3Door> s3_door_;
+  std::unique_ptr<Listener> s3_listener_;
+  std::unique_ptr<http::HttpServer> s3_;
   bool doors_open_ = false;
   CancelSource stop_watching_;
   CancelSource stop_http_;
+  CancelSource stop_s3_;
   CancelSource stop_window_;
   TaskGroup watching_;
   TaskGroup serving_http_;
+  TaskGroup serving_s3_;
   TaskGroup serving_window_;
 };
 
@@ -181,9 +193,10 @@ Task<Result<void>> Server::Start() {
   FB_CO_ASSIGN(data_, co_await OpenDataDirectory(env_, config_.data_directory));
   FB_CO_TRY(co_await OpenNode());
   FB_CO_TRY(OpenDoors());
+  FB_CO_TRY(OpenS3());
   FB_CO_TRY(OpenHttp());
   if (!config_.cell.empty()) FB_CO_TRY(co_await Join());
-  if (tokens_) watching_.Spawn(WatchTokens());
+  if (tokens_ || keys_) watching_.Spawn(WatchTokens());
   co_return Result<void>();
 }
 
@@ -194,8 +207,12 @@ Task<Result<void>> Server::OpenNode() {
     gate.tokens_required = true;
     FB_CO_ASSIGN(gate.token_file_text, tokens_->Read());
   }
+  if (keys_) {
+    gate.keys_required = true;
+    FB_CO_ASSIGN(gate.key_file_text, keys_->Read());
+  }
   auto made = Gate::Create(std::move(gate));
-  if (!made) co_return Fail(made.error().Within(tokens_ ? "tokens " + tokens_->path() : "gate"));
+  if (!made) co_return Fail(made.error().Within("who may come"));
   gate_ = *std::move(made);
   const auto origins = [this](const AttachmentConfig& attachment) {
     return OpenOrigin(attachment.origin, parts_);
@@ -227,6 +244,9 @@ Result<void> Server::OpenDoors() {
     window_->CountReads();
     return observe::StatusJson(MakeObserved());
   };
+  if (!config_.cell.empty()) {
+    options.cell = [this](bool accept) { return membership_.Describe(accept); };
+  }
   door_ = std::make_unique<NativeDoor>(env_, *node_, std::move(options), further_);
   FB_TRY(door_->Start());
   doors_open_ = true;
@@ -255,11 +275,27 @@ Task<Result<void>> Server::Join() {
   return membership_.Join(data_.node_id, *tcp);
 }
 
+Result<void> Server::OpenS3() {
+  if (config_.s3.empty()) return {};
+  FB_ASSIGN(s3_listener_, env_.net.Listen(config_.s3));
+  s3_door_ = std::make_unique<s3door::S3Door>(
+      env_, *node_,
+      s3door::S3DoorOptions{.region = config_.s3_region,
+                            .domain = config_.s3_domain,
+                            .bucket_root = config_.s3_bucket_root,
+                            .max_pinned_bytes = config_.dram_bytes / 4});
+  s3_ = std::make_unique<http::HttpServer>(env_, s3door::S3Door::Limits(config_.s3_connections),
+                                           *s3_door_);
+  serving_s3_.Spawn(s3_->Run(*s3_listener_, stop_s3_.token()));
+  return {};
+}
+
 observe::Observed Server::MakeObserved() {
   return {.version = FOREBAY_VERSION,
           .counters = &node_->counters(),
           .fetch = [this] { return FetchFiguresOf(parts_.lanes->counters()); },
           .store = [this] { return node_->store().stats(); },
+          .cell = [this] { return membership_.Figures(); },
           .ready = [this] { return doors_open_ && node_->ready(); },
           .process =
               [this] {
@@ -276,6 +312,7 @@ void Server::SayReady() {
     line += (address.starts_with("unix:") ? " " : " tcp:") + address;
   }
   if (http_listener_ != nullptr) line += " http:" + http_listener_->address();
+  if (s3_listener_ != nullptr) line += " s3:" + s3_listener_->address();
   fmt::print("{}\n", line);
   std::fflush(stdout);
   env_.log.Info("node",
@@ -285,7 +322,9 @@ void Server::SayReady() {
 Task<void> Server::AwaitStop() {
   while (!signals_.stop_asked()) {
     co_await bell_.Wait();
-    if (signals_.TakeReload()) ReadTokens();
+    if (!signals_.TakeReload()) continue;
+    ReadTokens();
+    ReadKeys();
   }
   env_.log.Info("node", "asked to stop; once more stops at once");
 }
@@ -293,18 +332,28 @@ Task<void> Server::AwaitStop() {
 void Server::ReadTokens() {
   if (!tokens_) return;
   const auto text = tokens_->Read();
-  const auto replaced = text ? gate_->ReplaceTokens(*text) : Result<void>(Fail(text.error()));
+  Replaced(*tokens_, text ? gate_->ReplaceTokens(*text) : Result<void>(Fail(text.error())));
+}
+
+void Server::ReadKeys() {
+  if (!keys_) return;
+  const auto text = keys_->Read();
+  Replaced(*keys_, text ? gate_->ReplaceKeys(*text) : Result<void>(Fail(text.error())));
+}
+
+void Server::Replaced(const TokenFile& file, const Result<void>& replaced) {
   if (replaced) {
-    env_.log.Info("node", "read the tokens of " + tokens_->path() + " again");
+    env_.log.Info("node", fmt::format("read the {} again", file.name()));
   } else {
-    env_.log.Error("node", fmt::format("tokens {}: {}; the old ones stay in force", tokens_->path(),
+    env_.log.Error("node", fmt::format("{}: {}; the old ones stay in force", file.name(),
                                        replaced.error().message()));
   }
 }
 
 Task<void> Server::WatchTokens() {
   while (co_await env_.clock.Sleep(kTokenLook, stop_watching_.token())) {
-    if (tokens_->Changed()) ReadTokens();
+    if (tokens_ && tokens_->Changed()) ReadTokens();
+    if (keys_ && keys_->Changed()) ReadKeys();
   }
 }
 
@@ -338,6 +387,8 @@ Task<void> Server::Stop() {
   co_await watching_.Join();
   const Instant until = env_.clock.Now() + config_.grace;
   co_await membership_.Leave();
+  stop_s3_.Cancel();
+  co_await serving_s3_.Join();
   if (door_ != nullptr) co_await door_->Stop(config_.grace);
   stop_window_.Cancel();
   co_await serving_window_.Join();
@@ -348,6 +399,9 @@ Task<void> Server::Stop() {
   co_await serving_http_.Join();
   ended.Cancel();
   co_await ending.Join();
+  s3_.reset();
+  s3_listener_.reset();
+  s3_door_.reset();
   http_.reset();
   http_listener_.reset();
   pages_.reset();

@@ -35,14 +35,13 @@ Result<std::string> TokenFile::Read() {
   std::string text(kMaxBytes + 1, '\0');
   if (!file || !(file.read(text.data(), static_cast<std::streamsize>(text.size())) || file.eof())) {
     return Fail(Code::kNotFound,
-                fmt::format("tokens {}: cannot be read ({}); name a file that this user may read",
-                            path_, std::strerror(errno)));
+                fmt::format("{}: cannot be read ({}); name a file that this user may read", name(),
+                            std::strerror(errno)));
   }
   text.resize(static_cast<size_t>(file.gcount()));
   if (text.size() > kMaxBytes) {
-    return Fail(
-        Code::kInvalidArgument,
-        fmt::format("tokens {}: more than {} bytes; is it the right file?", path_, kMaxBytes));
+    return Fail(Code::kInvalidArgument,
+                fmt::format("{}: more than {} bytes; is it the right file?", name(), kMaxBytes));
   }
   return text;
 }

@@ -1,4 +1,4 @@
-// The file of tokens, read again when it changes.
+// A file of tokens or of keys, read again when it changes.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,12 @@ namespace forebay::app {
 /// Small and local (a file, or a mounted secret): looking at it does not wait.
 class TokenFile {
  public:
-  explicit TokenFile(std::string path) : path_(std::move(path)) {}
+  /// `what` is in it: "tokens".
+  TokenFile(std::string what, std::string path) : what_(std::move(what)), path_(std::move(path)) {}
 
   const std::string& path() const { return path_; }
+  /// "tokens /etc/forebay/tokens"
+  std::string name() const { return what_ + " " + path_; }
   /// The whole text; names the file and the fix.
   Result<std::string> Read();
   /// Since the last Read: another file under this name, or other contents as far as times tell.
@@ -28,6 +31,7 @@ class TokenFile {
   };
   Stamp Look() const;
 
+  std::string what_;
   std::string path_;
   Stamp read_;
 };

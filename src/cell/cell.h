@@ -39,6 +39,7 @@ class Cell {
 
   const std::shared_ptr<const CellView>& view() const { return view_; }
   bool controls() const { return controlling_; }
+  const std::string& controller() const { return controller_; }
   /// Dead who stay in the map because too many went at once; known to the controller alone.
   uint32_t frozen() const { return frozen_; }
   /// Takes part and owns nothing from now on; what it holds can still be read.

@@ -245,4 +245,10 @@ Result<std::string> Client::StatusJson() {
   return std::string(answer.value.json);
 }
 
+Result<std::string> Client::CellText(bool accept_losses) {
+  FB_ASSIGN(const auto answer,
+            impl_->core().Ask<wire::CellAnswer>(wire::CellRequest{.accept = accept_losses}));
+  return std::string(answer.value.text);
+}
+
 }  // namespace forebay::client

@@ -209,6 +209,8 @@ class Client {
   Result<uint64_t> Evict(std::string_view path);
   Result<Whereabouts> Where(std::string_view path);
   Result<std::string> StatusJson();
+  /// What the node knows of its cell: docs/PROTOCOL.md, Cell.
+  Result<std::string> CellText(bool accept_losses);
 
  private:
   friend class File;

@@ -85,6 +85,15 @@ std::string Freshness::ToString() const {
   return fmt::format("{}s", std::chrono::duration_cast<std::chrono::seconds>(ttl).count());
 }
 
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 Result<void> CheckAttachmentName(std::string_view name) {
   const auto refuse = [&](std::string_view why) {
     return Fail(Code::kInvalidArgument,

@@ -49,6 +49,7 @@ struct AttachmentConfig {
   static Result<AttachmentConfig> Deserialize(std::string_view text);
 };
 
+bool IsUtf8(std::string_view text);
 /// 3 to 63 of a-z, 0-9, '-' and '.', as S3 has it.
 Result<void> CheckAttachmentName(std::string_view name);
 /// UTF-8 without NUL, at most 1024 bytes, no empty, "." or ".." part, no leading slash.

@@ -15,6 +15,9 @@ constexpr size_t kMaxTokens = 10'000;
 /// Shorter ones can be guessed.
 constexpr size_t kMinSecretBytes = 16;
 constexpr std::string_view kEverything = "*";
+constexpr std::string_view kAnonymous = "anonymous";
+constexpr size_t kMaxAccessKeyBytes = 128;
+constexpr size_t kMinKeySecretBytes = 8;
 
 struct NamedRight {
   char letter;
@@ -180,18 +183,60 @@ Result<Gate::Tokens> Gate::ParseTokens(std::string_view text) {
   return tokens;
 }
 
+namespace {
+
+bool IsAccessKey(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxAccessKeyBytes &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  std::string_view("-._+=@").contains(c);
+         });
+}
+
+}  // namespace
+
+Result<Gate::Tokens> Gate::ParseKeys(std::string_view text) {
+  Tokens keys;
+  for (int number = 1; !text.empty(); ++number) {
+    std::string_view line = Trim(Next(text, '\n'));
+    if (line.empty() || line.starts_with('#')) continue;
+    const auto wrong = [number](std::string_view why) {
+      return Fail(Code::kInvalidArgument, fmt::format("key file, line {}: {}", number, why));
+    };
+    const size_t grants_at = line.find_last_of(" \t") + 1;
+    std::string_view rest = Trim(line.substr(0, grants_at));
+    const std::string_view name = rest.substr(0, rest.find_first_of(" \t"));
+    const std::string_view secret = Trim(rest.substr(name.size()));
+    const bool anonymous = name == kAnonymous && secret.empty();
+    if (!IsAccessKey(name) || secret.find_first_of(" \t") != secret.npos ||
+        (secret.empty() && !anonymous)) {
+      return wrong("expected \"ACCESS-KEY SECRET /ATTACHMENT:RIGHTS\"");
+    }
+    if (!anonymous && secret.size() < kMinKeySecretBytes) {
+      return wrong(fmt::format("a secret has at least {} characters", kMinKeySecretBytes));
+    }
+    auto grants = ParseGrants<Authenticated::Token::Grant>(line.substr(grants_at));
+    if (!grants) return wrong(grants.error().message());
+    auto key = std::make_shared<Authenticated::Token>();
+    key->secret = secret;
+    key->grants = std::move(*grants);
+    if (!keys.emplace(name, std::move(key)).second) return wrong(fmt::format("'{}' again", name));
+    if (keys.size() > kMaxTokens) return wrong(fmt::format("more than {}", kMaxTokens));
+  }
+  return keys;
+}
+
 Result<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   std::unique_ptr<Gate> gate(new Gate(options));
   FB_TRY(gate->ReplaceTokens(options.token_file_text));
+  FB_TRY(gate->ReplaceKeys(options.key_file_text));
   return gate;
 }
 
-Result<void> Gate::ReplaceTokens(std::string_view token_file_text) {
-  FB_ASSIGN(Tokens fresh, ParseTokens(token_file_text));
-  const std::unique_lock lock(mutex_);
-  // Who came with a token holds on to it: those that stay take the new rights over, the others
-  // lose theirs.
-  for (const auto& [name, old] : tokens_) {
+/// Who came with one holds on to it: those that stay take the new rights over, the others lose
+/// theirs.
+void Gate::TakeOver(Tokens& tokens, Tokens fresh) {
+  for (const auto& [name, old] : tokens) {
     const auto same = fresh.find(name);
     if (same != fresh.end() && same->second->secret == old->secret) {
       old->grants = std::move(same->second->grants);
@@ -200,8 +245,26 @@ Result<void> Gate::ReplaceTokens(std::string_view token_file_text) {
       old->grants.clear();
     }
   }
-  tokens_ = std::move(fresh);
+  tokens = std::move(fresh);
+}
+
+Result<void> Gate::ReplaceTokens(std::string_view token_file_text) {
+  FB_ASSIGN(Tokens fresh, ParseTokens(token_file_text));
+  const std::unique_lock lock(mutex_);
+  TakeOver(tokens_, std::move(fresh));
   return {};
+}
+
+Result<void> Gate::ReplaceKeys(std::string_view key_file_text) {
+  FB_ASSIGN(Tokens fresh, ParseKeys(key_file_text));
+  const std::unique_lock lock(mutex_);
+  TakeOver(keys_, std::move(fresh));
+  return {};
+}
+
+bool Gate::has_keys() const {
+  const std::shared_lock lock(mutex_);
+  return keys_required_ || !keys_.empty();
 }
 
 bool Gate::has_tokens() const {
@@ -209,10 +272,11 @@ bool Gate::has_tokens() const {
   return tokens_required_ || !tokens_.empty();
 }
 
-std::shared_ptr<const Authenticated::Token> Gate::Find(std::string_view name) const {
+std::shared_ptr<const Authenticated::Token> Gate::Find(const Tokens& among,
+                                                       std::string_view name) const {
   const std::shared_lock lock(mutex_);
-  const auto found = tokens_.find(name);
-  return found == tokens_.end() ? nullptr : found->second;
+  const auto found = among.find(name);
+  return found == among.end() ? nullptr : found->second;
 }
 
 // -- Letting in
@@ -234,7 +298,7 @@ Result<Authenticated> Gate::AdmitLoopback() const {
 
 Result<Authenticated> Gate::AdmitToken(std::string_view name, Bytes transcript, Bytes proof) const {
   const bool peer = name == wire::kPeerToken && has_peers();
-  const auto token = Find(name);
+  const auto token = Find(tokens_, name);
   // The work is the same for a name that is not known, so that its time does not tell.
   static const std::string kNobody(kMinSecretBytes, '\0');
   const std::string& secret = peer ? cell_secret_ : token == nullptr ? kNobody : token->secret;
@@ -255,10 +319,30 @@ Result<Authenticated> Gate::AdmitToken(std::string_view name, Bytes transcript, 
 
 Result<std::string> Gate::ProveToken(std::string_view name, Bytes transcript) const {
   const bool peer = name == wire::kPeerToken && has_peers();
-  const auto token = Find(name);
+  const auto token = Find(tokens_, name);
   if (token == nullptr && !peer) return Fail(Code::kUnauthenticated, "the token is gone");
   const wire::Proof proof = wire::Prove(peer ? cell_secret_ : token->secret, AsText(transcript));
   return std::string(AsText(proof));
+}
+
+Result<Authenticated> Gate::AdmitKey(std::string_view access_key, const Proves& proves) const {
+  const auto key = Find(keys_, access_key);
+  if (key == nullptr || key->secret.empty()) {
+    return Fail(Code::kNotFound, fmt::format("there is no key '{}'", access_key));
+  }
+  if (!proves(key->secret)) {
+    return Fail(Code::kUnauthenticated, fmt::format("key {} did not sign this", access_key));
+  }
+  return Authenticated(std::make_shared<Authenticated::Identity>(
+      Authenticated::Identity{.who = fmt::format("key {}", access_key), .token = key}));
+}
+
+Result<Authenticated> Gate::AdmitUnsigned() const {
+  if (!has_keys()) return AdmitLoopback();
+  const auto key = Find(keys_, kAnonymous);
+  if (key == nullptr) return Fail(Code::kUnauthenticated, "this door asks for signed requests");
+  return Authenticated(std::make_shared<Authenticated::Identity>(
+      Authenticated::Identity{.who = std::string(kAnonymous), .token = key}));
 }
 
 Authenticated Gate::AdmitSelf() const {

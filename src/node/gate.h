@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -75,6 +76,10 @@ class Gate {
     std::string token_file_text;
     /// There is a token file: should it become empty, then nobody comes by TCP, not everybody.
     bool tokens_required = false;
+    /// Lines "ACCESS-KEY SECRET /ATTACHMENT:RIGHTS[,…]", for doors whose requests are signed; a
+    /// line "anonymous /ATTACHMENT:RIGHTS[,…]" lets in what is not signed.
+    std::string key_file_text;
+    bool keys_required = false;  // likewise
     uint32_t own_uid = 0;
     /// What the nodes of the cell know, and nobody else. Empty: there are no peers.
     std::string cell_secret;
@@ -89,6 +94,9 @@ class Gate {
   /// By TCP one comes with a token only.
   bool has_tokens() const;
   bool has_peers() const { return !cell_secret_.empty(); }
+  /// The same for the file of keys.
+  Result<void> ReplaceKeys(std::string_view key_file_text);
+  bool has_keys() const;
 
   Authenticated AdmitLocal(const LocalPeer& peer) const;
   /// A caller by TCP from this machine where no tokens are configured: who that is nobody can tell,
@@ -100,6 +108,14 @@ class Gate {
   Result<Authenticated> AdmitToken(std::string_view name, Bytes transcript, Bytes proof) const;
   /// What the server proves in turn with the same secret.
   Result<std::string> ProveToken(std::string_view name, Bytes transcript) const;
+  /// Whether a request was signed with the secret that it is given. It may derive from it what
+  /// signs further parts of the same request, and must keep nothing of the secret itself.
+  using Proves = std::function<bool(std::string_view secret)>;
+  /// kNotFound: no such key; kUnauthenticated: it did not sign this.
+  Result<Authenticated> AdmitKey(std::string_view access_key, const Proves& proves) const;
+  /// A caller who shows no key: what the file of keys says of "anonymous", or, where there is no
+  /// such file, AdmitLoopback.
+  Result<Authenticated> AdmitUnsigned() const;
   /// The node's own work (prefetching, its own commands).
   Authenticated AdmitSelf() const;
 
@@ -117,17 +133,24 @@ class Gate {
   explicit Gate(const Options& options)
       : own_uid_(options.own_uid),
         tokens_required_(options.tokens_required),
-        cell_secret_(options.cell_secret) {}
+        cell_secret_(options.cell_secret),
+        keys_required_(options.keys_required) {}
   static Result<Tokens> ParseTokens(std::string_view text);
-  std::shared_ptr<const Authenticated::Token> Find(std::string_view name) const;
+  static Result<Tokens> ParseKeys(std::string_view text);
+  /// Under the lock.
+  static void TakeOver(Tokens& old, Tokens fresh);
+  std::shared_ptr<const Authenticated::Token> Find(const Tokens& among,
+                                                   std::string_view name) const;
   bool Privileged(const Authenticated& caller) const;
   Rights RightsOf(const Authenticated& caller, const GuardedAttachment& attachment) const;
 
   const uint32_t own_uid_;
   const bool tokens_required_;
   const std::string cell_secret_;
+  const bool keys_required_;
   mutable std::shared_mutex mutex_;  // guards what follows, and what the tokens allow
   Tokens tokens_;
+  Tokens keys_;
 };
 
 }  // namespace forebay

@@ -195,6 +195,11 @@ void Listings::Drop(Pages::iterator page) {
   pages_.erase(page);
 }
 
+/// What sorts before every question about the attachment.
+Listings::Question Listings::FirstOf(AttachmentId attachment) {
+  return {attachment, {.limit = 0}};
+}
+
 /// With a delimiter a key may be behind a name that sorts before it.
 bool Listings::MayTell(const Question& question, const Kept* kept, std::string_view key) {
   if (!key.starts_with(question.options.prefix)) return false;
@@ -204,12 +209,12 @@ bool Listings::MayTell(const Question& question, const Kept* kept, std::string_v
 }
 
 void Listings::Changed(AttachmentId attachment, std::string_view key) {
-  for (auto at = pages_.lower_bound({attachment, {}});
+  for (auto at = pages_.lower_bound(FirstOf(attachment));
        at != pages_.end() && at->first.attachment == attachment;) {
     const auto page = at++;
     if (MayTell(page->first, &page->second, key)) Drop(page);
   }
-  for (auto at = asking_.lower_bound({attachment, {}});
+  for (auto at = asking_.lower_bound(FirstOf(attachment));
        at != asking_.end() && at->first.attachment == attachment;) {
     if (!MayTell(at->first, nullptr, key)) {
       ++at;
@@ -221,7 +226,7 @@ void Listings::Changed(AttachmentId attachment, std::string_view key) {
 }
 
 void Listings::Forget(AttachmentId attachment, std::string_view prefix) {
-  for (auto at = pages_.lower_bound({attachment, {}});
+  for (auto at = pages_.lower_bound(FirstOf(attachment));
        at != pages_.end() && at->first.attachment == attachment;) {
     const auto page = at++;
     const std::string_view told = page->first.options.prefix;

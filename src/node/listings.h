@@ -71,6 +71,7 @@ class Listings {
                              std::shared_ptr<Asking> asking);
   Task<void> Run(std::shared_ptr<const Attachment> attachment, Question question,
                  std::shared_ptr<Asking> asking);
+  static Question FirstOf(AttachmentId attachment);
   static bool MayTell(const Question& question, const Kept* kept, std::string_view key);
   static uint64_t BytesOf(const Question& question, const Kept& kept);
   void Keep(const Question& question, const ListPage& page, Instant fresh_until);

@@ -134,6 +134,9 @@ class Node {
   };
   Task<Result<std::shared_ptr<Handle>>> Open(Authenticated who, std::string path,
                                              OpenOptions options, Call call, Trace* trace);
+  /// What its writer said of the object beside its bytes; asks the origin each time.
+  Task<Result<ObjectAttributes>> Attributes(Authenticated who, std::shared_ptr<Handle> handle,
+                                            Call call);
   /// At most kMaxReadBytes; the rights of `who` are asked again. Without suspension, and without
   /// allocation, where the bytes are in memory: try TryRead first where a coroutine would cost.
   Task<Result<ReadResult>> Read(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,
@@ -169,10 +172,13 @@ class Node {
   Task<Result<std::unique_ptr<OriginUpload>>> Put(Authenticated who, std::string path,
                                                   Condition condition, Call call);
   Task<Result<void>> Delete(Authenticated who, std::string path, Condition condition, Call call);
-  Task<Result<std::string>> CreateMultipart(Authenticated who, std::string path, Call call);
+  Task<Result<std::string>> CreateMultipart(Authenticated who, std::string path, Call call,
+                                            ObjectAttributes attributes = {});
   Task<Result<std::unique_ptr<OriginUpload>>> PutPart(Authenticated who, std::string path,
                                                       std::string upload_id, uint32_t number,
                                                       Call call);
+  Task<Result<std::vector<UploadedPart>>> ListParts(Authenticated who, std::string path,
+                                                    std::string upload_id, Call call);
   Task<Result<ObjectInfo>> CompleteMultipart(Authenticated who, std::string path,
                                              std::string upload_id, std::vector<UploadedPart> parts,
                                              Condition condition, Call call);

@@ -221,6 +221,18 @@ TEST_F(NodeListings, TellOfAWriteAtOnce) {
   EXPECT_EQ(Names(), before);
 }
 
+TEST_F(NodeListings, OfASmallPageOfEverythingTellOfAWriteAtOnce) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  Fill(3);
+  const auto first = [&] {
+    const auto page = world_.Run(node_->List(self(), "/data", {.limit = 2}, {}, nullptr));
+    return page && !page->entries.empty() ? page->entries.front().key : std::string();
+  };
+  EXPECT_EQ(first(), "dir/000");
+  ASSERT_TRUE(Write("/data/a", 5, 100));
+  EXPECT_EQ(first(), "a");
+}
+
 TEST_F(NodeListings, ThatAWriteOvertookAreNotKept) {
   Attach({Freshness::Mode::kImmutable, {}});
   Fill(5);

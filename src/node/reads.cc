@@ -108,6 +108,20 @@ std::optional<Result<void>> Node::TryGet(const Authenticated& who, std::string_v
   return resolved;
 }
 
+Task<Result<ObjectAttributes>> Node::Attributes(Authenticated who, std::shared_ptr<Handle> handle,
+                                                Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_TRY(impl_->CheckHandle(who, *handle));
+  const ResolvedObject& object = handle->object();
+  if (!object.attachment->origin->capabilities().attributes) co_return ObjectAttributes{};
+  FB_CO_ASSIGN(const Units request,
+               co_await impl_->TakeRequest(*object.attachment, operation.call()));
+  co_return co_await object.attachment->origin->Attributes(
+      impl_->context.env, object.key, object.info.etag,
+      WithPatience(impl_->context, operation.call()));
+}
+
 // -- Reading
 
 ReadaheadLimits Node::Impl::Limits() const {

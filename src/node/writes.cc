@@ -78,6 +78,12 @@ class NodeUpload final : public OriginUpload {
              Commits commits)
       : node_(node), target_(std::move(target)), inner_(std::move(inner)), commits_(commits) {}
 
+  Task<Result<void>> Describe(ObjectAttributes attributes, Call call) override {
+    Operation operation(node_, call);
+    FB_CO_TRY(operation.Check());
+    co_return Counted(co_await inner_->Describe(std::move(attributes), Patient(operation.call())));
+  }
+
   Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {
     Operation operation(node_, call);
     FB_CO_TRY(operation.Check());
@@ -161,17 +167,18 @@ Task<Result<void>> Node::Delete(Authenticated who, std::string path, Condition c
   co_return CountedFor(impl_->context, *target.attachment, std::move(removed));
 }
 
-Task<Result<std::string>> Node::CreateMultipart(Authenticated who, std::string path, Call call) {
+Task<Result<std::string>> Node::CreateMultipart(Authenticated who, std::string path, Call call,
+                                                ObjectAttributes attributes) {
   Operation operation(*impl_, call);
   FB_CO_TRY(operation.Check());
   FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
   impl_->context.counters.write.requests.Add();
   FB_CO_ASSIGN(const Units request,
                co_await impl_->TakeRequest(*target.attachment, operation.call()));
-  co_return CountedFor(
-      impl_->context, *target.attachment,
-      co_await target.attachment->origin->CreateMultipart(
-          impl_->context.env, target.key, WithPatience(impl_->context, operation.call())));
+  co_return CountedFor(impl_->context, *target.attachment,
+                       co_await target.attachment->origin->CreateDescribed(
+                           impl_->context.env, target.key, std::move(attributes),
+                           WithPatience(impl_->context, operation.call())));
 }
 
 Task<Result<std::unique_ptr<OriginUpload>>> Node::PutPart(Authenticated who, std::string path,
@@ -193,6 +200,19 @@ Task<Result<std::unique_ptr<OriginUpload>>> Node::PutPart(Authenticated who, std
                                 WithPatience(impl_->context, operation.call())));
   co_return std::make_unique<NodeUpload>(*impl_, std::move(target), std::move(upload),
                                          Commits::kPart);
+}
+
+Task<Result<std::vector<UploadedPart>>> Node::ListParts(Authenticated who, std::string path,
+                                                        std::string upload_id, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(const auto target, impl_->Admit(who, kWrite, path));
+  FB_CO_ASSIGN(const Units request,
+               co_await impl_->TakeRequest(*target.attachment, operation.call()));
+  co_return CountedFor(impl_->context, *target.attachment,
+                       co_await target.attachment->origin->ListParts(
+                           impl_->context.env, target.key, std::move(upload_id),
+                           WithPatience(impl_->context, operation.call())));
 }
 
 Task<Result<ObjectInfo>> Node::CompleteMultipart(Authenticated who, std::string path,

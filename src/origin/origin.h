@@ -22,6 +22,10 @@ struct ObjectInfo {
   int64_t modified_ns = 0;  // since 1970
 };
 
+/// What a writer says of an object beside its bytes, as headers of HTTP have it, in lower case:
+/// "content-type", "x-amz-meta-color".
+using ObjectAttributes = std::vector<std::pair<std::string, std::string>>;
+
 struct OriginCapabilities {
   /// A Head costs no round trip worth sparing; otherwise the first Get of an object tells its size
   /// and etag, and no Head comes before it.
@@ -30,6 +34,7 @@ struct OriginCapabilities {
   bool retries = false;
   bool conditional_put = true;
   bool multipart = true;
+  bool attributes = false;  // keeps ObjectAttributes
   uint64_t max_key_bytes = 1024;
   uint64_t min_part_bytes = 0;  // of multipart, the last one excepted
   uint64_t max_parts = 10'000;
@@ -85,6 +90,8 @@ struct ListPage {
 class OriginUpload {
  public:
   virtual ~OriginUpload() = default;
+  /// Before the first Write. kUnsupported where the origin does not keep attributes.
+  virtual Task<Result<void>> Describe(ObjectAttributes attributes, Call call);
   /// `parts` must live until the task is done.
   virtual Task<Result<void>> Write(std::span<const Bytes> parts, Call call) = 0;
   /// Durable at the origin, whole and under its name, when it returns. The condition is decided
@@ -135,6 +142,9 @@ class Origin {
 
   /// An upload in parts, by id: parts in any order and from any process, a part again replaces it.
   virtual Task<Result<std::string>> CreateMultipart(Env& env, std::string key, Call call) = 0;
+  /// The same, of an object that is to have attributes: kUnsupported by default.
+  virtual Task<Result<std::string>> CreateDescribed(Env& env, std::string key,
+                                                    ObjectAttributes attributes, Call call);
   virtual Task<Result<std::unique_ptr<OriginUpload>>> PutPart(Env& env, std::string key,
                                                               std::string upload_id,
                                                               uint32_t number, Call call) = 0;
@@ -147,6 +157,11 @@ class Origin {
                                                      Condition condition, Call call) = 0;
   virtual Task<Result<void>> AbortMultipart(Env& env, std::string key, std::string upload_id,
                                             Call call) = 0;
+
+  /// What was said of this state of the object; none by default. kVersionChanged where it has
+  /// another etag.
+  virtual Task<Result<ObjectAttributes>> Attributes(Env& env, std::string key, std::string etag,
+                                                    Call call);
 
   /// nullopt, which is the default: read through Get.
   virtual Task<Result<std::optional<DirectSource>>> Locate(Env& env, std::string key,

@@ -94,6 +94,12 @@ class Disk {
   virtual Task<Result<std::vector<Result<FileInfo>>>> StatMany(std::vector<std::string> paths) = 0;
   /// Of an open file, whatever its name has come to mean.
   virtual Task<Result<FileInfo>> StatOpen(File& file) = 0;
+  /// What goes with an open file beside its bytes, by the file system's extended attributes;
+  /// durable with the next Sync. kUnsupported where there are none, which is the default; kNoSpace
+  /// where it is too long.
+  virtual Task<Result<void>> SetAttribute(File& file, std::string name, std::string value);
+  /// kNotFound where the file has none of that name.
+  virtual Task<Result<std::string>> GetAttribute(File& file, std::string name);
   virtual Task<Result<SpaceInfo>> Space(std::string directory) = 0;
   /// Names within the directory, sorted, without "." and "..".
   virtual Task<Result<std::vector<std::string>>> List(std::string directory) = 0;
@@ -114,5 +120,12 @@ class Disk {
   /// Makes the creation, renaming and removal of names within the directory durable.
   virtual Task<Result<void>> SyncDirectory(std::string path) = 0;
 };
+
+inline Task<Result<void>> Disk::SetAttribute(File& file, std::string, std::string) {
+  co_return Fail(Code::kUnsupported, file.path() + ": no attributes of files here");
+}
+inline Task<Result<std::string>> Disk::GetAttribute(File& file, std::string) {
+  co_return Fail(Code::kUnsupported, file.path() + ": no attributes of files here");
+}
 
 }  // namespace forebay

@@ -112,6 +112,24 @@ struct StatusAnswer {
   }
 };
 
+/// What a node of a cell knows of the others, a line each; from version 2 on. `accept`: those whom
+/// the frozen map keeps are dead.
+struct CellRequest {
+  static constexpr MessageType kType = MessageType::kCell;
+  bool accept = false;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Flag("accept", m.accept);
+  }
+};
+struct CellAnswer {
+  std::string_view text;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Rest("text", m.text);
+  }
+};
+
 /// Asks for the window of one attachment; Unix sockets only. `request` and the answer's `grant` are
 /// src/window's own bytes; descriptors come with the answer (FrameHeader::descriptors).
 struct WindowRequest {

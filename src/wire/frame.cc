@@ -64,6 +64,7 @@ constexpr Named kNames[] = {
     {MessageType::kEvict, "Evict"},
     {MessageType::kWhere, "Where"},
     {MessageType::kStatus, "Status"},
+    {MessageType::kCell, "Cell"},
     {MessageType::kWindow, "Window"},
     {MessageType::kWindowSegment, "WindowSegment"},
     {MessageType::kPeerRead, "PeerRead"},

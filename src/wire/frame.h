@@ -52,6 +52,7 @@ enum class MessageType : uint8_t {
   kEvict = 51,
   kWhere = 52,
   kStatus = 53,
+  kCell = 54,
 
   kWindow = 64,
   kWindowSegment = 65,

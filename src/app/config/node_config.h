@@ -32,9 +32,15 @@ struct NodeConfig {
   std::string data_directory;
   std::string tokens_file;  // empty: none
 
-  std::string listen;  // the binary protocol by TCP; empty: not
-  std::string socket;  // and by Unix socket: its path; empty: not
-  std::string http;    // metrics and health; empty: not
+  std::string listen;        // the binary protocol by TCP; empty: not
+  std::string socket;        // and by Unix socket: its path; empty: not
+  std::string http;          // metrics and health; empty: not
+  std::string s3;            // the S3 API; empty: not
+  std::string s3_keys_file;  // empty: none
+  std::string s3_domain;
+  std::string s3_bucket_root;  // an origin; empty: no buckets are made
+  std::string s3_region;
+  uint64_t s3_connections = 0;
   uint64_t connections = 0;
   uint64_t loops = 0;  // that serve connections by TCP, the node's own included
   uint64_t http_connections = 0;

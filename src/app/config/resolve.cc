@@ -145,11 +145,15 @@ class Checker {
           "tokens (--tokens FILE), or listen on 127.0.0.1",
           Said("listen")));
     }
-    if (!config_.listen.empty() && config_.listen == config_.http &&
-        !config_.listen.ends_with(":0")) {
-      return Refuse(fmt::format("{} and {} are the same address; give one of them another port",
-                                Said("listen"), Said("http")));
+    FB_TRY(Apart("listen", config_.listen, "http", config_.http));
+    if (!config_.s3.empty() && !IsLoopback(config_.s3) && config_.s3_keys_file.empty()) {
+      return Refuse(fmt::format(
+          "{}: others could reach this node and nothing would ask who they are; give it a file of "
+          "keys (--s3-keys FILE), or listen on 127.0.0.1",
+          Said("s3")));
     }
+    FB_TRY(Apart("s3", config_.s3, "listen", config_.listen));
+    FB_TRY(Apart("s3", config_.s3, "http", config_.http));
     if (config_.socket.size() > kMaxSocketPathBytes) {
       return Refuse(fmt::format("{}: {} bytes, and the kernel takes {}; choose a shorter path",
                                 Said("socket"), config_.socket.size(), kMaxSocketPathBytes));
@@ -171,6 +175,13 @@ class Checker {
                                 Said("listen")));
     }
     return {};
+  }
+
+  Result<void> Apart(std::string_view name, std::string_view address, std::string_view other_name,
+                     std::string_view other) {
+    if (address.empty() || address != other || address.ends_with(":0")) return {};
+    return Refuse(fmt::format("{} and {} are the same address; give one of them another port",
+                              Said(name), Said(other_name)));
   }
 
   NodeConfig& config_;

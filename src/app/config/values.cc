@@ -110,6 +110,45 @@ Result<std::string> ParseListen(std::string_view text) {
   return std::string(text);
 }
 
+namespace {
+
+bool IsMadeOf(std::string_view text, std::string_view further) {
+  return std::ranges::all_of(text, [further](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || further.contains(c);
+  });
+}
+
+}  // namespace
+
+Result<std::string> ParseHostName(std::string_view text) {
+  if (text.empty() || text == "none") return std::string();
+  if (!IsMadeOf(text, "-.") || text.starts_with('.') || text.ends_with('.')) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("'{}' is no name of a host in lower case, like s3.example.org", text));
+  }
+  return std::string(text);
+}
+
+Result<std::string> ParseOrigin(std::string_view text) {
+  if (text.empty() || text == "none") return std::string();
+  if (text.starts_with('/')) return fmt::format("file://{}", text);
+  if (text.find("://") == text.npos) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("'{}' is no origin; write file:///DIR, s3://BUCKET or azure://ACCOUNT/"
+                            "CONTAINER",
+                            text));
+  }
+  return std::string(text);
+}
+
+Result<std::string> ParseRegion(std::string_view text) {
+  if (text.empty() || !IsMadeOf(text, "-")) {
+    return Fail(Code::kInvalidArgument,
+                fmt::format("'{}' is no name of a region, like us-east-1", text));
+  }
+  return std::string(text);
+}
+
 bool IsLoopback(std::string_view address) {
   const std::string_view host = address.substr(0, address.find_last_of(':'));
   if (host == "localhost" || host == "[::1]") return true;

@@ -22,6 +22,12 @@ Result<uint64_t> ParseCount(std::string_view text);
 
 /// "HOST:PORT" or "[IPV6]:PORT"; "none" and "" give "".
 Result<std::string> ParseListen(std::string_view text);
+/// "s3.example.org" in lower case; "none" and "" give "".
+Result<std::string> ParseHostName(std::string_view text);
+/// "file:///data", "s3://bucket/prefix"; an absolute path stands for the first; "none" gives "".
+Result<std::string> ParseOrigin(std::string_view text);
+/// "us-east-1"
+Result<std::string> ParseRegion(std::string_view text);
 /// True of 127.0.0.0/8, [::1] and localhost.
 bool IsLoopback(std::string_view address);
 

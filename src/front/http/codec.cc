@@ -86,6 +86,11 @@ std::expected<size_t, Refusal> RequestReader::ReadHead(Bytes bytes) {
       state_->parser.get().count(beast::http::field::host) != 1) {
     return std::unexpected(Refusal{400, "a request of HTTP/1.1 names exactly one Host"});
   }
+  // Anything but plain chunks would leave where the body ends to whoever reads it.
+  if (state_->parser.get().count(beast::http::field::transfer_encoding) > 0 &&
+      !state_->parser.chunked()) {
+    return std::unexpected(Refusal{501, "no transfer coding but 'chunked' is understood here"});
+  }
   return used;
 }
 
@@ -141,7 +146,8 @@ std::string FormatHead(const ResponseHead& head) {
   for (const Header& header : head.headers) {
     message.set(View(Clean(header.name)), View(Clean(header.value)));
   }
-  message.content_length(head.content_length);
+  // Those two end with their heads; RFC 9110 forbids the first to tell a length.
+  if (head.status != 204 && head.status != 304) message.content_length(head.content_length);
   message.keep_alive(head.keep_alive);
   beast::http::response_serializer<beast::http::empty_body> serializer(message);
   std::string text;

@@ -54,6 +54,7 @@ Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel)
     if (first) deadline = env_.clock.Now() + limits_.header;
   }
   request_ = reader_->TakeHead();
+  body_left_ = request_.has_body ? request_.content_length : std::nullopt;
   const std::string* expect = request_.Find("Expect");
   waits_for_invitation_ = expect != nullptr && *expect == "100-continue" && request_.has_body;
   ++requests_;
@@ -68,7 +69,7 @@ Task<bool> HttpConnection::FinishRequest(CancelToken cancel) {
   if (!keep_alive_ || waits_for_invitation_) co_return false;
   uint64_t left = limits_.unread_body_bytes;
   std::vector<std::byte> piece(4096);
-  while (!reader_->done()) {
+  while (body_left_ ? *body_left_ > 0 : !reader_->done()) {
     const auto size = co_await ReadBody(piece, cancel);
     if (!size || *size > left) co_return false;
     if (*size == 0) break;
@@ -85,7 +86,29 @@ Task<Result<void>> HttpConnection::InviteBody(CancelToken cancel) {
                                   {.deadline = env_.clock.Now() + limits_.send, .cancel = cancel});
 }
 
+/// Past what came with the head, bytes go straight to where they are wanted.
+Task<Result<size_t>> HttpConnection::ReadSized(MutableBytes into, CancelToken cancel) {
+  into = into.first(std::min<uint64_t>(into.size(), *body_left_));
+  if (into.empty()) co_return 0;
+  if (begin_ != end_) {
+    const Bytes there = unread().first(std::min(into.size(), end_ - begin_));
+    std::ranges::copy(there, into.begin());
+    begin_ += there.size();
+    *body_left_ -= there.size();
+    co_return there.size();
+  }
+  FB_CO_TRY(co_await InviteBody(cancel));
+  const auto size =
+      co_await stream_.Recv(into, {.deadline = env_.clock.Now() + limits_.body, .cancel = cancel});
+  if (!size || *size == 0) keep_alive_ = false;
+  if (!size) co_return Fail(size.error());
+  if (*size == 0) co_return Fail(Code::kUnavailable, "the peer ended within a request's body");
+  *body_left_ -= *size;
+  co_return *size;
+}
+
 Task<Result<size_t>> HttpConnection::ReadBody(MutableBytes into, CancelToken cancel) {
+  if (body_left_) co_return co_await ReadSized(into, cancel);
   while (true) {
     const auto progress = reader_->ReadBody(unread(), into);
     if (!progress) {
@@ -109,12 +132,17 @@ Task<Result<size_t>> HttpConnection::ReadBody(MutableBytes into, CancelToken can
 }
 
 ResponseHead HttpConnection::Completed(ResponseHead head) const {
-  head.keep_alive = head.keep_alive && keep_alive_;
+  // Told now, what FinishRequest would find: the client must not send another.
+  const bool stuck = waits_for_invitation_ || body_left_.value_or(0) > limits_.unread_body_bytes;
+  head.keep_alive = head.keep_alive && keep_alive_ && !stuck;
   return head;
 }
 
-Task<Result<void>> HttpConnection::SendHead(ResponseHead head, CancelToken cancel) {
-  co_return co_await Respond(std::move(head), {}, cancel);
+Task<Result<void>> HttpConnection::SendMore(std::span<const Bytes> body, CancelToken cancel) {
+  const auto sent =
+      co_await stream_.Send(body, {.deadline = env_.clock.Now() + limits_.send, .cancel = cancel});
+  if (!sent) keep_alive_ = false;
+  co_return sent;
 }
 
 Task<Result<void>> HttpConnection::Respond(ResponseHead head, std::span<const Bytes> body,

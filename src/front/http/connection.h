@@ -39,8 +39,11 @@ class HttpConnection {
 
   /// A whole response; no body is sent where the request was a HEAD. `body` must live until then.
   Task<Result<void>> Respond(ResponseHead head, std::span<const Bytes> body, CancelToken cancel);
-  /// A head whose body the caller sends through stream(), exactly head.content_length bytes.
-  Task<Result<void>> SendHead(ResponseHead head, CancelToken cancel);
+  /// The rest of a body of which Respond sent only the front, less than head.content_length bytes.
+  /// Each call has the time that a response has: a client that takes less is let go.
+  Task<Result<void>> SendMore(std::span<const Bytes> body, CancelToken cancel);
+  /// The response cannot be ended as its head said: the connection ends, which tells the client.
+  void BreakOff() { keep_alive_ = false; }
 
   Stream& stream() { return stream_; }
   const RequestHead& request() const { return request_; }
@@ -48,6 +51,7 @@ class HttpConnection {
  private:
   Task<Result<size_t>> Receive(Instant deadline, CancelToken cancel);
   Task<Result<void>> InviteBody(CancelToken cancel);
+  Task<Result<size_t>> ReadSized(MutableBytes into, CancelToken cancel);
   Task<bool> FinishRequest(CancelToken cancel);
   Task<void> Refuse(Refusal refusal, CancelToken cancel);
   Bytes unread() const { return Bytes(buffer_).subspan(begin_, end_ - begin_); }
@@ -61,6 +65,8 @@ class HttpConnection {
   size_t end_ = 0;
   std::unique_ptr<RequestReader> reader_;
   RequestHead request_;
+  /// Of a body whose length was told, which needs no parser.
+  std::optional<uint64_t> body_left_;
   size_t requests_ = 0;
   bool keep_alive_ = true;
   bool waits_for_invitation_ = false;

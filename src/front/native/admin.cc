@@ -88,6 +88,18 @@ Task<Result<void>> Session::Status(SlowRequest& slow) {
   co_return Result<void>{};
 }
 
+Task<Result<void>> Session::Cell(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::CellRequest>());
+  FB_CO_TRY(door_.node.gate().CheckAdmin(*who_));
+  if (!door_.options.cell) {
+    co_return Fail(Code::kUnsupported, "this node stands alone; --cell makes it one of many");
+  }
+  FB_CO_ASSIGN(const std::string text,
+               co_await door_.node.There(door_.options.cell(request.accept)));
+  Answer(slow.header, wire::CellAnswer{.text = text});
+  co_return Result<void>{};
+}
+
 // ---- The window.
 
 Result<void> Session::CheckWindow() const {

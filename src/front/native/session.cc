@@ -398,6 +398,8 @@ Task<Result<void>> Session::Perform(SlowRequest& slow) {
       return Where(slow);
     case MessageType::kStatus:
       return Status(slow);
+    case MessageType::kCell:
+      return Cell(slow);
     case MessageType::kWindow:
       return Window(slow);
     case MessageType::kWindowSegment:

@@ -165,6 +165,7 @@ class Session {
   Task<Result<void>> Evict(SlowRequest& slow);
   Task<Result<void>> Where(SlowRequest& slow);
   Task<Result<void>> Status(SlowRequest& slow);
+  Task<Result<void>> Cell(SlowRequest& slow);
   Result<void> CheckWindow() const;
   Task<Result<void>> SendGrant(const SlowRequest& slow, WindowGrant grant);
   Task<Result<void>> Window(SlowRequest& slow);

@@ -149,6 +149,23 @@ void AddRequests(std::vector<Figure>& list, const Counters& c, const FetchFigure
        {"write.errors", kCounter, "Writes that failed", c.write.errors.value()}});
 }
 
+void AddCell(std::vector<Figure>& list, const Counters& c, const CellFigures& cell) {
+  list.insert(
+      list.end(),
+      {{"peer.requests", kCounter, "Ranges asked of other nodes", c.peer.requests.value()},
+       {"peer.bytes", kCounter, "Bytes read from other nodes", c.peer.bytes.value()},
+       {"peer.fallbacks", kCounter, "Ranges that an asked node could not give",
+        c.peer.fallbacks.value()},
+       {"peer.served_requests", kCounter, "Reads by other nodes", c.peer.served_requests.value()},
+       {"peer.served_bytes", kCounter, "Bytes given to other nodes", c.peer.served_bytes.value()},
+
+       {"cell.epoch", kGauge, "The map that this node knows; 0 where it stands alone", cell.epoch},
+       {"cell.nodes", kGauge, "Nodes that live by that map", cell.nodes},
+       {"cell.controls", kGauge, "1 where this node writes the map", cell.controls ? 1u : 0u},
+       {"cell.frozen", kGauge, "Dead who stay in the map because too many went at once",
+        cell.frozen}});
+}
+
 void AddInnerWork(std::vector<Figure>& list, const Counters& c) {
   list.insert(
       list.end(),
@@ -195,6 +212,7 @@ void AddHoldings(std::vector<Figure>& list, const StoreStats& store,
 std::vector<Figure> ListFigures(const Observed& observed) {
   std::vector<Figure> list;
   AddRequests(list, *observed.counters, observed.fetch ? observed.fetch() : FetchFigures());
+  AddCell(list, *observed.counters, observed.cell ? observed.cell() : CellFigures());
   AddInnerWork(list, *observed.counters);
   AddHoldings(list, observed.store(), observed.process());
   return list;

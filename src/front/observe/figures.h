@@ -30,11 +30,20 @@ struct FetchFigures {
   uint64_t slow_downs = 0;
 };
 
+/// All 0 where the node stands alone.
+struct CellFigures {
+  uint64_t epoch = 0;
+  uint64_t nodes = 0;  // that live
+  bool controls = false;
+  uint64_t frozen = 0;
+};
+
 struct Observed {
   std::string version;
   const Counters* counters = nullptr;
   std::function<FetchFigures()> fetch;
   std::function<StoreStats()> store;
+  std::function<CellFigures()> cell;  // null: there is none
   std::function<bool()> ready;
   std::function<ProcessFigures()> process;
 };

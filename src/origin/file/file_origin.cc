@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "src/origin/file/attributes.h"
 #include "src/origin/file/file_body.h"
 #include "src/origin/file/listing.h"
 #include "src/origin/file/version.h"
@@ -39,6 +40,16 @@ class FileOrigin::PutUpload final : public OriginUpload {
         condition_(std::move(condition)),
         staged_(std::move(staged)) {}
 
+  Task<Result<void>> Describe(ObjectAttributes attributes, Call call) override {
+    FB_CO_TRY(origin_.root_.CheckCall(env_, call));
+    if (attributes.empty()) co_return Result<void>();
+    // Now, to know whether they can be kept; and again once the contents are known.
+    FB_CO_TRY(
+        co_await file_origin::StoreAttributes(origin_.root_, env_, staged_->file(), attributes));
+    attributes_ = std::move(attributes);
+    co_return Result<void>();
+  }
+
   Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {
     if (std::exchange(failed_, true)) co_return Spent();  // until it is known to be there
     FB_CO_TRY(origin_.root_.CheckCall(env_, call));
@@ -51,6 +62,10 @@ class FileOrigin::PutUpload final : public OriginUpload {
     FB_CO_TRY(origin_.root_.CheckCall(env_, call));
     if (failed_) co_return Spent();
     failed_ = true;
+    if (!attributes_.empty()) {
+      FB_CO_TRY(
+          co_await file_origin::StoreAttributes(origin_.root_, env_, staged_->file(), attributes_));
+    }
     FB_CO_TRY(co_await staged_->Sync());
     FB_CO_ASSIGN(ObjectInfo info, co_await origin_.Publish(env_, *staged_, key_, condition_, call));
     committed_ = true;
@@ -73,6 +88,7 @@ class FileOrigin::PutUpload final : public OriginUpload {
   const std::string key_;
   const Condition condition_;
   const std::unique_ptr<Staged> staged_;
+  ObjectAttributes attributes_;
   bool failed_ = false;  // or done: an upload that lost a part must not become an object
   bool committed_ = false;
 };
@@ -85,8 +101,8 @@ Result<std::unique_ptr<Origin>> FileOrigin::Create(std::string_view url) {
 }
 
 const OriginCapabilities& FileOrigin::capabilities() const {
-  static constexpr OriginCapabilities kCapabilities{.cheap_head = true,
-                                                    .max_key_bytes = file_origin::kMaxKeyBytes};
+  static constexpr OriginCapabilities kCapabilities{
+      .cheap_head = true, .attributes = true, .max_key_bytes = file_origin::kMaxKeyBytes};
   return kCapabilities;
 }
 
@@ -105,6 +121,21 @@ Task<Result<ObjectInfo>> FileOrigin::Head(Env& env, std::string key, Call call) 
   if (!info) co_return Fail(co_await root_.ExplainMissing(env, info.error(), key));
   if (!info->regular) co_return root_.NoObject(key);
   co_return ObjectOf(*info);
+}
+
+Task<Result<ObjectAttributes>> FileOrigin::Attributes(Env& env, std::string key, std::string etag,
+                                                      Call call) {
+  FB_CO_TRY(Check(env, key, {}, call));
+  const auto file = co_await env.disk.Open(root_.PathOf(key), {});
+  if (!file) co_return Fail(co_await root_.ExplainMissing(env, file.error(), key));
+  const auto info = co_await env.disk.StatOpen(**file);
+  if (!info) co_return root_.Failed(info.error());
+  if (EtagOf(*info) != etag) {
+    co_return root_.Failed(Code::kVersionChanged, fmt::format("'{}' has changed", key));
+  }
+  auto attributes = co_await file_origin::LoadAttributes(env, **file, *info);
+  if (!attributes) co_return root_.Failed(attributes.error());
+  co_return attributes;
 }
 
 Task<Result<std::unique_ptr<OriginBody>>> FileOrigin::Get(Env& env, std::string key,

@@ -34,8 +34,12 @@ class FileOrigin final : public Origin {
   Task<Result<ListPage>> List(Env& env, ListOptions options, Call call) override;
   Task<Result<std::unique_ptr<OriginUpload>>> Put(Env& env, std::string key, Condition condition,
                                                   Call call) override;
+  Task<Result<ObjectAttributes>> Attributes(Env& env, std::string key, std::string etag,
+                                            Call call) override;
   Task<Result<void>> Delete(Env& env, std::string key, Condition condition, Call call) override;
   Task<Result<std::string>> CreateMultipart(Env& env, std::string key, Call call) override;
+  Task<Result<std::string>> CreateDescribed(Env& env, std::string key, ObjectAttributes attributes,
+                                            Call call) override;
   Task<Result<std::unique_ptr<OriginUpload>>> PutPart(Env& env, std::string key,
                                                       std::string upload_id, uint32_t number,
                                                       Call call) override;
@@ -68,7 +72,10 @@ class FileOrigin final : public Origin {
 
   /// The directory of a multipart upload of `key`; kNotFound where there is none.
   Task<Result<std::string>> FindUpload(Env& env, std::string key, std::string upload_id);
-  Task<Result<void>> StageUploadKey(Env& env, std::string key, std::string directory);
+  /// A file of an upload's directory beside its parts.
+  Task<Result<void>> StageUploadFile(Env& env, std::string text, std::string directory,
+                                     std::string name);
+  Task<Result<ObjectAttributes>> UploadAttributes(Env& env, std::string directory);
   Task<Result<void>> AppendPart(Env& env, std::string path, UploadedPart part, Staged& to,
                                 Call call);
   Task<Result<void>> Concatenate(Env& env, std::string directory, std::vector<UploadedPart> parts,

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "src/origin/file/attributes.h"
 #include "src/origin/file/file_origin.h"
 #include "src/origin/file/version.h"
 
@@ -19,6 +20,8 @@ using file_origin::ObjectOf;
 namespace {
 
 constexpr std::string_view kKeyName = "key";
+constexpr std::string_view kAttributesName = "attributes";
+constexpr size_t kMaxAttributesBytes = 64 << 10;
 constexpr std::string_view kPartPrefix = "part-";
 constexpr size_t kIdBytes = 32;
 constexpr size_t kCopyBytes = 1 << 20;
@@ -133,15 +136,16 @@ Task<Result<std::string>> FileOrigin::FindUpload(Env& env, std::string key, std:
   co_return directory;
 }
 
-Task<Result<void>> FileOrigin::StageUploadKey(Env& env, std::string key, std::string directory) {
+Task<Result<void>> FileOrigin::StageUploadFile(Env& env, std::string text, std::string directory,
+                                               std::string name) {
   FB_CO_ASSIGN(const auto staged, co_await staging_.NewFile(env));
-  const Bytes part = AsBytes(key);
+  const Bytes part = AsBytes(text);
   Result<void> done = co_await staged->Append(std::span(&part, 1));
   if (done) done = co_await staged->Sync();
   Result<void> named = done;
   if (done) named = co_await env.disk.MakeDirectory(directory);
   if (named) {
-    named = co_await env.disk.Rename(staged->path(), fmt::format("{}/{}", directory, kKeyName));
+    named = co_await env.disk.Rename(staged->path(), fmt::format("{}/{}", directory, name));
   }
   if (named) co_return named;
   co_await staged->Discard();
@@ -150,16 +154,35 @@ Task<Result<void>> FileOrigin::StageUploadKey(Env& env, std::string key, std::st
 }
 
 Task<Result<std::string>> FileOrigin::CreateMultipart(Env& env, std::string key, Call call) {
+  return CreateDescribed(env, std::move(key), {}, call);
+}
+
+Task<Result<std::string>> FileOrigin::CreateDescribed(Env& env, std::string key,
+                                                      ObjectAttributes attributes, Call call) {
   FB_CO_TRY(Check(env, key, {}, call));
   const std::string id = file_origin::NewId(env);
   const std::string uploads = root_.StagingPath("uploads"), directory = uploads + "/" + id;
-  FB_CO_TRY(co_await StageUploadKey(env, std::move(key), directory));
+  if (!attributes.empty()) {
+    FB_CO_TRY(co_await StageUploadFile(env, file_origin::Serialize(attributes, {}), directory,
+                                       std::string(kAttributesName)));
+  }
+  FB_CO_TRY(co_await StageUploadFile(env, std::move(key), directory, std::string(kKeyName)));
   for (const std::string& path :
        {directory, uploads, root_.PathOf(file_origin::kStagingName), root_.directory()}) {
     const auto synced = co_await env.disk.SyncDirectory(path);
     if (!synced) co_return root_.Failed(synced.error());
   }
   co_return id;
+}
+
+Task<Result<ObjectAttributes>> FileOrigin::UploadAttributes(Env& env, std::string directory) {
+  const auto file = co_await env.disk.Open(fmt::format("{}/{}", directory, kAttributesName), {});
+  if (!file && IsMissing(file.error())) co_return ObjectAttributes{};
+  if (!file) co_return root_.Failed(file.error());
+  std::string text(kMaxAttributesBytes, '\0');
+  const auto size = co_await env.disk.Read(**file, 0, std::as_writable_bytes(std::span(text)));
+  if (!size) co_return root_.Failed(size.error());
+  co_return file_origin::ParseAttributes(std::string_view(text).substr(0, *size), {});
 }
 
 Task<Result<std::unique_ptr<OriginUpload>>> FileOrigin::PutPart(Env& env, std::string key,
@@ -231,6 +254,12 @@ Task<Result<void>> FileOrigin::Concatenate(Env& env, std::string directory,
   for (UploadedPart& part : parts) {
     std::string path = PartPath(directory, part.number);
     FB_CO_TRY(co_await AppendPart(env, std::move(path), std::move(part), to, call));
+  }
+  FB_CO_ASSIGN(ObjectAttributes attributes, co_await UploadAttributes(env, directory));
+  if (!attributes.empty()) {
+    const auto stored =
+        co_await file_origin::StoreAttributes(root_, env, to.file(), std::move(attributes));
+    if (!stored && stored.error().code() != Code::kUnsupported) co_return stored;
   }
   co_return co_await to.Sync();
 }

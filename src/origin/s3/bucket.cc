@@ -48,6 +48,26 @@ void AddBody(FetchRequest& request, const HashedBody& body) {
   if (!body.bytes.empty()) request.http.body = {body.bytes};
 }
 
+void AddAttributes(FetchRequest& request, const ObjectAttributes& attributes) {
+  for (const auto& [name, value] : attributes) SetHeader(request.http, name, value);
+}
+
+/// Of the answer to a HEAD.
+ObjectAttributes AttributesOf(const HttpResponse& response) {
+  constexpr std::string_view kKept[] = {"cache-control",    "content-disposition",
+                                        "content-encoding", "content-language",
+                                        "content-type",     "expires"};
+  ObjectAttributes attributes;
+  for (const HttpHeader& header : response.headers()) {
+    std::string name = header.name;
+    for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    const bool kept = std::ranges::find(kKept, name) != std::end(kKept);
+    if ((!kept && !name.starts_with("x-amz-meta-")) || name == kMarkHeader) continue;
+    attributes.emplace_back(std::move(name), header.value);
+  }
+  return attributes;
+}
+
 bool IsConditional(const Condition& condition) {
   return condition.if_absent || !condition.if_match.empty();
 }
@@ -111,7 +131,8 @@ Task<Result<Bucket::Found>> Bucket::Head(Env& env, std::string key, Call call) {
   Found found{.info = {.etag = BareEtag(response->Header("ETag")),
                        .size = NumberOf<uint64_t>(response->Header("Content-Length")),
                        .modified_ns = ParseHttpDate(response->Header("Last-Modified")).value_or(0)},
-              .mark = std::string(response->Header(kMarkHeader))};
+              .mark = std::string(response->Header(kMarkHeader)),
+              .attributes = AttributesOf(*response)};
   if (found.info.etag.empty()) co_return StrippedOf("an ETag");
   if (response->Header("Content-Length").empty()) co_return StrippedOf("a Content-Length");
   co_return found;
@@ -126,9 +147,10 @@ Task<Result<std::string>> Bucket::List(Env& env, std::string query, Call call) {
 }
 
 Task<Result<ObjectInfo>> Bucket::Put(Env& env, std::string key, HashedBody body,
-                                     Condition condition, Call call) {
+                                     ObjectAttributes attributes, Condition condition, Call call) {
   FetchRequest request = Request("PUT", key);
   AddBody(request, body);
+  AddAttributes(request, attributes);
   AddCondition(request, condition);
   std::string mark;
   if (IsConditional(condition)) {
@@ -181,8 +203,9 @@ Task<Result<void>> Bucket::Delete(Env& env, std::string key, std::string if_matc
 }
 
 Task<Result<std::string>> Bucket::CreateUpload(Env& env, std::string key, std::string mark,
-                                               Call call) {
+                                               ObjectAttributes attributes, Call call) {
   FetchRequest request = Request("POST", key, "uploads");
+  AddAttributes(request, attributes);
   SetHeader(request.http, kMarkHeader, std::move(mark));
   FB_CO_ASSIGN(const Whole whole,
                co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call));

@@ -42,16 +42,18 @@ class Bucket {
   struct Found {
     ObjectInfo info;
     std::string mark;
+    ObjectAttributes attributes;
   };
   Task<Result<Found>> Head(Env& env, std::string key, Call call);
   Task<Result<std::string>> List(Env& env, std::string query, Call call);
   /// kAlreadyExists or kVersionChanged where the condition does not hold.
-  Task<Result<ObjectInfo>> Put(Env& env, std::string key, HashedBody body, Condition condition,
-                               Call call);
+  Task<Result<ObjectInfo>> Put(Env& env, std::string key, HashedBody body,
+                               ObjectAttributes attributes, Condition condition, Call call);
   /// kNotFound where there is nothing. The condition is the store's to decide, where it can.
   Task<Result<void>> Delete(Env& env, std::string key, std::string if_match, Call call);
 
-  Task<Result<std::string>> CreateUpload(Env& env, std::string key, std::string mark, Call call);
+  Task<Result<std::string>> CreateUpload(Env& env, std::string key, std::string mark,
+                                         ObjectAttributes attributes, Call call);
   Task<Result<std::string>> PutPart(Env& env, std::string key, std::string upload, uint32_t number,
                                     HashedBody body, Call call);
   Task<Result<std::vector<UploadedPart>>> Parts(Env& env, std::string key, std::string upload,

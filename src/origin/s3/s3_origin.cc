@@ -62,6 +62,7 @@ S3Origin::S3Origin(std::string url, s3::Address address, std::shared_ptr<s3::S3S
       bucket_(std::move(address), signer_, parts) {
   const size_t prefix = bucket_.address().prefix.size();
   capabilities_ = {.retries = true,
+                   .attributes = true,
                    .max_key_bytes = kMaxKeyBytes - std::min<uint64_t>(prefix, kMaxKeyBytes - 1),
                    .min_part_bytes = s3::kMinPartBytes,
                    .max_parts = s3::kMaxParts};
@@ -174,10 +175,24 @@ Task<Result<void>> S3Origin::Sweep(Env&) {
   co_return Result<void>();
 }
 
+Task<Result<ObjectAttributes>> S3Origin::Attributes(Env& env, std::string key, std::string etag,
+                                                    Call call) {
+  FB_CO_TRY(CheckCall(env, call));
+  auto found = co_await bucket_.Head(env, key, call);
+  if (!found) co_return Named(key, found.error());
+  if (found->info.etag == etag) co_return std::move(found->attributes);
+  co_return Named(key, Error(Code::kVersionChanged, "the object is another one by now"));
+}
+
 Task<Result<std::string>> S3Origin::CreateMultipart(Env& env, std::string key, Call call) {
+  return CreateDescribed(env, std::move(key), {}, call);
+}
+
+Task<Result<std::string>> S3Origin::CreateDescribed(Env& env, std::string key,
+                                                    ObjectAttributes attributes, Call call) {
   FB_CO_TRY(CheckCall(env, call));
   std::string mark = s3::NewMark(env, key);
-  const auto upload = co_await bucket_.CreateUpload(env, key, mark, call);
+  const auto upload = co_await bucket_.CreateUpload(env, key, mark, std::move(attributes), call);
   if (!upload) co_return Named(key, upload.error());
   co_return fmt::format("{}.{}", mark, *upload);
 }

@@ -34,6 +34,10 @@ class S3Origin final : public Origin {
   Task<Result<void>> Delete(Env& env, std::string key, Condition condition, Call call) override;
   /// Ids carry the mark of the write before the store's own: "MARK.ID".
   Task<Result<std::string>> CreateMultipart(Env& env, std::string key, Call call) override;
+  Task<Result<std::string>> CreateDescribed(Env& env, std::string key, ObjectAttributes attributes,
+                                            Call call) override;
+  Task<Result<ObjectAttributes>> Attributes(Env& env, std::string key, std::string etag,
+                                            Call call) override;
   Task<Result<std::unique_ptr<OriginUpload>>> PutPart(Env& env, std::string key,
                                                       std::string upload_id, uint32_t number,
                                                       Call call) override;

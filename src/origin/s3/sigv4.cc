@@ -14,9 +14,6 @@ namespace {
 using http_origin::BasicIsoDate;
 using http_origin::HashSha256;
 using http_origin::Hex;
-using http_origin::HmacSha256;
-
-constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
@@ -26,21 +23,8 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-/// Without the white space around it, and with one space for several.
-std::string Trimmed(std::string_view value) {
-  std::string trimmed;
-  for (const char c : value) {
-    const bool space = c == ' ' || c == '\t';
-    if (space && (trimmed.empty() || trimmed.back() == ' ')) continue;
-    trimmed += space ? ' ' : c;
-  }
-  if (trimmed.ends_with(' ')) trimmed.pop_back();
-  return trimmed;
-}
-
-/// Sorted, each with its '='.
-std::string CanonicalQuery(std::string_view query) {
-  std::vector<std::pair<std::string_view, std::string_view>> pairs;
+std::string QueryOf(std::string_view query) {
+  std::vector<std::pair<std::string, std::string>> pairs;
   while (!query.empty()) {
     const std::string_view one = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(query.size(), one.size() + 1));
@@ -49,12 +33,7 @@ std::string CanonicalQuery(std::string_view query) {
       pairs.emplace_back(one.substr(0, equals), one.substr(std::min(one.size(), equals + 1)));
     }
   }
-  std::ranges::sort(pairs);
-  std::string text;
-  for (const auto& [name, value] : pairs) {
-    text += fmt::format("{}{}={}", text.empty() ? "" : "&", name, value);
-  }
-  return text;
+  return CanonicalQuery(std::move(pairs));
 }
 
 std::string HashOfBody(const HttpRequest& request) {
@@ -105,7 +84,7 @@ Canonical CanonicalRequest(const HttpRequest& request) {
   std::map<std::string, std::string> headers = {{"host", Lower(url.host)}};
   for (const HttpHeader& header : request.headers) {
     const std::string name = Lower(header.name);
-    if (name != "authorization") headers[name] = Trimmed(header.value);
+    if (name != "authorization") headers[name] = CanonicalValue(header.value);
   }
   Canonical canonical;
   std::string lines;
@@ -114,7 +93,7 @@ Canonical CanonicalRequest(const HttpRequest& request) {
     canonical.signed_headers += (canonical.signed_headers.empty() ? "" : ";") + name;
   }
   canonical.text = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method,
-                               url.path.empty() ? "/" : url.path, CanonicalQuery(url.query), lines,
+                               url.path.empty() ? "/" : url.path, QueryOf(url.query), lines,
                                canonical.signed_headers, headers[std::string(kPayloadHashHeader)]);
   return canonical;
 }
@@ -122,15 +101,8 @@ Canonical CanonicalRequest(const HttpRequest& request) {
 std::string SignatureOf(std::string_view canonical, std::string_view secret,
                         std::string_view moment, std::string_view region) {
   const std::string_view day = moment.substr(0, 8);
-  const std::string to_sign = fmt::format("{}\n{}\n{}/{}/s3/aws4_request\n{}", kAlgorithm, moment,
-                                          day, region, Hex(HashSha256(AsBytes(canonical))));
-  const std::string first = fmt::format("AWS4{}", secret);
-  auto key = HmacSha256(AsBytes(first), day);
-  for (const std::string_view step :
-       {region, std::string_view("s3"), std::string_view("aws4_request")}) {
-    key = HmacSha256(key, step);
-  }
-  return Hex(HmacSha256(key, to_sign));
+  return Sign(SigningKeyOf(secret, day, region),
+              TextToSign(canonical, moment, ScopeOf(day, region)));
 }
 
 void SignRequest(HttpRequest& request, const Keys& keys, std::string_view region, int64_t wall_ns) {
@@ -142,8 +114,8 @@ void SignRequest(HttpRequest& request, const Keys& keys, std::string_view region
   if (!keys.token.empty()) SetHeader(request, "x-amz-security-token", keys.token);
   const Canonical canonical = CanonicalRequest(request);
   SetHeader(request, "Authorization",
-            fmt::format("{} Credential={}/{}/{}/s3/aws4_request,SignedHeaders={},Signature={}",
-                        kAlgorithm, keys.id, moment.substr(0, 8), region, canonical.signed_headers,
+            fmt::format("{} Credential={}/{},SignedHeaders={},Signature={}", kAlgorithm, keys.id,
+                        ScopeOf(moment.substr(0, 8), region), canonical.signed_headers,
                         SignatureOf(canonical.text, keys.secret, moment, region)));
 }
 

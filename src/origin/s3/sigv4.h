@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "src/origin/s3/signing.h"
 #include "src/runtime/http.h"
 
 namespace forebay::s3 {
@@ -19,8 +20,6 @@ struct Keys {
 
   friend bool operator==(const Keys&, const Keys&) = default;
 };
-
-inline constexpr std::string_view kPayloadHashHeader = "x-amz-content-sha256";
 
 /// Adds the headers of the moment, of the keys and of the body's hash (unless the request brings
 /// its hash, which spares hashing a body twice), and then the signature. The URL is

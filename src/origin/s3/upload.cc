@@ -47,6 +47,11 @@ class Upload final : public OriginUpload {
         options_(options),
         group_(env.executor) {}
 
+  Task<Result<void>> Describe(ObjectAttributes attributes, Call /*call*/) override {
+    attributes_ = std::move(attributes);
+    co_return Result<void>();
+  }
+
   Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {
     auto written = over_ ? Over() : co_await Take(parts, call);
     if (!written) over_ = true;  // a write that missed a piece never becomes an object
@@ -105,7 +110,7 @@ class Upload final : public OriginUpload {
     }
     if (upload_.empty()) {
       mark_ = NewMark(env_, key_);
-      FB_CO_ASSIGN(upload_, co_await bucket_.CreateUpload(env_, key_, mark_, call));
+      FB_CO_ASSIGN(upload_, co_await bucket_.CreateUpload(env_, key_, mark_, attributes_, call));
     }
     while (on_way_bytes_ > 0 && !failed_ &&
            on_way_bytes_ + buffer_.bytes.size() > options_.memory_bytes) {
@@ -132,7 +137,7 @@ class Upload final : public OriginUpload {
     FB_CO_TRY(CheckCall(env_, call));
     if (upload_.empty()) {
       const HashedBody body{.bytes = AsBytes(buffer_.bytes), .sha256 = buffer_.hash.Finish()};
-      co_return co_await bucket_.Put(env_, key_, body, condition_, call);
+      co_return co_await bucket_.Put(env_, key_, body, attributes_, condition_, call);
     }
     if (!buffer_.bytes.empty()) FB_CO_TRY(co_await SendPart(call));
     while (on_way_bytes_ > 0 && !failed_) FB_CO_TRY(co_await progress_.Wait(env_, call));
@@ -155,6 +160,7 @@ class Upload final : public OriginUpload {
   const std::string key_;
   const Condition condition_;
   const UploadOptions options_;
+  ObjectAttributes attributes_;
   Buffer buffer_;
   bool over_ = false;
   bool committed_ = false;

@@ -131,6 +131,15 @@ Task<Result<FileInfo>> LinuxDisk::StatOpen(File& file) {
   co_return co_await RunBlocking(reactor_, [&] { return StatOpenFile(Posix(file)); });
 }
 
+Task<Result<void>> LinuxDisk::SetAttribute(File& file, std::string name, std::string value) {
+  co_return co_await RunBlocking(reactor_,
+                                 [&] { return SetFileAttribute(Posix(file), name, value); });
+}
+
+Task<Result<std::string>> LinuxDisk::GetAttribute(File& file, std::string name) {
+  co_return co_await RunBlocking(reactor_, [&] { return GetFileAttribute(Posix(file), name); });
+}
+
 Task<Result<SpaceInfo>> LinuxDisk::Space(std::string directory) {
   co_return co_await RunBlocking(reactor_, [&] { return SpaceOf(directory); });
 }

@@ -19,6 +19,8 @@ class LinuxDisk final : public Disk {
   Task<Result<FileInfo>> Stat(std::string path) override;
   Task<Result<std::vector<Result<FileInfo>>>> StatMany(std::vector<std::string> paths) override;
   Task<Result<FileInfo>> StatOpen(File& file) override;
+  Task<Result<void>> SetAttribute(File& file, std::string name, std::string value) override;
+  Task<Result<std::string>> GetAttribute(File& file, std::string name) override;
   Task<Result<SpaceInfo>> Space(std::string directory) override;
   Task<Result<std::vector<std::string>>> List(std::string directory) override;
   Task<Result<std::shared_ptr<Directory>>> OpenDirectory(std::string path) override;

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,7 @@ namespace {
 constexpr mode_t kFileMode = 0640;
 constexpr mode_t kDirectoryMode = 0750;
 constexpr uint64_t kStatBlock = 512;
+constexpr size_t kMaxAttributeBytes = 64 * kKiB;  // the kernel's
 
 std::unexpected<Error> FailErrno(std::string_view verb, std::string_view path) {
   return Fail(ErrnoError(errno, fmt::format("{} {}", verb, path)));
@@ -129,6 +131,25 @@ Result<FileInfo> StatOpenFile(const PosixFile& file) {
   struct stat info{};
   if (fstat(file.fd(), &info) != 0) return FailErrno("stat", file.path());
   return InfoOf(info);
+}
+
+Result<void> SetFileAttribute(const PosixFile& file, const std::string& name,
+                              const std::string& value) {
+  if (fsetxattr(file.fd(), name.c_str(), value.data(), value.size(), 0) == 0) return {};
+  // Each file system has a word of its own for "too long".
+  if (errno == ERANGE || errno == E2BIG) errno = ENOSPC;
+  return FailErrno("set " + name + " of", file.path());
+}
+
+Result<std::string> GetFileAttribute(const PosixFile& file, const std::string& name) {
+  std::string value(kMaxAttributeBytes, '\0');
+  const ssize_t size = fgetxattr(file.fd(), name.c_str(), value.data(), value.size());
+  if (size < 0 && errno == ENODATA) {
+    return Fail(Code::kNotFound, fmt::format("{} has no {}", file.path(), name));
+  }
+  if (size < 0) return FailErrno("get " + name + " of", file.path());
+  value.resize(static_cast<size_t>(size));
+  return value;
 }
 
 Result<SpaceInfo> SpaceOf(const std::string& directory) {

@@ -49,6 +49,9 @@ Result<std::shared_ptr<File>> OpenFile(const std::string& path, const OpenOption
 Result<void> ResizeFile(const PosixFile& file, uint64_t size, bool preallocate);
 Result<FileInfo> StatFile(const std::string& path);
 Result<FileInfo> StatOpenFile(const PosixFile& file);
+Result<void> SetFileAttribute(const PosixFile& file, const std::string& name,
+                              const std::string& value);
+Result<std::string> GetFileAttribute(const PosixFile& file, const std::string& name);
 Result<SpaceInfo> SpaceOf(const std::string& directory);
 Result<std::vector<std::string>> ListDirectory(const std::string& directory);
 Result<std::shared_ptr<Directory>> OpenDirectoryAt(const std::string& path);

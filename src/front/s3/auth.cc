@@ -1,0 +1,69 @@
+#include "src/front/s3/auth.h"
+
+#include <fmt/format.h>
+
+#include "src/front/s3/claim.h"
+
+namespace forebay::s3door {
+namespace {
+
+/// In constant time.
+bool Same(std::string_view a, std::string_view b) {
+  unsigned char differs = a.size() == b.size() ? 0 : 1;
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    differs |= static_cast<unsigned char>(a[i] ^ b[i]);
+  }
+  return differs == 0;
+}
+
+S3Error NoMatch(const Claim& claim, const std::string& canonical) {
+  S3Error error(kinds::kSignatureDoesNotMatch);
+  // What a client needs to find out where it went another way; nothing of the secret.
+  error.With("AWSAccessKeyId", claim.key_id)
+      .With("StringToSign", s3::TextToSign(canonical, claim.moment, claim.scope()))
+      .With("SignatureProvided", claim.signature)
+      .With("CanonicalRequest", canonical);
+  return error;
+}
+
+Outcome<void> AdmitSigned(Exchange& x, const Claim& claim) {
+  FB_TRY(CheckClaim(claim, x.door.options.region, x.env().clock.WallNanos()));
+  FB_TRY(CheckCoverage(claim, x.request));
+  const std::vector<std::string> texts = CanonicalRequests(claim, x.request);
+  ChunkSigning signing{
+      .moment = claim.moment, .scope = claim.scope(), .signature = claim.signature};
+  auto who = x.node().gate().AdmitKey(claim.key_id, [&](std::string_view secret) {
+    signing.key = s3::SigningKeyOf(secret, claim.day, claim.region);
+    bool same = false;
+    for (const std::string& text : texts) {
+      same |= Same(s3::Sign(signing.key, s3::TextToSign(text, claim.moment, claim.scope())),
+                   claim.signature);
+    }
+    return same;
+  });
+  if (!who && who.error().code() == Code::kNotFound) {
+    S3Error error(kinds::kInvalidAccessKeyId);
+    return std::unexpected(std::move(error.With("AWSAccessKeyId", claim.key_id)));
+  }
+  if (!who) return std::unexpected(NoMatch(claim, texts[0]));
+  x.who = std::move(*who);
+  x.payload = claim.payload;
+  x.signing = std::move(signing);
+  return {};
+}
+
+}  // namespace
+
+Outcome<void> Authenticate(Exchange& x) {
+  FB_ASSIGN(const auto claim, ReadClaim(x.request));
+  if (claim && x.node().gate().has_keys()) return AdmitSigned(x, *claim);
+  // Where there are no keys, nobody can be told from anybody: what is signed, with whatever key,
+  // counts as what is not.
+  auto who = x.node().gate().AdmitUnsigned();
+  if (!who) return Refuse(kinds::kAccessDenied);
+  x.who = std::move(*who);
+  x.anonymous = x.node().gate().has_keys();
+  return {};
+}
+
+}  // namespace forebay::s3door

@@ -1,0 +1,324 @@
+#include "src/front/s3/claim.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "src/origin/http/text.h"
+#include "src/origin/s3/signing.h"
+
+namespace forebay::s3door {
+namespace {
+
+constexpr int64_t kNanosASecond = 1'000'000'000;
+constexpr int64_t kMostSkewNs = 15 * 60 * kNanosASecond;
+constexpr int64_t kMostValidSeconds = 7 * 24 * 3600;
+constexpr size_t kMaxSignedHeaders = 200;
+
+std::string_view Trim(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+std::vector<std::string_view> Split(std::string_view text, char by) {
+  std::vector<std::string_view> parts;
+  for (size_t at = 0;;) {
+    const size_t end = std::min(text.find(by, at), text.size());
+    parts.push_back(text.substr(at, end - at));
+    if (end == text.size()) return parts;
+    at = end + 1;
+  }
+}
+
+/// "20130524T000000Z"
+std::optional<int64_t> ParseMoment(std::string_view text) {
+  if (text.size() != 16) return std::nullopt;
+  const std::string iso =
+      fmt::format("{}-{}-{}T{}:{}:{}", text.substr(0, 4), text.substr(4, 2), text.substr(6, 2),
+                  text.substr(9, 2), text.substr(11, 2), text.substr(13));
+  return text[8] == 'T' ? http_origin::ParseIsoDate(iso) : std::nullopt;
+}
+
+/// "KEY/20130524/us-east-1/s3/aws4_request"; the key itself may hold slashes in theory only.
+Outcome<void> ReadCredential(std::string_view text, const ErrorKind& kind, Claim& claim) {
+  const auto parts = Split(text, '/');
+  if (parts.size() != 5 || parts[0].empty()) {
+    return Refuse(kind,
+                  "The Credential is mal-formed; expecting "
+                  "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
+  }
+  claim.key_id = parts[0];
+  claim.day = parts[1];
+  claim.region = parts[2];
+  if (parts[3] != "s3") {
+    return Refuse(
+        kind, fmt::format("incorrect service \"{}\"; this endpoint belongs to \"s3\".", parts[3]));
+  }
+  if (parts[4] != "aws4_request") {
+    return Refuse(kind, fmt::format("incorrect terminal \"{}\"; this endpoint uses "
+                                    "\"aws4_request\".",
+                                    parts[4]));
+  }
+  return {};
+}
+
+Outcome<void> ReadSignedHeaders(std::string_view text, const ErrorKind& kind, Claim& claim) {
+  const auto names = Split(text, ';');
+  if (text.empty() || names.size() > kMaxSignedHeaders) {
+    return Refuse(kind, "SignedHeaders names no header, or too many");
+  }
+  for (const std::string_view name : names) claim.signed_headers.push_back(Lower(Trim(name)));
+  return {};
+}
+
+/// The moment of a signed header: x-amz-date, or Date.
+Outcome<void> ReadMoment(const Request& request, Claim& claim) {
+  const std::string_view amz = request.Header("x-amz-date");
+  std::optional<int64_t> moment = ParseMoment(amz);
+  if (amz.empty()) moment = http_origin::ParseHttpDate(request.Header("Date"));
+  if (!moment) {
+    return Refuse(kinds::kAccessDenied,
+                  "AWS authentication requires a valid Date or x-amz-date header");
+  }
+  claim.moment_ns = *moment;
+  claim.moment = http_origin::BasicIsoDate(*moment);
+  return {};
+}
+
+Outcome<Claim> ReadHeader(const Request& request, std::string_view authorization) {
+  const auto& kind = kinds::kAuthorizationHeaderMalformed;
+  if (!authorization.starts_with(s3::kAlgorithm)) {
+    if (authorization.starts_with("AWS ") || authorization.starts_with("AWS4-")) {
+      return Refuse(kinds::kInvalidRequest,
+                    "The authorization mechanism you have provided is not supported. Please use "
+                    "AWS4-HMAC-SHA256.");
+    }
+    return Refuse(kinds::kInvalidArgument, "Unsupported Authorization Type");
+  }
+  authorization.remove_prefix(s3::kAlgorithm.size());
+  Claim claim;
+  std::string_view credential, headers, signature;
+  for (std::string_view part : Split(authorization, ',')) {
+    part = Trim(part);
+    const size_t equals = std::min(part.find('='), part.size());
+    const std::string_view name = part.substr(0, equals);
+    const std::string_view value = Trim(part.substr(std::min(part.size(), equals + 1)));
+    if (name == "Credential") credential = value;
+    if (name == "SignedHeaders") headers = value;
+    if (name == "Signature") signature = value;
+  }
+  if (credential.empty() || headers.empty() || signature.empty()) {
+    return Refuse(kind, fmt::format("the authorization header requires three components: "
+                                    "Credential, SignedHeaders, and Signature; {} is missing.",
+                                    credential.empty() ? "Credential"
+                                    : headers.empty()  ? "SignedHeaders"
+                                                       : "Signature"));
+  }
+  FB_TRY(ReadCredential(credential, kind, claim));
+  FB_TRY(ReadSignedHeaders(headers, kind, claim));
+  FB_TRY(ReadMoment(request, claim));
+  claim.signature = signature;
+  claim.payload = request.Header(s3::kPayloadHashHeader);
+  if (claim.payload.empty()) {
+    if (request.head->has_body) {
+      return Refuse(kinds::kInvalidRequest,
+                    "Missing required header for this request: x-amz-content-sha256");
+    }
+    claim.payload = http_origin::Hex(http_origin::HashSha256({}));
+  }
+  return claim;
+}
+
+Outcome<Claim> ReadQuery(const Request& request) {
+  const auto& kind = kinds::kAuthorizationQueryParametersError;
+  for (const std::string_view name : {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature",
+                                      "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"}) {
+    if (request.QueryOr(name, "").empty()) {
+      return Refuse(kind,
+                    "Query-string authentication version 4 requires the X-Amz-Algorithm, "
+                    "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
+                    "X-Amz-Expires parameters.");
+    }
+  }
+  if (*request.Query("X-Amz-Algorithm") != s3::kAlgorithm) {
+    return Refuse(kind, "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
+  }
+  Claim claim{.presigned = true, .moment = *request.Query("X-Amz-Date")};
+  FB_TRY(ReadCredential(*request.Query("X-Amz-Credential"), kind, claim));
+  FB_TRY(ReadSignedHeaders(*request.Query("X-Amz-SignedHeaders"), kind, claim));
+  const auto moment = ParseMoment(claim.moment);
+  if (!moment) {
+    return Refuse(kind, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
+  }
+  claim.moment_ns = *moment;
+  const std::string& expires = *request.Query("X-Amz-Expires");
+  const auto parsed =
+      std::from_chars(expires.data(), expires.data() + expires.size(), claim.valid_s);
+  if (parsed.ec != std::errc() || parsed.ptr != expires.data() + expires.size()) {
+    return Refuse(kind, "X-Amz-Expires should be a number");
+  }
+  if (claim.valid_s < 0) return Refuse(kind, "X-Amz-Expires must be non-negative");
+  if (claim.valid_s > kMostValidSeconds) {
+    return Refuse(kind,
+                  "X-Amz-Expires must be less than a week (in seconds); that is, the given "
+                  "X-Amz-Expires must be less than 604800 seconds");
+  }
+  claim.signature = *request.Query("X-Amz-Signature");
+  claim.payload = request.QueryOr("X-Amz-Content-Sha256", "");
+  if (claim.payload.empty()) claim.payload = request.Header(s3::kPayloadHashHeader);
+  if (claim.payload.empty()) claim.payload = kUnsignedPayload;
+  return claim;
+}
+
+std::string CanonicalHeaders(const Claim& claim, const Request& request) {
+  std::string lines;
+  for (const std::string& name : claim.signed_headers) {
+    std::string values;
+    bool first = true;
+    for (const http::Header& header : request.head->headers) {
+      if (header.name.size() != name.size() || Lower(header.name) != name) continue;
+      values += (first ? "" : ",") + s3::CanonicalValue(header.value);
+      first = false;
+    }
+    lines += fmt::format("{}:{}\n", name, values);
+  }
+  return lines;
+}
+
+/// As S3 encodes names and values.
+std::string EncodedQuery(const Request& request) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const QueryItem& item : request.query) {
+    if (item.name == "X-Amz-Signature") continue;
+    pairs.emplace_back(http_origin::PercentEncode(item.name, false),
+                       http_origin::PercentEncode(item.value, false));
+  }
+  return s3::CanonicalQuery(std::move(pairs));
+}
+
+std::string SentQuery(const Request& request) {
+  const std::string_view path = request.head->path();
+  std::vector<std::pair<std::string, std::string>> pairs;
+  std::string_view query = request.head->target;
+  query.remove_prefix(std::min(query.size(), path.size() + 1));
+  for (const std::string_view one : Split(query, '&')) {
+    const size_t equals = std::min(one.find('='), one.size());
+    const std::string_view name = one.substr(0, equals);
+    if (one.empty() || name == "X-Amz-Signature") continue;
+    pairs.emplace_back(name, one.substr(std::min(one.size(), equals + 1)));
+  }
+  return s3::CanonicalQuery(std::move(pairs));
+}
+
+}  // namespace
+
+std::string Claim::scope() const {
+  return s3::ScopeOf(day, region);
+}
+
+Outcome<std::optional<Claim>> ReadClaim(const Request& request) {
+  const std::string_view authorization = request.Header("Authorization");
+  const bool in_query = request.Has("X-Amz-Algorithm") || request.Has("X-Amz-Signature") ||
+                        request.Has("X-Amz-Credential");
+  if (!authorization.empty() && in_query) {
+    return Refuse(kinds::kInvalidArgument,
+                  "Only one auth mechanism allowed; only the X-Amz-"
+                  "Algorithm query parameter, Signature query string "
+                  "parameter or the Authorization header should be "
+                  "specified");
+  }
+  if (!authorization.empty()) {
+    FB_ASSIGN(Claim claim, ReadHeader(request, authorization));
+    return std::optional(std::move(claim));
+  }
+  if (in_query) {
+    FB_ASSIGN(Claim claim, ReadQuery(request));
+    return std::optional(std::move(claim));
+  }
+  if (request.Has("AWSAccessKeyId") && request.Has("Signature")) {
+    return Refuse(kinds::kInvalidRequest,
+                  "The authorization mechanism you have provided is not supported. Please use "
+                  "AWS4-HMAC-SHA256.");
+  }
+  return std::nullopt;
+}
+
+Outcome<void> CheckClaim(const Claim& claim, std::string_view region, int64_t now_ns) {
+  const auto& malformed = claim.presigned ? kinds::kAuthorizationQueryParametersError
+                                          : kinds::kAuthorizationHeaderMalformed;
+  if (claim.region != region) {
+    S3Error error(malformed,
+                  fmt::format("the region '{}' is wrong; expecting '{}'", claim.region, region));
+    return std::unexpected(std::move(error.With("Region", std::string(region))));
+  }
+  if (claim.day != claim.moment.substr(0, 8)) {
+    return Refuse(malformed, fmt::format("Invalid credential date \"{}\". This date is not the "
+                                         "same as X-Amz-Date: \"{}\".",
+                                         claim.day, claim.moment.substr(0, 8)));
+  }
+  const int64_t apart = now_ns - claim.moment_ns;
+  if (!claim.presigned && (apart > kMostSkewNs || apart < -kMostSkewNs)) {
+    S3Error error(kinds::kRequestTimeTooSkewed);
+    error.With("RequestTime", claim.moment)
+        .With("ServerTime", http_origin::BasicIsoDate(now_ns))
+        .With("MaxAllowedSkewMilliseconds", std::to_string(kMostSkewNs / 1'000'000));
+    return std::unexpected(std::move(error));
+  }
+  if (claim.presigned && apart < -kMostSkewNs) {
+    return Refuse(kinds::kAccessDenied, "Request is not valid yet");
+  }
+  if (claim.presigned && apart > claim.valid_s * kNanosASecond) {
+    S3Error error(kinds::kRequestExpired);
+    error.With("X-Amz-Expires", std::to_string(claim.valid_s))
+        .With("Expires", http_origin::BasicIsoDate(claim.moment_ns + claim.valid_s * kNanosASecond))
+        .With("ServerTime", http_origin::BasicIsoDate(now_ns));
+    return std::unexpected(std::move(error));
+  }
+  return {};
+}
+
+Outcome<void> CheckCoverage(const Claim& claim, const Request& request) {
+  const auto covered = [&claim](std::string_view name) {
+    return std::ranges::find(claim.signed_headers, name) != claim.signed_headers.end();
+  };
+  std::string missing = covered("host") ? "" : "host";
+  for (const http::Header& header : request.head->headers) {
+    const std::string name = Lower(header.name);
+    if (!name.starts_with("x-amz-") || covered(name)) continue;
+    // The URL of a presigned request is all that its sender was given: a hash that it adds is
+    // checked, and takes nothing away.
+    if (claim.presigned && name == s3::kPayloadHashHeader) continue;
+    missing += (missing.empty() ? "" : ", ") + name;
+  }
+  if (missing.empty()) return {};
+  S3Error error(kinds::kAccessDenied,
+                "There were headers present in the request which were not "
+                "signed");
+  return std::unexpected(std::move(error.With("HeadersNotSigned", missing)));
+}
+
+std::vector<std::string> CanonicalRequests(const Claim& claim, const Request& request) {
+  const std::string headers = CanonicalHeaders(claim, request);
+  const std::string names = fmt::format("{}", fmt::join(claim.signed_headers, ";"));
+  const auto text = [&](std::string_view path, std::string_view query) {
+    return fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.head->method, path, query, headers, names,
+                       claim.payload);
+  };
+  std::vector<std::string> texts{
+      text(http_origin::PercentEncode(request.path, true), EncodedQuery(request))};
+  std::string sent = text(request.head->path(), SentQuery(request));
+  if (sent != texts[0]) texts.push_back(std::move(sent));
+  return texts;
+}
+
+}  // namespace forebay::s3door

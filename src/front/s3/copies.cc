@@ -1,0 +1,129 @@
+// CopyObject, and what it shares with UploadPartCopy: bytes go through this node's cache.
+#include <fmt/format.h>
+
+#include "src/base/units.h"
+#include "src/front/s3/write_request.h"
+#include "src/front/s3/writing.h"
+#include "src/origin/http/text.h"
+
+namespace forebay::s3door {
+namespace {
+
+constexpr uint64_t kStepBytes = 2 * kMiB;
+constexpr Duration kCommitTime = std::chrono::minutes(30);
+
+bool Replaces(const Request& request) {
+  return request.Header("x-amz-metadata-directive") == "REPLACE";
+}
+
+Outcome<void> CheckDirectives(const Request& request) {
+  const std::string_view metadata = request.Header("x-amz-metadata-directive");
+  if (!metadata.empty() && metadata != "COPY" && metadata != "REPLACE") {
+    return Refuse(kinds::kInvalidArgument, "Unknown metadata directive.");
+  }
+  const std::string_view tagging = request.Header("x-amz-tagging-directive");
+  if (!tagging.empty() && tagging != "COPY") {
+    return Refuse(kinds::kNotImplemented, "x-amz-tagging-directive is not implemented");
+  }
+  return {};
+}
+
+Task<Outcome<void>> WriteAll(Exchange& x, Source source, OriginUpload& upload) {
+  for (uint64_t at = source.span.begin; at < source.span.end;) {
+    const auto size = std::min(kStepBytes, source.span.end - at);
+    const auto window = co_await ReadObject(x, source.handle, at, size);
+    if (!window) co_return std::unexpected(S3Error(window.error()));
+    std::vector<Bytes> pieces;
+    for (const ReadResult::Piece& piece : window->all()) pieces.push_back(piece.view.bytes());
+    const auto written = co_await upload.Write(pieces, x.call());
+    if (!written) co_return std::unexpected(ObjectError(x, written.error()));
+    at += size;
+  }
+  co_return Outcome<void>();
+}
+
+Task<Outcome<ObjectAttributes>> AttributesOfCopy(Exchange& x, const Source& source) {
+  if (Replaces(x.request)) co_return AttributesOf(x.request);
+  const auto kept = co_await AttributesOf(x, source.handle);
+  if (!kept) co_return std::unexpected(S3Error(kept.error()));
+  co_return ObjectAttributes(**kept);
+}
+
+}  // namespace
+
+Task<Outcome<Source>> OpenSource(Exchange& x) {
+  FB_CO_ASSIGN(const CopySource named, ReadCopySource(x.request));
+  const std::string path = fmt::format("/{}/{}", named.bucket, named.key);
+  for (const bool afresh : {false, true}) {
+    const auto handle = co_await OpenObject(x, path, afresh);
+    if (!handle) {
+      // Errors of the source are told as those of an object that is read.
+      Exchange source{.door = x.door, .connection = x.connection, .cancel = x.cancel, .id = x.id};
+      source.request.bucket = named.bucket;
+      source.request.key = named.key;
+      co_return std::unexpected(ObjectError(source, handle.error()));
+    }
+    const ObjectInfo& info = ObjectOf(**handle).info;
+    const std::string etag = ShownEtag(info.etag);
+    const ObjectState state{.etag = etag, .size = info.size, .modified_ns = info.modified_ns};
+    if (Decide(Conditions::OfCopySource(x.request), state, nullptr) != Verdict::kProceed) {
+      if (afresh) break;
+      continue;
+    }
+    Source source{.handle = *handle, .span = {0, info.size}};
+    if (const auto range = x.request.Header("x-amz-copy-source-range"); !range.empty()) {
+      FB_CO_ASSIGN(const auto span, ReadCopyRange(range, info.size));
+      source.span = {span.first, span.second};
+    }
+    if (source.span.end - source.span.begin > kMaxPutBytes) {
+      co_return Refuse(kinds::kInvalidRequest,
+                       "The specified copy source is larger than the maximum allowable size for a "
+                       "copy source: 5368709120");
+    }
+    co_return source;
+  }
+  co_return Refuse(kinds::kPreconditionFailed);
+}
+
+Task<Outcome<ObjectInfo>> Copy(Exchange& x, Source source, OriginUpload& upload) {
+  const auto written = co_await WriteAll(x, std::move(source), upload);
+  if (!written) {
+    co_await upload.Abort();
+    co_return std::unexpected(written.error());
+  }
+  const Call call{.deadline = x.env().clock.Now() + kCommitTime, .cancel = x.cancel};
+  auto info = co_await upload.Commit(call);
+  if (info) co_return std::move(*info);
+  co_await upload.Abort();
+  co_return std::unexpected(ObjectError(x, info.error()));
+}
+
+Task<Answer> CopyObject(Exchange& x) {
+  FB_CO_TRY(CheckWriteHeaders(x.request));
+  FB_CO_TRY(CheckDirectives(x.request));
+  FB_CO_ASSIGN(const CopySource named, ReadCopySource(x.request));
+  if (named.bucket == x.request.bucket && named.key == x.request.key && !Replaces(x.request)) {
+    co_return Refuse(kinds::kInvalidRequest,
+                     "This copy request is illegal because it is trying to copy an object to "
+                     "itself without changing the object's metadata, storage class, website "
+                     "redirect location or encryption attributes.");
+  }
+  FB_CO_TRY(BucketOf(x, kWrite));
+  FB_CO_ASSIGN(const Source source, co_await OpenSource(x));
+  FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));
+  FB_CO_ASSIGN(ObjectAttributes attributes, co_await AttributesOfCopy(x, source));
+  auto upload = co_await x.node().Put(*x.who, x.request.NodePath(), std::move(condition), x.call());
+  if (!upload) co_return std::unexpected(ObjectError(x, upload.error()));
+  const auto described = co_await Describe(x, **upload, std::move(attributes));
+  if (!described) {
+    co_await (*upload)->Abort();
+    co_return std::unexpected(described.error());
+  }
+  FB_CO_ASSIGN(const ObjectInfo info, co_await Copy(x, source, **upload));
+  XmlWriter xml;
+  xml.Root("CopyObjectResult").Text("LastModified", IsoDate(info.modified_ns));
+  xml.Text("ETag", fmt::format("\"{}\"", ShownEtag(info.etag)));
+  co_return Reply::Xml(xml.Close("CopyObjectResult").Take());
+}
+
+}  // namespace forebay::s3door

@@ -1,0 +1,41 @@
+// The S3 door: each attachment is a bucket, "/ATTACHMENT/KEY" is "s3://ATTACHMENT/KEY". A thin
+// layer over Node; docs/S3.md lists what each operation comes to.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "src/front/http/server.h"
+#include "src/node/node.h"
+
+namespace forebay::s3door {
+
+struct S3DoorOptions {
+  std::string region = "us-east-1";  // what signatures must name
+  std::string domain;  // "s3.example.org": "BUCKET.s3.example.org" names a bucket; "": paths only
+  /// The origin below which CreateBucket makes attachments: "file:///data/buckets"; "": it is
+  /// refused.
+  std::string bucket_root;
+  /// Objects' bytes that answers on their way may hold in the store; past it they are copied in
+  /// small pieces, so that slow clients cannot keep the store from evicting.
+  uint64_t max_pinned_bytes = 64ull << 20;
+};
+
+/// Used from the node's loop. Env and Node outlive it.
+class S3Door final : public http::HttpService {
+ public:
+  S3Door(Env& env, Node& node, S3DoorOptions options);
+  ~S3Door() override;
+  Task<void> Serve(http::HttpConnection& connection, CancelToken cancel) override;
+
+  /// What an HttpServer of this door should keep to.
+  static http::HttpLimits Limits(size_t connections);
+
+  struct Parts;  // the door's own files only
+
+ private:
+  const std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace forebay::s3door

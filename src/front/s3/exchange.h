@@ -1,0 +1,111 @@
+// One request on its way to its answer, and what all operations share. The door's own files only.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/front/s3/attribute_cache.h"
+#include "src/front/s3/conditions.h"
+#include "src/front/s3/door.h"
+#include "src/front/s3/operations.h"
+#include "src/front/s3/payload.h"
+#include "src/front/s3/request.h"
+#include "src/front/s3/xml_writer.h"
+
+namespace forebay::s3door {
+
+/// An answer that fits into memory. What sent its answer itself says so.
+struct Reply {
+  int status = 200;
+  std::string content_type = "application/xml";
+  std::vector<http::Header> headers;
+  std::string body;
+  std::optional<uint64_t> length;  // of what a HEAD is told, where there is no body here
+  bool sent = false;
+
+  static Reply Sent() { return {.sent = true}; }
+  static Reply Xml(std::string body) { return {.body = std::move(body)}; }
+  static Reply Empty(int status = 200) { return {.status = status, .content_type = ""}; }
+};
+
+using Answer = Outcome<Reply>;
+
+inline constexpr uint64_t kAttributeCacheBytes = 16ull << 20;
+
+struct S3Door::Parts {
+  Env& env;
+  Node& node;
+  const S3DoorOptions options;
+  uint64_t pinned_bytes = 0;
+  AttributeCache attributes{kAttributeCacheBytes};
+};
+
+/// Lives in the frame of Serve; every operation is a function of it.
+struct Exchange {
+  S3Door::Parts& door;
+  http::HttpConnection& connection;
+  CancelToken cancel;
+  std::string id;  // x-amz-request-id
+  Request request = {};
+  Operation operation = {};
+  std::optional<Authenticated> who = std::nullopt;
+  bool anonymous = false;    // where others are not
+  std::string payload = {};  // what the signature says of the body
+  std::optional<ChunkSigning> signing = std::nullopt;
+
+  Env& env() const { return door.env; }
+  Node& node() const { return door.node; }
+  Call call() const;
+  http::ResponseHead HeadOf(const Reply& reply) const;
+};
+
+/// Names each object once, whatever its origin calls its states: an MD5 (of S3) stays as it is;
+/// anything else becomes 32 digits and "-1", which clients know not to compare with an MD5.
+std::string ShownEtag(std::string_view origin_etag);
+/// "2026-11-21T08:49:37.123Z"
+std::string IsoDate(int64_t wall_ns);
+
+void WriteOwner(XmlWriter& xml, std::string_view element = "Owner");
+
+/// kNoSuchBucket, where there is none of that name; kAccessDenied where nothing of it is for them.
+Outcome<std::shared_ptr<const Attachment>> BucketOf(const Exchange& x, Rights needed);
+/// An error of an operation on the request's key: what is missing may be the bucket.
+S3Error ObjectError(const Exchange& x, const Error& error);
+
+/// `afresh`: whatever is known of the name, the origin is asked what it means now.
+Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, bool afresh);
+Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Handle> handle);
+Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,
+                                    uint64_t size);
+
+// -- Operations: bucket_root.cc, buckets.cc, lists.cc, reads.cc.
+
+Task<Answer> ListBuckets(Exchange& x);
+Task<Answer> HeadBucket(Exchange& x);
+Task<Answer> GetBucketLocation(Exchange& x);
+Task<Answer> GetBucketSetting(Exchange& x);
+Task<Answer> GetAcl(Exchange& x);
+Task<Answer> ListObjects(Exchange& x);
+Task<Answer> ListObjectsV2(Exchange& x);
+Task<Answer> ListObjectVersions(Exchange& x);
+Task<Answer> GetObject(Exchange& x);
+Task<Answer> GetObjectAttributes(Exchange& x);
+
+Task<Answer> CreateBucket(Exchange& x);
+Task<Answer> DeleteBucket(Exchange& x);
+
+// -- writes.cc, copies.cc, deletes.cc, multipart.cc.
+
+Task<Answer> PutObject(Exchange& x);
+Task<Answer> CopyObject(Exchange& x);
+Task<Answer> DeleteObject(Exchange& x);
+Task<Answer> DeleteObjects(Exchange& x);
+Task<Answer> CreateMultipartUpload(Exchange& x);
+Task<Answer> UploadPart(Exchange& x);
+Task<Answer> UploadPartCopy(Exchange& x);
+Task<Answer> CompleteMultipartUpload(Exchange& x);
+Task<Answer> AbortMultipartUpload(Exchange& x);
+Task<Answer> ListParts(Exchange& x);
+
+}  // namespace forebay::s3door

@@ -1,0 +1,103 @@
+#include "src/front/s3/listing.h"
+
+namespace forebay::s3door {
+namespace {
+
+constexpr uint32_t kPage = 1000;
+/// The last of all characters: sorts behind whatever may follow a prefix.
+constexpr std::string_view kLastCharacter = "\xf4\x8f\xbf\xbf";
+
+/// No key can begin so, and the node would say that this is wrong.
+bool CannotBegin(std::string_view prefix) {
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  return !prefix.empty() && !CheckKey(prefix).has_value() &&
+         // The front of a part may be ".": only whole parts are refused.
+         !(prefix.back() == '.' && CheckKey(std::string(prefix) + "x").has_value());
+}
+
+/// The common prefix that `key` is part of; "": it stands for itself.
+std::string GroupOf(std::string_view key, const ListQuery& query) {
+  if (query.delimiter.empty()) return {};
+  const size_t at = key.find(query.delimiter, query.prefix.size());
+  return at == key.npos ? std::string() : std::string(key.substr(0, at + query.delimiter.size()));
+}
+
+class Lister {
+ public:
+  Lister(Exchange& x, ListQuery query) : x_(x), query_(std::move(query)), after_(query_.after) {}
+
+  Task<Outcome<Listed>> Run() {
+    // A page that begins behind a group, or within it, tells nothing of it any more.
+    const bool within = after_.size() > query_.prefix.size() && after_.starts_with(query_.prefix);
+    if (const std::string group = within ? GroupOf(after_, query_) : ""; !group.empty()) {
+      last_group_ = group;
+      after_ = group + std::string(kLastCharacter);
+    }
+    for (bool more = true; more && !listed_.more;) {
+      FB_CO_ASSIGN(const ListPage page, co_await NextPage());
+      more = page.more && !page.entries.empty();
+      for (const ListEntry& entry : page.entries) {
+        if (!Take(entry)) break;
+      }
+      // Whether what follows is all of one group, and told already, only grouping here can tell.
+      const bool full = listed_.entries.size() == query_.limit;
+      if (full && more && (node_groups() || query_.delimiter.empty())) listed_.more = true;
+    }
+    co_return std::move(listed_);
+  }
+
+ private:
+  /// What the node can group itself, it groups: it need not look at what lies below.
+  bool node_groups() const { return query_.delimiter == "/"; }
+
+  Task<Outcome<ListPage>> NextPage() {
+    ListOptions options{.prefix = query_.prefix,
+                        .delimiter = node_groups() ? "/" : "",
+                        .after = after_,
+                        .limit = std::min(kPage, query_.limit + 1)};
+    Trace trace;
+    auto page = co_await x_.node().List(*x_.who, "/" + x_.request.bucket, std::move(options),
+                                        x_.call(), &trace);
+    if (!page) co_return std::unexpected(ObjectError(x_, page.error()));
+    if (!page->entries.empty()) {
+      const ListEntry& last = page->entries.back();
+      const std::string group = last.is_prefix ? "" : GroupOf(last.key, query_);
+      after_ = group.empty() ? last.key : group + std::string(kLastCharacter);
+    }
+    co_return std::move(*page);
+  }
+
+  /// False: the rest of the page is of no use.
+  bool Take(const ListEntry& entry) {
+    const std::string group = entry.is_prefix ? entry.key : GroupOf(entry.key, query_);
+    if (!group.empty() && group == last_group_) return true;
+    if (listed_.entries.size() == query_.limit) {
+      listed_.more = true;
+      return false;
+    }
+    if (group.empty()) {
+      listed_.entries.push_back(entry);
+    } else {
+      listed_.entries.push_back({.key = group, .info = {}, .is_prefix = true});
+      last_group_ = group;
+    }
+    return true;
+  }
+
+  Exchange& x_;
+  const ListQuery query_;
+  std::string after_;
+  std::string last_group_;
+  Listed listed_;
+};
+
+}  // namespace
+
+Task<Outcome<Listed>> ListNames(Exchange& x, ListQuery query) {
+  FB_CO_TRY(BucketOf(x, kList));
+  if (query.limit == 0 || CannotBegin(query.prefix)) co_return Listed{};
+  Lister lister(x, std::move(query));
+  co_return co_await lister.Run();
+}
+
+}  // namespace forebay::s3door

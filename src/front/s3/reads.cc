@@ -1,0 +1,324 @@
+// GET and HEAD of objects: their bytes go to the socket from where they lie in the store.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "src/base/units.h"
+#include "src/front/s3/exchange.h"
+#include "src/origin/http/text.h"
+
+namespace forebay::s3door {
+namespace {
+
+/// What one connection has of an object on its way to its socket.
+constexpr uint64_t kWindowBytes = 2 * kMiB;
+static_assert(kWindowBytes <= kMaxReadBytes);
+/// The same, copied, where more than the door's share is pinned already.
+constexpr uint64_t kCopyBytes = 64 * kKiB;
+/// Objects that change between their name and their first byte are asked for again so often.
+constexpr int kMaxOpens = 3;
+constexpr std::string_view kDefaultType = "binary/octet-stream";
+
+struct Override {
+  std::string_view query;
+  std::string_view header;
+};
+constexpr Override kOverrides[] = {{"response-content-type", "Content-Type"},
+                                   {"response-content-language", "Content-Language"},
+                                   {"response-expires", "Expires"},
+                                   {"response-cache-control", "Cache-Control"},
+                                   {"response-content-disposition", "Content-Disposition"},
+                                   {"response-content-encoding", "Content-Encoding"}};
+
+/// What the door counts of a window on its way.
+class PinnedWindow {
+ public:
+  PinnedWindow(S3Door::Parts& door, uint64_t bytes) : door_(door), bytes_(bytes) {
+    door_.pinned_bytes += bytes_;
+  }
+  PinnedWindow(const PinnedWindow&) = delete;
+  PinnedWindow& operator=(const PinnedWindow&) = delete;
+  ~PinnedWindow() { door_.pinned_bytes -= bytes_; }
+
+ private:
+  S3Door::Parts& door_;
+  const uint64_t bytes_;
+};
+
+class Sending {
+ public:
+  Sending(Exchange& x, std::shared_ptr<Handle> handle, Span span, Reply reply)
+      : x_(x),
+        handle_(std::move(handle)),
+        at_(span.begin),
+        end_(span.end),
+        reply_(std::move(reply)) {
+    reply_.length = span.end - span.begin;
+  }
+
+  /// An error: nothing was sent yet.
+  Task<Result<void>> Run() {
+    if (at_ == end_ || x_.request.head->method == "HEAD") {
+      co_await SendParts({});
+      co_return Result<void>();
+    }
+    while (at_ < end_) {
+      const auto sent = co_await SendWindow();
+      if (sent && *sent) continue;
+      if (!sent && !begun_) co_return Fail(sent.error());
+      x_.connection.BreakOff();  // too few bytes: all that the client can still be told
+      break;
+    }
+    co_return Result<void>();
+  }
+
+ private:
+  /// False: the client is gone.
+  Task<Result<bool>> SendWindow() {
+    const bool copy = x_.door.pinned_bytes + kWindowBytes > x_.door.options.max_pinned_bytes;
+    const uint64_t size = std::min(end_ - at_, copy ? kCopyBytes : kWindowBytes);
+    FB_CO_ASSIGN(ReadResult window, co_await ReadObject(x_, handle_, at_, size));
+    if (window.size != size) co_return Fail(Code::kInternal, "an object ended before its size");
+    at_ += size;
+    if (copy) co_return co_await SendCopy(std::move(window));
+    const PinnedWindow pinned(x_.door, size);
+    std::array<Bytes, ReadResult::kMaxPieces> pieces;
+    for (size_t i = 0; i < window.count; ++i) pieces[i] = window.pieces[i].view.bytes();
+    co_return co_await SendParts(std::span<const Bytes>(pieces.data(), window.count));
+  }
+
+  Task<bool> SendCopy(ReadResult window) {
+    std::vector<std::byte> bytes;
+    bytes.reserve(window.size);
+    for (const ReadResult::Piece& piece : window.all()) {
+      const Bytes view = piece.view.bytes();
+      bytes.insert(bytes.end(), view.begin(), view.end());
+    }
+    window.Clear();
+    const Bytes part(bytes);
+    co_return co_await SendParts(std::span(&part, 1));
+  }
+
+  Task<bool> SendParts(std::span<const Bytes> parts) {
+    if (begun_) co_return (co_await x_.connection.SendMore(parts, x_.cancel)).has_value();
+    begun_ = true;
+    co_return (co_await x_.connection.Respond(x_.HeadOf(reply_), parts, x_.cancel)).has_value();
+  }
+
+  Exchange& x_;
+  const std::shared_ptr<Handle> handle_;
+  uint64_t at_;
+  const uint64_t end_;
+  Reply reply_;
+  bool begun_ = false;
+};
+
+/// Headers that tell of the object itself.
+Reply ReplyAbout(const ObjectInfo& info, std::string_view etag,
+                 const ObjectAttributes& attributes) {
+  Reply reply{.content_type = std::string(kDefaultType)};
+  reply.headers = {{"ETag", fmt::format("\"{}\"", etag)},
+                   {"Last-Modified", http_origin::HttpDate(info.modified_ns)},
+                   {"Accept-Ranges", "bytes"}};
+  for (const auto& [name, value] : attributes) {
+    if (name == "content-type") {
+      reply.content_type = value;
+    } else {
+      reply.headers.push_back({name, value});
+    }
+  }
+  return reply;
+}
+
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+Outcome<void> Override(const Exchange& x, Reply& reply) {
+  for (const auto& [query, header] : kOverrides) {
+    const std::string* value = x.request.Query(query);
+    if (value == nullptr) continue;
+    if (x.anonymous) {
+      return Refuse(kinds::kInvalidRequest,
+                    "headers of the answer can be chosen by signed requests only");
+    }
+    if (header == "Content-Type") {
+      reply.content_type = *value;
+    } else {
+      std::erase_if(reply.headers,
+                    [&](const http::Header& one) { return one.name == LowerCase(header); });
+      reply.headers.push_back({std::string(header), *value});
+    }
+  }
+  return {};
+}
+
+S3Error BadRange(std::string_view header, uint64_t size) {
+  S3Error error(kinds::kInvalidRange);
+  error.With("RangeRequested", std::string(header)).With("ActualObjectSize", std::to_string(size));
+  return error;
+}
+
+/// nullopt: the whole object. Parts of uploads are not kept apart, so that an object has one.
+Outcome<std::optional<RangeChoice>> RangeOf(const Exchange& x, const ObjectState& object) {
+  std::string_view header = x.request.Header("Range");
+  if (const std::string* part = x.request.Query("partNumber")) {
+    uint32_t number = 0;
+    const auto parsed = std::from_chars(part->data(), part->data() + part->size(), number);
+    if (parsed.ec != std::errc() || parsed.ptr != part->data() + part->size() || number == 0 ||
+        number > 10'000) {
+      return Refuse(kinds::kInvalidArgument, "partNumber is a number from 1 to 10000");
+    }
+    if (!header.empty()) {
+      return Refuse(kinds::kInvalidRequest, "Range and partNumber cannot be asked for together");
+    }
+    if (number > 1) return Refuse(kinds::kInvalidPartNumber);
+    if (object.size == 0) return std::nullopt;
+    return RangeChoice{.partial = true, .span = {0, object.size}};
+  }
+  const std::string_view if_range = x.request.Header("If-Range");
+  if (!if_range.empty() && !NamesEtag(if_range, object.etag) &&
+      http_origin::ParseHttpDate(if_range).value_or(0) / 1'000'000'000 !=
+          object.modified_ns / 1'000'000'000) {
+    return std::nullopt;
+  }
+  if (header.empty()) return std::nullopt;
+  const auto choice = ChooseRange(header, object.size);
+  if (!choice) return std::unexpected(BadRange(header, object.size));
+  return choice->partial ? std::optional(*choice) : std::nullopt;
+}
+
+/// nullopt: not this state of the object, but one that came meanwhile.
+Task<Outcome<std::optional<Reply>>> TryGet(Exchange& x, bool afresh) {
+  const auto handle = co_await OpenObject(x, x.request.NodePath(), afresh);
+  if (!handle) co_return std::unexpected(ObjectError(x, handle.error()));
+  const ObjectInfo& info = ObjectOf(**handle).info;
+  const std::string etag = ShownEtag(info.etag);
+  const ObjectState object{.etag = etag, .size = info.size, .modified_ns = info.modified_ns};
+  const auto attributes = co_await AttributesOf(x, *handle);
+  if (!attributes && attributes.error().code() == Code::kVersionChanged) co_return std::nullopt;
+  if (!attributes) co_return std::unexpected(ObjectError(x, attributes.error()));
+  Reply reply = ReplyAbout(info, etag, **attributes);
+  std::string_view failed;
+  switch (Decide(Conditions::Of(x.request), object, &failed)) {
+    case Verdict::kFailed: {
+      if (!afresh && failed == "If-Match") co_return std::nullopt;
+      S3Error error(kinds::kPreconditionFailed);
+      co_return std::unexpected(std::move(error.With("Condition", std::string(failed))));
+    }
+    case Verdict::kNotModified:
+      reply.status = 304;
+      reply.content_type.clear();
+      co_return reply;
+    case Verdict::kProceed:
+      break;
+  }
+  FB_CO_ASSIGN(const auto range, RangeOf(x, object));
+  FB_CO_TRY(Override(x, reply));
+  Span span{0, info.size};
+  if (range) {
+    span = range->span;
+    reply.status = 206;
+    reply.headers.push_back(
+        {"Content-Range", fmt::format("bytes {}-{}/{}", span.begin, span.end - 1, info.size)});
+  }
+  Sending sending(x, *handle, span, std::move(reply));
+  const auto sent = co_await sending.Run();
+  if (sent) co_return Reply::Sent();
+  if (sent.error().code() == Code::kVersionChanged) co_return std::nullopt;
+  co_return std::unexpected(ObjectError(x, sent.error()));
+}
+
+Outcome<void> CheckVersion(const Exchange& x) {
+  const std::string* version = x.request.Query("versionId");
+  if (version == nullptr || *version == "null") return {};
+  if (version->empty()) {
+    return Refuse(kinds::kInvalidArgument, "Version id cannot be the empty string");
+  }
+  S3Error error(kinds::kNoSuchVersion);
+  error.With("Key", x.request.key).With("VersionId", *version);
+  return std::unexpected(std::move(error));
+}
+
+}  // namespace
+
+Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, bool afresh) {
+  Trace trace;
+  if (afresh) {
+    // No state has this name, so that what is known is asked for again.
+    static_cast<void>(
+        co_await x.node().Open(*x.who, path, {.if_match = "none such"}, x.call(), &trace));
+  }
+  auto known = x.node().TryOpen(*x.who, path);
+  if (known) co_return std::move(*known);
+  co_return co_await x.node().Open(*x.who, std::move(path), {}, x.call(), &trace);
+}
+
+Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Handle> handle) {
+  static const auto kNone = std::make_shared<const ObjectAttributes>();
+  const ResolvedObject& object = ObjectOf(*handle);
+  if (!object.attachment->origin->capabilities().attributes) co_return kNone;
+  if (auto known = x.door.attributes.Find(object.version)) co_return known;
+  FB_CO_ASSIGN(ObjectAttributes attributes, co_await x.node().Attributes(*x.who, handle, x.call()));
+  auto learned =
+      attributes.empty() ? kNone : std::make_shared<const ObjectAttributes>(std::move(attributes));
+  x.door.attributes.Learn(object.version, learned);
+  co_return learned;
+}
+
+Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,
+                                    uint64_t size) {
+  auto at_once = x.node().TryRead(*x.who, *handle, offset, static_cast<uint32_t>(size));
+  if (at_once) co_return std::move(*at_once);
+  Trace trace;
+  co_return co_await x.node().Read(*x.who, std::move(handle), offset, static_cast<uint32_t>(size),
+                                   x.call(), &trace);
+}
+
+Task<Answer> GetObject(Exchange& x) {
+  FB_CO_TRY(CheckVersion(x));
+  for (int opens = 0; opens < kMaxOpens; ++opens) {
+    FB_CO_ASSIGN(auto reply, co_await TryGet(x, opens > 0));
+    if (reply) co_return std::move(*reply);
+  }
+  co_return Refuse(kinds::kServiceUnavailable, "the object changes faster than it can be read");
+}
+
+Task<Answer> GetObjectAttributes(Exchange& x) {
+  FB_CO_TRY(CheckVersion(x));
+  std::string_view wanted = x.request.Header("x-amz-object-attributes");
+  if (wanted.empty()) {
+    co_return Refuse(kinds::kInvalidArgument, "x-amz-object-attributes names what is wanted");
+  }
+  Trace trace;
+  const auto object = co_await x.node().Stat(*x.who, x.request.NodePath(), x.call(), &trace);
+  if (!object) co_return std::unexpected(ObjectError(x, object.error()));
+  XmlWriter xml;
+  xml.Root("GetObjectAttributesResponse");
+  while (!wanted.empty()) {
+    std::string_view one = wanted.substr(0, wanted.find(','));
+    wanted.remove_prefix(std::min(wanted.size(), one.size() + 1));
+    while (one.starts_with(' ')) one.remove_prefix(1);
+    while (one.ends_with(' ')) one.remove_suffix(1);
+    if (one == "ETag") {
+      xml.Text("ETag", ShownEtag(object->info.etag));
+    } else if (one == "ObjectSize") {
+      xml.Number("ObjectSize", object->info.size);
+    } else if (one == "StorageClass") {
+      xml.Text("StorageClass", "STANDARD");
+    } else if (one != "Checksum" && one != "ObjectParts") {  // of which nothing is kept
+      co_return Refuse(kinds::kInvalidArgument, "Invalid attribute name specified.");
+    }
+  }
+  Reply reply = Reply::Xml(xml.Close("GetObjectAttributesResponse").Take());
+  reply.headers = {{"Last-Modified", http_origin::HttpDate(object->info.modified_ns)}};
+  co_return reply;
+}
+
+}  // namespace forebay::s3door

@@ -1,0 +1,134 @@
+#include "src/front/s3/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "src/node/attachment.h"
+#include "src/origin/http/text.h"
+
+namespace forebay::s3door {
+namespace {
+
+constexpr size_t kMaxQueryItems = 1000;
+
+Outcome<std::string> Decoded(std::string_view text) {
+  auto decoded = http_origin::PercentDecode(text);
+  if (!decoded) return Refuse(kinds::kInvalidUri);
+  return std::move(*decoded);
+}
+
+std::string LowerHost(std::string_view host) {
+  // "[::1]:80" keeps its colons: only what follows the last one may be a port.
+  const size_t colon = host.rfind(':');
+  if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
+  std::string lower(host);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+/// The bucket that the host names; "" where it names none.
+std::string BucketOfHost(std::string_view host_header, std::string_view domain) {
+  if (domain.empty()) return {};
+  std::string host = LowerHost(host_header);
+  if (host.size() <= domain.size() + 1 || !host.ends_with(domain)) return {};
+  host.resize(host.size() - domain.size());
+  if (!host.ends_with('.')) return {};
+  host.pop_back();
+  return host;
+}
+
+/// "." and ".." as parts of a key would be other names to whatever lies behind.
+bool HasDotParts(std::string_view key) {
+  while (!key.empty()) {
+    const std::string_view part = key.substr(0, key.find('/'));
+    if (part == "." || part == "..") return true;
+    key.remove_prefix(std::min(key.size(), part.size() + 1));
+  }
+  return false;
+}
+
+Outcome<void> CheckKeyText(std::string_view key) {
+  if (key.size() > kMaxKeyBytes) {
+    S3Error error(kinds::kKeyTooLong);
+    error.With("Size", std::to_string(key.size()));
+    error.With("MaxSizeAllowed", std::to_string(kMaxKeyBytes));
+    return std::unexpected(std::move(error));
+  }
+  if (!IsUtf8(key) || key.find('\0') != key.npos || HasDotParts(key)) {
+    return Refuse(kinds::kInvalidUri);
+  }
+  return {};
+}
+
+}  // namespace
+
+const std::string* Request::Query(std::string_view name) const {
+  const auto found = std::ranges::find(query, name, &QueryItem::name);
+  return found == query.end() ? nullptr : &found->value;
+}
+
+std::string Request::QueryOr(std::string_view name, std::string_view otherwise) const {
+  const std::string* value = Query(name);
+  return value == nullptr ? std::string(otherwise) : *value;
+}
+
+std::string_view Request::Header(std::string_view name) const {
+  const std::string* value = head->Find(name);
+  return value == nullptr ? std::string_view() : std::string_view(*value);
+}
+
+std::string Request::NodePath() const {
+  return fmt::format("/{}/{}", bucket, key);
+}
+
+Outcome<std::vector<QueryItem>> ParseQuery(std::string_view query) {
+  std::vector<QueryItem> items;
+  while (!query.empty()) {
+    const std::string_view one = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), one.size() + 1));
+    if (one.empty()) continue;
+    if (items.size() == kMaxQueryItems) return Refuse(kinds::kInvalidUri);
+    const size_t equals = std::min(one.find('='), one.size());
+    std::string value(one.substr(std::min(one.size(), equals + 1)));
+    std::ranges::replace(value, '+', ' ');
+    QueryItem item;
+    FB_ASSIGN(item.name, Decoded(one.substr(0, equals)));
+    FB_ASSIGN(item.value, Decoded(value));
+    if (!IsUtf8(item.name) || !IsUtf8(item.value)) return Refuse(kinds::kInvalidUri);
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+bool IsBucketName(std::string_view name) {
+  return CheckAttachmentName(name).has_value();
+}
+
+Outcome<Request> ParseRequest(const http::RequestHead& head, std::string_view domain) {
+  Request request;
+  request.head = &head;
+  const std::string_view target = head.target;
+  const std::string_view raw_path = head.path();
+  if (!raw_path.starts_with('/')) return Refuse(kinds::kInvalidUri);
+  FB_ASSIGN(request.path, Decoded(raw_path));
+  if (raw_path.size() < target.size()) {
+    FB_ASSIGN(request.query, ParseQuery(target.substr(raw_path.size() + 1)));
+  }
+  request.bucket = BucketOfHost(request.Header("Host"), domain);
+  std::string_view rest = std::string_view(request.path).substr(1);
+  if (request.bucket.empty()) {
+    // Before decoding: an encoded slash is no part of a bucket's name.
+    const std::string_view raw = raw_path.substr(1);
+    FB_ASSIGN(request.bucket, Decoded(raw.substr(0, raw.find('/'))));
+    rest.remove_prefix(std::min(rest.size(), request.bucket.size() + 1));
+    if (request.bucket.empty() && !rest.empty()) return Refuse(kinds::kInvalidBucketName);
+  }
+  request.key = rest;
+  FB_TRY(CheckKeyText(request.key));
+  return request;
+}
+
+}  // namespace forebay::s3door
