@@ -22,6 +22,7 @@ void AddLoadCommand(CLI::App& app, int& status);
 void AddLsCommand(CLI::App& app, int& status);
 void AddMapCommand(CLI::App& app, int& status);
 void AddNodeCommand(CLI::App& app, int& status);
+void AddNodesCommand(CLI::App& app, int& status);
 void AddOriginCommand(CLI::App& app, int& status);
 void AddPolicyCommand(CLI::App& app, int& status);
 void AddPutCommand(CLI::App& app, int& status);

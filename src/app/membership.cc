@@ -106,9 +106,8 @@ Task<Result<std::string>> Membership::Describe(bool accept_losses) {
   }
   const CellMap& map = cell_->view()->map;
   const auto word = [](const std::string& text) { return text.empty() ? "-" : text.c_str(); };
-  std::string text = fmt::format("epoch {}\nself {}\ncontroller {}\nfrozen {}\n",
-                                 map.epoch.number, name(), word(cell_->controller()),
-                                 cell_->frozen());
+  std::string text = fmt::format("epoch {}\nself {}\ncontroller {}\nfrozen {}\n", map.epoch.number,
+                                 name(), word(cell_->controller()), cell_->frozen());
   for (const auto& [node_name, node] : map.nodes) {
     const Member& member = node.member;
     const std::string_view state = !map.Lives(node.index) ? "gone"

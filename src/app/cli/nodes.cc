@@ -2,12 +2,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <sstream>
 #include <vector>
 
 #include "src/app/cli/session.h"
-#include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
 
@@ -68,17 +68,17 @@ Result<void> RunNodes(const Arguments& arguments) {
   return {};
 }
 
-/// What stands in the fields is without quotes and control characters.
+/// No field has quotes or backslashes in it (Member::Validate).
 void PrintJson(const ListedCell& cell) {
   fmt::print("{{\n  \"epoch\": {},\n  \"controller\": \"{}\",\n  \"frozen\": {},\n  \"nodes\": [",
              cell.epoch, cell.controller, cell.frozen);
   const char* separator = "\n";
   for (const ListedNode& node : cell.nodes) {
-    fmt::print("{}    {{\"name\": {}, \"index\": {}, \"address\": {}, \"region\": {}, \"zone\": {}, "
-               "\"host\": {}, \"weight\": {}, \"state\": {}}}",
-               separator, JsonText(node.name), node.index, JsonText(node.address),
-               JsonText(node.region), JsonText(node.zone), JsonText(node.host), node.weight,
-               JsonText(node.state));
+    fmt::print(
+        "{}    {{\"name\": \"{}\", \"index\": {}, \"address\": \"{}\", \"region\": \"{}\", "
+        "\"zone\": \"{}\", \"host\": \"{}\", \"weight\": {}, \"state\": \"{}\"}}",
+        separator, node.name, node.index, node.address, node.region, node.zone, node.host,
+        node.weight, node.state);
     separator = ",\n";
   }
   fmt::print("\n  ]\n}}\n");

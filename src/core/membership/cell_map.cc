@@ -13,11 +13,14 @@ constexpr size_t kMaxTextBytes = 255;
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 Result<void> CheckText(std::string_view what, std::string_view text) {
-  const bool printable = std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+  const bool printable = std::ranges::all_of(
+      text, [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; });
   if (printable && text.size() <= kMaxTextBytes) return {};
-  return Fail(Code::kInvalidArgument,
-              fmt::format("{} \"{}\": at most {} printable characters without blanks", what, text,
-                          kMaxTextBytes));
+  return Fail(
+      Code::kInvalidArgument,
+      fmt::format(
+          "{} \"{}\": at most {} printable characters without blanks, quotes and backslashes", what,
+          text, kMaxTextBytes));
 }
 
 /// The lines of a record. What is asked for twice, or not there, is found out by whoever asks.
