@@ -40,6 +40,7 @@ class Piped {
       dup2(from[1], said_fd);
       for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
       std::vector<char*> argv;
+      argv.reserve(words.size() + 1);
       for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
       argv.push_back(nullptr);
       execvp(argv[0], argv.data());

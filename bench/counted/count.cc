@@ -11,10 +11,12 @@
 
 extern "C" {
 // glibc's own, under the names that it keeps for this.
+// NOLINTBEGIN(bugprone-reserved-identifier): they are its names
 void* __libc_malloc(size_t size);
 void* __libc_calloc(size_t count, size_t size);
 void* __libc_realloc(void* memory, size_t size);
 void* __libc_memalign(size_t alignment, size_t size);
+// NOLINTEND(bugprone-reserved-identifier)
 }
 
 namespace {
