@@ -107,9 +107,13 @@ Error EtcdClient::Told(size_t endpoint, const Error& error) const {
 
 Error EtcdClient::CannotReach(Code code, const Error& last) const {
   return Error(code,
-               fmt::format("{}: none of {} answers as it should; check that etcd runs there and "
-                           "can be reached; the last said: {}",
-                           name_, fmt::join(url_.endpoints, ", "), last.message()));
+               fmt::format("{}: none of {} answers as it should; check that etcd runs there{}; the "
+                           "last said: {}",
+                           name_, fmt::join(url_.endpoints, ", "),
+                           url_.tls == nullptr
+                               ? " and can be reached without TLS"
+                               : ", speaks TLS, and that ca= names who signed its certificate",
+                           last.message()));
 }
 
 Instant EtcdClient::TryUntil(const Question& question, Instant give_up) {
@@ -124,6 +128,10 @@ Task<Result<void>> EtcdClient::Ask(Question question, Call call) {
   bool doubted = false;
   std::optional<Error> said;  // the last that was not silence
   uint32_t authentications = 0;
+  if (!question.repeatable && env_.clock.Now() - heard_[current_] > options_.fresh_endpoint) {
+    Revision ignored = 0;
+    FB_CO_TRY(co_await AskRevision(&ignored, {give_up, call.cancel}));
+  }
   for (uint32_t failures = 0;;) {
     if (call.cancel.cancelled()) co_return Fail(Code::kCancelled, name_ + ": given up");
     const size_t endpoint = current_;

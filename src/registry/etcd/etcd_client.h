@@ -27,9 +27,12 @@ struct EtcdOptions {
   /// Of a call without a deadline of its own.
   Duration patience = std::chrono::seconds(30);
   /// One try of what may be tried again elsewhere; half of what is left where that is less.
-  Duration try_timeout = std::chrono::seconds(5);
+  Duration try_timeout = std::chrono::seconds(3);
   /// One try of what may not. Longer than etcd itself waits for its quorum (7 s).
-  Duration write_timeout = std::chrono::seconds(15);
+  Duration write_timeout = std::chrono::seconds(10);
+  /// What may not be tried again goes only to an endpoint that has answered within so long; another
+  /// one is asked something harmless first.
+  Duration fresh_endpoint = std::chrono::seconds(1);
   /// After each round over the endpoints; doubles, with jitter.
   Duration first_pause = std::chrono::milliseconds(50);
   Duration longest_pause = std::chrono::seconds(2);
