@@ -26,7 +26,8 @@ using Variables = std::map<std::string, std::string, std::less<>>;
 struct EtcdOptions {
   /// Of a call without a deadline of its own.
   Duration patience = std::chrono::seconds(30);
-  /// One try of what may be tried again elsewhere; half of what is left where that is less.
+  /// One try of what may be tried again elsewhere; half of what is left where that is less. Doubles
+  /// a few times when nobody answers.
   Duration try_timeout = std::chrono::seconds(3);
   /// One try of what may not. Longer than etcd itself waits for its quorum (7 s).
   Duration write_timeout = std::chrono::seconds(10);
@@ -121,7 +122,7 @@ class EtcdClient {
   Error CannotReach(Code code, const Error& last) const;
   Error Told(size_t endpoint, const Error& error) const;
   /// When a try that begins now is given up.
-  Instant TryUntil(const Question& question, Instant give_up);
+  Instant TryUntil(const Question& question, uint32_t rounds, Instant give_up);
 
   struct Listener {
     size_t endpoint;

@@ -19,6 +19,8 @@ constexpr size_t kPieceBytes = 16 * kKiB;
 /// A stream that lived for so long has not failed when it ends.
 constexpr Duration kGoodLife = std::chrono::seconds(5);
 constexpr Duration kSilence = std::chrono::seconds(1);
+/// Of the time that opening it may take, after as many failures.
+constexpr uint32_t kDoublings = 3;
 /// People are told of a watch that does not come back.
 constexpr uint32_t kFailuresTold = 4;
 
@@ -91,7 +93,9 @@ Task<Result<void>> EtcdWatch::Connect(Call call) {
     FB_CO_TRY(CheckCall(call));
   }
   const Instant began = clock.Now();
-  const Instant until = std::min(call.deadline, began + client_.options().try_timeout);
+  // When a whole cell comes back at once, who hurries asks for the same work again and again.
+  const Duration patience = client_.options().try_timeout * (1 << std::min(failures_, kDoublings));
+  const Instant until = std::min(call.deadline, began + patience);
   auto stream =
       co_await client_.Stream(etcd::kWatchPath, etcd::WatchBody(root_ + prefix_, seen_ + 1),
                               {.deadline = until, .cancel = call.cancel});
