@@ -7,11 +7,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <atomic>
 #include <fstream>
-#include <iostream>
 #include <iterator>
 #include <memory>
+#include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "src/platform/linux/loop.h"
@@ -28,7 +30,11 @@ constexpr Duration kTtl = 15s;
 constexpr Duration kKeepAliveEvery = kTtl / 3;
 constexpr Duration kProbeEvery = 5s;
 /// Nodes that come up at a time.
-constexpr size_t kJoiners = 64;
+constexpr size_t kJoiners = 16;  // a loop
+/// Of one loop: libcurl looks through all connections for each request.
+constexpr size_t kNodesALoop = 250;
+constexpr Duration kLookEvery = 10ms;
+constexpr Duration kGiveUp = 60s;
 constexpr const char* kProbe = "node/probe";
 
 struct Settings {
@@ -49,16 +55,27 @@ struct Node {
   LeaseId lease = 0;
 };
 
+/// What all loops see.
+struct Shared {
+  std::atomic<size_t> joined = 0;
+  std::atomic<Revision> since = 0;  // not 0: watch what comes after
+  std::atomic<size_t> told = 0;     // of the present probe
+  std::atomic<int64_t> told_last_ns = 0;
+  std::atomic<bool> measuring = false;
+  std::atomic<bool> done = false;
+};
+
+/// The nodes of one loop.
 struct Load {
   Env& env;
   const Settings& settings;
+  Shared& shared;
+  size_t first = 0;  // of its nodes, among all
   std::vector<Node> nodes;
   CancelSource stop;
   std::vector<Duration> keep_alives;  // how long each took
   uint64_t failed = 0;
   uint64_t snapshots = 0;  // of watches that had missed something
-  size_t told = 0;         // of the present probe
-  Instant told_last;
   std::string first_error;
   Spread spread;
 
@@ -101,11 +118,12 @@ Usage UsageOf(int pid) {
 Task<Result<void>> Join(Load& load, size_t i) {
   FB_CO_ASSIGN(EtcdUrl url, EtcdUrl::Parse(load.settings.url));
   Node& node = load.nodes[i];
+  const size_t number = load.first + i;
   FB_CO_ASSIGN(node.registry, co_await EtcdRegistry::Open(load.env, std::move(url), {}, {}, {}));
   FB_CO_ASSIGN(node.lease, co_await node.registry->GrantLease(kTtl, {}));
   FB_CO_TRY(co_await node.registry->Put(
-      fmt::format("node/{:05}", i), fmt::format("10.0.{}.{}:7400 region zone", i / 256, i % 256),
-      {}, node.lease, {}));
+      fmt::format("node/{:05}", number),
+      fmt::format("10.0.{}.{}:7400 region zone", number / 256, number % 256), {}, node.lease, {}));
   co_return Result<void>();
 }
 
@@ -113,6 +131,7 @@ Task<void> JoinSome(Load& load, size_t first) {
   for (size_t i = first; i < load.nodes.size(); i += kJoiners) {
     const auto joined = co_await Join(load, i);
     if (!joined) load.Failed(joined.error());
+    ++load.shared.joined;
   }
 }
 
@@ -129,7 +148,7 @@ Task<void> KeepAlive(Load& load, size_t i) {
     const Instant began = clock.Now();
     const auto kept = co_await node.registry->KeepAlive(node.lease, {.cancel = load.stop.token()});
     if (!kept) load.Failed(kept.error());
-    load.keep_alives.push_back(clock.Now() - began);
+    if (load.shared.measuring) load.keep_alives.push_back(clock.Now() - began);
   }
 }
 
@@ -144,8 +163,8 @@ Task<void> Follow(Load& load, size_t i, Revision since) {
       if (!changes) break;
       for (const RegistryChange& change : *changes) {
         if (change.entry.key != kProbe) continue;
-        ++load.told;
-        load.told_last = load.env.clock.Now();
+        load.shared.told_last_ns = load.env.clock.Now().ns;
+        ++load.shared.told;
       }
     }
     if (load.stop.cancelled()) break;
@@ -156,13 +175,14 @@ Task<void> Follow(Load& load, size_t i, Revision since) {
   }
 }
 
-/// Until all have been told, at most 60 s.
+/// Until all have been told, at most a minute.
 Task<Duration> AwaitTold(Load& load, Instant began) {
-  const Instant give_up = began + 60s;
-  while (load.told < load.nodes.size() && load.env.clock.Now() < give_up) {
+  const Instant give_up = began + kGiveUp;
+  while (load.shared.told < load.settings.nodes && load.env.clock.Now() < give_up) {
     if (!co_await load.env.clock.Sleep(1ms)) break;
   }
-  co_return load.told < load.nodes.size() ? 60s : load.told_last - began;
+  if (load.shared.told < load.settings.nodes) co_return kGiveUp;
+  co_return Instant{load.shared.told_last_ns} - began;
 }
 
 /// One node comes, one dies.
@@ -170,77 +190,142 @@ Task<void> Probe(Load& load) {
   Registry& registry = *load.nodes[0].registry;
   const auto lease = co_await registry.GrantLease(kTtl, {});
   if (!lease) co_return load.Failed(lease.error());
-  load.told = 0;
+  load.shared.told = 0;
   Instant began = load.env.clock.Now();
   const auto put = co_await registry.Put(kProbe, "10.1.2.3:7400 region zone", {}, *lease, {});
   if (!put) load.Failed(put.error());
   load.spread.joins.push_back(co_await AwaitTold(load, began));
-  load.told = 0;
+  load.shared.told = 0;
   began = load.env.clock.Now();
   const auto gone = co_await registry.RevokeLease(*lease, {});
   if (!gone) load.Failed(gone.error());
   load.spread.deaths.push_back(co_await AwaitTold(load, began));
 }
 
-void Print(const Load& load, Duration time, const Usage& before, const Usage& after,
-           const Usage& own_before, const Usage& own_after) {
-  const double seconds = Milliseconds(time) / 1000;
-  fmt::print("sustained                  {:.0f} s, {} nodes\n", seconds, load.nodes.size());
-  fmt::print(
-      "keepalives                 {:.0f}/s, median {:.2f} ms, p99 {:.2f} ms, worst {:.0f} ms\n",
-      static_cast<double>(load.keep_alives.size()) / seconds,
-      Milliseconds(At(load.keep_alives, 0.5)), Milliseconds(At(load.keep_alives, 0.99)),
-      Milliseconds(At(load.keep_alives, 1)));
-  fmt::print("failed                     {} {}\n", load.failed, load.first_error);
-  fmt::print("watches begun anew         {}\n", load.snapshots);
-  for (const auto& [name, times] : {std::pair{"one join reaches all", &load.spread.joins},
-                                    std::pair{"one death reaches all", &load.spread.deaths}}) {
-    fmt::print("{:<26} median {:.0f} ms, worst {:.0f} ms of {}\n", name,
-               Milliseconds(At(*times, 0.5)), Milliseconds(At(*times, 1)), times->size());
-  }
-  fmt::print("etcd                       {:.0f} % of a core, {:.0f} MiB\n",
-             100 * (after.cpu_s - before.cpu_s) / seconds, after.rss_mib);
-  fmt::print("this process               {:.0f} % of a core, {:.0f} MiB\n",
-             100 * (own_after.cpu_s - own_before.cpu_s) / seconds, own_after.rss_mib);
-}
-
-Task<Result<void>> Run(Load& load) {
+/// What the loops other than the first do, and it too, beside measuring.
+Task<void> LiveUntilDone(Load& load) {
   Clock& clock = load.env.clock;
-  load.nodes.resize(load.settings.nodes);
-  TaskGroup keepers(load.env.executor), joiners(load.env.executor), watchers(load.env.executor);
+  TaskGroup keepers(load.env.executor), watchers(load.env.executor);
   for (size_t i = 0; i < load.nodes.size(); ++i) keepers.Spawn(KeepAlive(load, i));
-  const Instant began = clock.Now();
-  for (size_t i = 0; i < kJoiners; ++i) joiners.Spawn(JoinSome(load, i));
-  co_await joiners.Join();
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  fmt::print("all joined                 {:.1f} s\n", Milliseconds(clock.Now() - began) / 1000);
-  auto now = co_await load.nodes[0].registry->List("node/", {});
-  if (now && now->entries.size() < load.nodes.size()) {
-    now = Fail(Code::kInternal,
-               fmt::format("only {} have joined: {}", now->entries.size(), load.first_error));
+  for (size_t i = 0; i < kJoiners; ++i) watchers.Spawn(JoinSome(load, i));
+  co_await watchers.Join();
+  while (load.shared.since == 0 && !load.shared.done) (void)co_await clock.Sleep(kLookEvery);
+  for (size_t i = 0; i < load.nodes.size() && !load.shared.done; ++i) {
+    watchers.Spawn(Follow(load, i, load.shared.since));
   }
-  for (size_t i = 0; now && i < load.nodes.size(); ++i) {
-    watchers.Spawn(Follow(load, i, now->revision));
-  }
-  const Instant watching = clock.Now();
-  if (now) co_await Probe(load);
-  fmt::print("all watch                  {:.1f} s\n", Milliseconds(clock.Now() - watching) / 1000);
-  load.spread = {};
-  load.keep_alives.clear();
-  const Usage before = UsageOf(load.settings.pid), own_before = UsageOf(getpid());
-  const Instant start = clock.Now();
-  const Instant end = start + std::chrono::seconds(load.settings.seconds);
-  while (now && clock.Now() < end) {
-    (void)co_await clock.SleepUntil(std::min(end, clock.Now() + kProbeEvery), {});
-    co_await Probe(load);
-  }
-  Print(load, clock.Now() - start, before, UsageOf(load.settings.pid), own_before,
-        UsageOf(getpid()));
+  while (!load.shared.done) (void)co_await clock.Sleep(kLookEvery);
   load.stop.Cancel();
   co_await keepers.Join();
   co_await watchers.Join();
-  if (!now) co_return Fail(now.error());
-  co_return Result<void>();
+}
+
+struct Measured {
+  Duration joined{};
+  Duration watching{};
+  Duration time{};
+  Usage etcd_before, etcd, own_before, own;
+};
+
+Task<Result<Measured>> MeasureAll(Load& load) {
+  Clock& clock = load.env.clock;
+  Measured m;
+  const Instant began = clock.Now();
+  while (load.shared.joined < load.settings.nodes) (void)co_await clock.Sleep(kLookEvery);
+  m.joined = clock.Now() - began;
+  if (load.nodes[0].registry == nullptr) co_return Fail(Code::kUnavailable, load.first_error);
+  FB_CO_ASSIGN(const auto now, co_await load.nodes[0].registry->List("node/", {}));
+  if (now.entries.size() < load.settings.nodes) {
+    co_return Fail(Code::kInternal, fmt::format("only {} have joined", now.entries.size()));
+  }
+  const Instant watching = clock.Now();
+  load.shared.since = now.revision;
+  co_await Probe(load);
+  m.watching = clock.Now() - watching;
+  fmt::print(stderr, "all joined in {:.1f} s and watch after {:.1f} s\n",
+             Milliseconds(m.joined) / 1000, Milliseconds(m.watching) / 1000);
+  load.spread = {};
+  m.etcd_before = UsageOf(load.settings.pid);
+  m.own_before = UsageOf(getpid());
+  const Instant start = clock.Now();
+  const Instant end = start + std::chrono::seconds(load.settings.seconds);
+  load.shared.measuring = true;
+  while (clock.Now() < end) {
+    (void)co_await clock.SleepUntil(std::min(end, clock.Now() + kProbeEvery), {});
+    co_await Probe(load);
+  }
+  load.shared.measuring = false;
+  m.time = clock.Now() - start;
+  m.etcd = UsageOf(load.settings.pid);
+  m.own = UsageOf(getpid());
+  co_return m;
+}
+
+Task<void> Measure(Load& load, Result<Measured>* measured) {
+  *measured = co_await MeasureAll(load);
+  load.shared.done = true;
+}
+
+Task<void> LiveAndMeasure(Load& load, Result<Measured>* measured) {
+  TaskGroup group(load.env.executor);
+  group.Spawn(LiveUntilDone(load));
+  group.Spawn(Measure(load, measured));
+  co_await group.Join();
+}
+
+void Print(const std::vector<std::unique_ptr<Load>>& loads, const Measured& m) {
+  std::vector<Duration> keep_alives;
+  uint64_t failed = 0, snapshots = 0;
+  std::string error;
+  for (const auto& load : loads) {
+    keep_alives.insert(keep_alives.end(), load->keep_alives.begin(), load->keep_alives.end());
+    failed += load->failed;
+    snapshots += load->snapshots;
+    if (error.empty()) error = load->first_error;
+  }
+  const double seconds = Milliseconds(m.time) / 1000;
+  fmt::print("sustained               {:.0f} s, {} leases and watches, {} loops\n", seconds,
+             loads[0]->settings.nodes, loads.size());
+  fmt::print("keepalives              {:.0f}/s, median {:.2f} ms, p99 {:.1f} ms, worst {:.0f} ms\n",
+             static_cast<double>(keep_alives.size()) / seconds, Milliseconds(At(keep_alives, 0.5)),
+             Milliseconds(At(keep_alives, 0.99)), Milliseconds(At(keep_alives, 1)));
+  fmt::print("failed                  {} {}\n", failed, error);
+  fmt::print("watches begun anew      {}\n", snapshots);
+  const Spread& spread = loads[0]->spread;
+  for (const auto& [name, times] : {std::pair{"one join reaches all", &spread.joins},
+                                    std::pair{"one death reaches all", &spread.deaths}}) {
+    fmt::print("{:<23} median {:.0f} ms, worst {:.0f} ms of {}\n", name,
+               Milliseconds(At(*times, 0.5)), Milliseconds(At(*times, 1)), times->size());
+  }
+  fmt::print("etcd                    {:.0f} % of a core, {:.0f} MiB\n",
+             100 * (m.etcd.cpu_s - m.etcd_before.cpu_s) / seconds, m.etcd.rss_mib);
+  fmt::print("this process            {:.0f} % of a core, {:.0f} MiB\n",
+             100 * (m.own.cpu_s - m.own_before.cpu_s) / seconds, m.own.rss_mib);
+}
+
+Result<Measured> RunAll(const Settings& settings) {
+  Shared shared;
+  std::vector<std::unique_ptr<Loop>> loops;
+  std::vector<std::unique_ptr<Load>> loads;
+  for (size_t first = 0; first < settings.nodes; first += kNodesALoop) {
+    FB_ASSIGN(auto loop, Loop::Create({.io = IoBackend::kEpoll,
+                                       .http_connections = 2 * kNodesALoop,
+                                       .http_kept_connections = 2 * kNodesALoop}));
+    loads.emplace_back(
+        new Load{.env = loop->env(), .settings = settings, .shared = shared, .first = first});
+    loads.back()->nodes.resize(std::min(kNodesALoop, settings.nodes - first));
+    loops.push_back(std::move(loop));
+  }
+  Result<Measured> measured = Fail(Code::kInternal, "not measured");
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < loops.size(); ++i) {
+    threads.emplace_back([&, i] {
+      loops[i]->Run(i == 0 ? LiveAndMeasure(*loads[0], &measured) : LiveUntilDone(*loads[i]));
+      loads[i]->nodes.clear();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  if (measured) Print(loads, *measured);
+  return measured;
 }
 
 int Main(Settings settings) {
@@ -256,17 +341,8 @@ int Main(Settings settings) {
     settings.url = etcd->Url("load");
     settings.pid = etcd->pid(0);
   }
-  // A connection for each watch, and some for what is asked beside them.
-  const int connections = static_cast<int>(settings.nodes) + 512;
-  auto loop = Loop::Create({.http_connections = connections, .http_kept_connections = connections});
-  if (!loop) {
-    fmt::print(stderr, "{}\n", loop.error().ToString());
-    return 1;
-  }
-  Load load{.env = (*loop)->env(), .settings = settings};
-  const auto ran = (*loop)->Run(Run(load));
+  const auto ran = RunAll(settings);
   if (!ran) fmt::print(stderr, "{}\n", ran.error().ToString());
-  load.nodes.clear();
   return ran ? 0 : 1;
 }
 
