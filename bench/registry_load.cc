@@ -35,6 +35,8 @@ constexpr size_t kJoiners = 16;  // a loop
 constexpr size_t kNodesALoop = 250;
 constexpr Duration kLookEvery = 10ms;
 constexpr Duration kGiveUp = 60s;
+/// Watches are opened over so long, as by nodes that come up one after the other.
+constexpr Duration kOpenOver = 10s;
 constexpr const char* kProbe = "node/probe";
 
 struct Settings {
@@ -155,6 +157,11 @@ Task<void> KeepAlive(Load& load, size_t i) {
 Task<void> Follow(Load& load, size_t i, Revision since) {
   Registry& registry = *load.nodes[i].registry;
   const Call call{.cancel = load.stop.token()};
+  const auto spread = static_cast<uint64_t>(kOpenOver.count());
+  if (!co_await load.env.clock.Sleep(Duration(static_cast<int64_t>(load.env.rng.Below(spread))),
+                                     load.stop.token())) {
+    co_return;
+  }
   while (!load.stop.cancelled()) {
     const auto watch = co_await registry.Watch("node/", since, call);
     if (!watch) co_return load.Failed(watch.error());

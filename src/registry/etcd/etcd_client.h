@@ -37,6 +37,9 @@ struct EtcdOptions {
   /// After each round over the endpoints; doubles, with jitter.
   Duration first_pause = std::chrono::milliseconds(50);
   Duration longest_pause = std::chrono::seconds(2);
+  /// Opening a watch, twice as long after each failure: a whole cell may do so at once. It ends
+  /// sooner where the endpoint is left.
+  Duration open_timeout = std::chrono::seconds(15);
   /// A watch whose endpoint has answered nothing for so long asks it something.
   Duration quiet_endpoint = std::chrono::seconds(20);
   /// A watch that has heard nothing for so long is opened anew. Etcd tells its progress every 10
@@ -100,6 +103,8 @@ class EtcdClient {
   /// The pause before try number `failures`, with jitter.
   Duration Pause(uint32_t failures);
   Env& env() { return env_; }
+  /// Where the next question goes.
+  size_t current() const { return current_; }
   const EtcdOptions& options() const { return options_; }
   const std::string& name() const { return name_; }
   const std::string& NameOf(size_t endpoint) const { return url_.endpoints[endpoint]; }

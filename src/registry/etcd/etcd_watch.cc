@@ -94,12 +94,20 @@ Task<Result<void>> EtcdWatch::Connect(Call call) {
   }
   const Instant began = clock.Now();
   // When a whole cell comes back at once, who hurries asks for the same work again and again.
-  const Duration patience = client_.options().try_timeout * (1 << std::min(failures_, kDoublings));
+  const Duration patience = client_.options().open_timeout * (1 << std::min(failures_, kDoublings));
   const Instant until = std::min(call.deadline, began + patience);
+  CancelSource stop;
+  CancelListener given_up;
+  const auto cancel = [](void* source) { static_cast<CancelSource*>(source)->Cancel(); };
+  if (!call.cancel.Listen(given_up, cancel, &stop)) co_return CheckCall(call);
+  client_.Listen(client_.current(), stop);
   auto stream =
       co_await client_.Stream(etcd::kWatchPath, etcd::WatchBody(root_ + prefix_, seen_ + 1),
-                              {.deadline = until, .cancel = call.cancel});
+                              {.deadline = until, .cancel = stop.token()});
+  client_.Forget(stop);
   const Instant now = clock.Now();
+  if (call.cancel.cancelled()) co_return CheckCall(call);
+  if (stop.cancelled()) co_return Result<void>();  // everybody has left it
   if (stream) {
     open_ = std::make_unique<Open>(Open{.endpoint = stream->endpoint,
                                         .times_left = client_.TimesLeft(stream->endpoint),
