@@ -62,6 +62,10 @@ struct NetOptions {
   Duration retransmit = milliseconds(200);
   Duration give_up = seconds(15);  // unacknowledged for so long: the sender's side breaks
   Duration connect_timeout = seconds(10);
+  /// A connection on which nothing moves is probed: a peer that has forgotten it says so; one that
+  /// says nothing for so much longer is given up.
+  Duration keep_alive = seconds(30);
+  Duration keep_alive_gives_up = seconds(90);
   NetFaults faults;
 };
 

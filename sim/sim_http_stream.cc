@@ -40,7 +40,9 @@ void SimHttpStream::Break() {
 }
 
 void SimHttpStream::Silence() {
+  if (silent_) return;
   silent_ = true;
+  silent_since_ = world_.Now();
 }
 
 void SimHttpStream::WakeReader() {
@@ -63,6 +65,20 @@ Task<Result<void>> SimHttpStreamResponse::WaitFor(Instant until, Call call) {
   co_return Fail(WaitError(end, "http stream"));
 }
 
+Task<Result<void>> SimHttpStreamResponse::Probe(Call call) {
+  World& world = process_.world();
+  const NetOptions& net = world.options().net;
+  const HttpServer* server = stream_->server_;
+  Instant next = stream_->silent_since_ + net.keep_alive;
+  const Instant last = next + net.keep_alive_gives_up;
+  for (;;) {
+    FB_CO_TRY(co_await process_.Until(std::max(next, world.Now()), "http stream", call));
+    const bool dead = server != nullptr && server->host_ != nullptr && server->host_->crashed();
+    if ((!LinkCut() && !dead) || world.Now() >= last) co_return Result<void>();
+    next = world.Now() + net.retransmit;
+  }
+}
+
 Task<Result<size_t>> SimHttpStreamResponse::Read(MutableBytes into, Call call) {
   World& world = process_.world();
   const NetOptions& net = world.options().net;
@@ -71,7 +87,11 @@ Task<Result<size_t>> SimHttpStreamResponse::Read(MutableBytes into, Call call) {
     FB_CO_TRY(process_.CheckAlive());
     const bool any = !stream.pieces_.empty();
     const bool over = !any && stream.ending_ != SimHttpStream::Ending::kNot;
-    if (stream.silent_ || (!any && !over)) {
+    if (stream.silent_) {
+      FB_CO_TRY(co_await Probe(call));
+      co_return Fail(Code::kUnavailable, "http: the peer has forgotten the connection");
+    }
+    if (!any && !over) {
       FB_CO_TRY(co_await WaitFor(Instant::Never(), call));
       continue;
     }

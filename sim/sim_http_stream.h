@@ -20,7 +20,8 @@ class SimHttpStream {
   explicit SimHttpStream(World& world) : world_(world) {}
 
   /// Comes after the server's latency, and only over a link that is whole: one that stays cut for
-  /// longer than NetOptions::give_up leaves a reader who hears nothing any more.
+  /// longer than NetOptions::give_up leaves a reader who hears nothing any more, until his probes
+  /// (NetOptions::keep_alive) tell him.
   void Push(std::string bytes);
   /// Nothing comes behind what was pushed.
   void End();
@@ -50,6 +51,7 @@ class SimHttpStream {
   Instant end_arrival_;
   Ending ending_ = Ending::kNot;
   bool silent_ = false;
+  Instant silent_since_;
   bool read_ = true;
   Wait* reader_ = nullptr;
 };
@@ -72,6 +74,8 @@ class SimHttpStreamResponse final : public HttpResponse {
   /// Until something new can be said, or the call's end.
   Task<Result<void>> WaitFor(Instant until, Call call);
   bool LinkCut() const;
+  /// Until the probes of a silent connection have told.
+  Task<Result<void>> Probe(Call call);
 
   Process& process_;
   const SimHttpReply reply_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/sim_http_stream.h"
 #include "sim/sim_network.h"
 #include "sim/world.h"
 
@@ -179,6 +180,119 @@ TEST_F(SimHttpTest, EveryRateFires) {
         "http.short_body", "http.other_etag", "http.slow_drip", "http.lost_reply"}) {
     EXPECT_GT(world.faults().fired(kind), 0u) << kind;
   }
+}
+
+// -- Servers that lie on machines, and bodies that go on.
+
+class SimHttpStreamTest : public testing::Test {
+ protected:
+  SimHttpStreamTest() { server.HostOn(host); }
+  SimHttpReply Answer(const SimHttpRequest&) {
+    stream = std::make_shared<SimHttpStream>(world);
+    stream->Push("hello");
+    return {.stream = stream};
+  }
+  Result<std::unique_ptr<HttpResponse>> Send() {
+    return world.Run(client.env().http.Send(
+        {.method = "POST", .url = "http://host/", .body = {AsBytes("ask")}, .left = &left},
+        {.deadline = world.Now() + seconds(60)}));
+  }
+  /// What comes within so long: its text, or its error's code.
+  std::string Read(HttpResponse& response, size_t bytes, Duration within = seconds(1)) {
+    std::string text;
+    const Instant deadline = world.Now() + within;
+    while (text.size() < bytes) {
+      std::byte buffer[100];
+      const auto got = world.Run(response.Read(buffer, {.deadline = deadline}));
+      if (!got) return text + std::string(CodeName(got.error().code()));
+      if (*got == 0) return text + "end";
+      text += AsText(Bytes(buffer).first(*got));
+    }
+    return text;
+  }
+
+  World world{1};
+  Node& host = world.AddNode("host");
+  Node& client = world.AddNode("client");
+  std::shared_ptr<SimHttpStream> stream;
+  HttpServer& server = world.AddHttpServer(
+      "http://host", [this](const SimHttpRequest& request) { return Answer(request); });
+  bool left = false;
+  const std::string late{CodeName(Code::kDeadlineExceeded)};
+  const std::string broken{CodeName(Code::kUnavailable)};
+};
+
+TEST_F(SimHttpStreamTest, BringsWhatIsPushedInOrderUntilItsEnd) {
+  const auto response = Send();
+  ASSERT_TRUE(response) << response.error().ToString();
+  EXPECT_TRUE(left);
+  EXPECT_EQ(Read(**response, 5), "hello");
+  EXPECT_EQ(Read(**response, 1), late);
+  const Instant pushed = world.Now();
+  for (const char* piece : {"a", "b", "c"}) stream->Push(piece);
+  EXPECT_EQ(Read(**response, 3), "abc");
+  EXPECT_GT(world.Now(), pushed);
+  stream->Push("last");
+  stream->End();
+  stream->Push("not this");
+  EXPECT_EQ(Read(**response, 100), "lastend");
+}
+
+TEST_F(SimHttpStreamTest, BreaksAndIsLeft) {
+  {
+    const auto response = Send();
+    stream->Break();
+    EXPECT_EQ(Read(**response, 100), "hello" + broken);
+    EXPECT_TRUE(stream->read());
+  }
+  EXPECT_FALSE(stream->read());
+  const auto response = Send();
+  server.FailNext(HttpFault::kResetInBody);
+  stream->Push("0123456789");
+  EXPECT_TRUE(Read(**response, 100).ends_with(broken));
+}
+
+TEST_F(SimHttpStreamTest, AShortCutDelaysAndALongOneSilences) {
+  const auto response = Send();
+  EXPECT_EQ(Read(**response, 5), "hello");
+  world.net().Partition(host, client, false);
+  stream->Push("one");
+  EXPECT_EQ(Read(**response, 1, seconds(5)), late);
+  world.net().HealAll();
+  EXPECT_EQ(Read(**response, 3), "one");
+  world.net().Isolate(host);
+  stream->Push("two");
+  EXPECT_EQ(Read(**response, 1, seconds(20)), late);
+  world.net().HealAll();
+  EXPECT_EQ(Read(**response, 1, seconds(10)), late);  // given up; nobody has said so
+  EXPECT_EQ(Read(**response, 1, seconds(60)), broken);
+}
+
+TEST_F(SimHttpStreamTest, RequestsMeetPartitionsAndCrashesOfTheHost) {
+  int sent = 0;
+  for (int i = 0; i < 20; ++i) {
+    world.net().Partition(client, host);
+    left = false;
+    const auto cut = Send();
+    ASSERT_FALSE(cut.has_value());
+    EXPECT_EQ(cut.error().code(), Code::kUnavailable);
+    sent += left ? 1 : 0;
+    world.net().HealAll();
+  }
+  // A kept connection takes the request; a new one cannot be made.
+  EXPECT_GT(sent, 0);
+  EXPECT_LT(sent, 20);
+  EXPECT_EQ(server.handled(), 0u);
+  // The question arrives, its answer does not.
+  world.net().Partition(host, client, false);
+  EXPECT_FALSE(Send().has_value());
+  world.net().HealAll();
+  host.Crash();
+  left = false;
+  EXPECT_FALSE(Send().has_value());
+  EXPECT_FALSE(left);
+  host.Restart();
+  EXPECT_TRUE(Send().has_value());
 }
 
 }  // namespace

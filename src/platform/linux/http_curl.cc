@@ -13,9 +13,6 @@
 namespace forebay::platform {
 namespace {
 
-constexpr long kMaxConnections = 256;
-constexpr long kMaxIdleConnections = 64;
-
 bool SameName(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return std::ranges::equal(a, b, {}, lower, lower);
@@ -55,7 +52,7 @@ struct Watch : Op {
 
 class CurlHttp final : public Http {
  public:
-  explicit CurlHttp(Reactor& reactor) : reactor_(reactor) {}
+  CurlHttp(Reactor& reactor, HttpLimits limits) : reactor_(reactor), limits_(limits) {}
   ~CurlHttp() override;
 
   Task<Result<std::unique_ptr<HttpResponse>>> Send(HttpRequest request, Call call) override;
@@ -74,6 +71,7 @@ class CurlHttp final : public Http {
   void Free(Watch& watch);
 
   Reactor& reactor_;
+  const HttpLimits limits_;
   CURLM* multi_ = nullptr;
   Timer timer_;
   std::vector<std::unique_ptr<Watch>> watches_;
@@ -95,8 +93,8 @@ void CurlHttp::Open() {
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlHttp::OnTimer);
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, kMaxConnections);
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kMaxIdleConnections);
+  curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, limits_.connections);
+  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, limits_.kept_connections);
   timer_.argument = this;
   timer_.fire = [](void* me) { static_cast<CurlHttp*>(me)->Act(CURL_SOCKET_TIMEOUT, 0); };
 }
@@ -218,8 +216,8 @@ void CurlHttp::Act(curl_socket_t fd, int events) {
 
 }  // namespace
 
-std::unique_ptr<Http> MakeCurlHttp(Reactor& reactor) {
-  return std::make_unique<CurlHttp>(reactor);
+std::unique_ptr<Http> MakeCurlHttp(Reactor& reactor, HttpLimits limits) {
+  return std::make_unique<CurlHttp>(reactor, limits);
 }
 
 }  // namespace forebay::platform

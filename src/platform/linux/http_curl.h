@@ -8,7 +8,12 @@
 
 namespace forebay::platform {
 
+struct HttpLimits {
+  long connections = 0;
+  long kept_connections = 0;
+};
+
 /// Costs nothing before its first request. Connections are kept and used again.
-std::unique_ptr<Http> MakeCurlHttp(Reactor& reactor);
+std::unique_ptr<Http> MakeCurlHttp(Reactor& reactor, HttpLimits limits);
 
 }  // namespace forebay::platform

@@ -19,6 +19,7 @@ struct Script {
   std::string answer;
   enum class Then { kNextRequest, kClose, kStall } then = Then::kNextRequest;
   size_t answers_a_connection = ~size_t{0};  // then it closes without a word
+  size_t deaf_after = ~size_t{0};  // answers a connection; then it takes one more, and closes
 };
 
 /// A small, scripted HTTP server over our own Net.
@@ -56,6 +57,7 @@ class Peer {
       std::string request;
       if (!co_await ReadRequest(*stream, &request)) co_return;
       requests_.push_back(request);
+      if (i >= script_.deaf_after) co_return;
       if (!co_await SendAnswer(*stream)) co_return;
       if (script_.then == Script::Then::kClose) co_return;
       if (script_.then == Script::Then::kStall) {
@@ -359,6 +361,65 @@ Task<int> ManyAtOnce(Env& env, int count) {
 
 TEST_P(HttpOnBoth, ManyAtOnceAllArrive) {
   EXPECT_EQ(loop_->Run(ManyAtOnce(env(), 600)), 600);
+}
+
+// -- What must not happen twice.
+
+struct Sent {
+  std::optional<Error> error;
+  bool left = false;
+};
+
+/// The second of two requests, whose kept connection the peer closes on it unanswered.
+Task<Sent> SendOverAClosingConnection(Env& env, bool once, int* requests) {
+  Peer peer(env, {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", .deaf_after = 1});
+  Sent sent;
+  const std::string body = "change";
+  for (int i = 0; i < 2; ++i) {
+    sent.left = false;
+    const Answer answer = co_await Exchange(env,
+                                            {.method = "POST",
+                                             .url = peer.Url("/"),
+                                             .body = {AsBytes(body)},
+                                             .once = once,
+                                             .left = &sent.left},
+                                            {});
+    sent.error = answer.error;
+  }
+  co_await peer.Stop();
+  *requests = static_cast<int>(peer.requests().size());
+  co_return sent;
+}
+
+TEST_P(HttpOnBoth, WhatGoesOutOnceIsNotRepeatedOnAnotherConnection) {
+  int requests = 0;
+  const Sent repeated = loop_->Run(SendOverAClosingConnection(env(), false, &requests));
+  EXPECT_FALSE(repeated.error) << repeated.error->ToString();
+  EXPECT_EQ(requests, 3);
+  const Sent once = loop_->Run(SendOverAClosingConnection(env(), true, &requests));
+  ASSERT_TRUE(once.error);
+  EXPECT_EQ(once.error->code(), Code::kUnavailable);
+  EXPECT_TRUE(once.left);
+  EXPECT_EQ(requests, 2);
+}
+
+TEST_P(HttpOnBoth, WhatFindsNobodyHasNotLeft) {
+  bool left = false;
+  const std::string body = "change";
+  const Answer answer = loop_->Run(Exchange(
+      env(),
+      {.method = "POST", .url = "http://127.0.0.1:1/", .body = {AsBytes(body)}, .left = &left},
+      {}));
+  ASSERT_TRUE(answer.error);
+  EXPECT_FALSE(left);
+}
+
+TEST_P(HttpOnBoth, AFileOfAuthoritiesThatIsNotThereIsAnError) {
+  const auto tls = std::make_shared<const HttpTls>(HttpTls{.ca_file = "/none/ca.pem"});
+  const Answer answer =
+      loop_->Run(Exchange(env(), {.url = "https://127.0.0.1:1/", .tls = tls}, {}));
+  ASSERT_TRUE(answer.error);
+  EXPECT_EQ(answer.error->code(), Code::kUnavailable);
 }
 
 }  // namespace

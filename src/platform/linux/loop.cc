@@ -66,7 +66,8 @@ class Loop::Impl {
   platform::LinuxClock clock_{reactor_};
   platform::LinuxNet net_{reactor_, clock_, options_.zero_copy_bytes};
   platform::LinuxDisk disk_{reactor_};
-  std::unique_ptr<Http> http_ = platform::MakeCurlHttp(reactor_);
+  std::unique_ptr<Http> http_ =
+      platform::MakeCurlHttp(reactor_, {options_.http_connections, options_.http_kept_connections});
   platform::LinuxMemory memory_;
   platform::LinuxRng rng_;
   NoFaults faults_;

@@ -18,6 +18,8 @@ constexpr size_t kMaxRefusalBytes = 16 * kKiB;
 constexpr size_t kMaxCredentialBytes = 4 * kKiB;
 /// A caller's own deadline says nothing of an endpoint, unless it was silent for so long.
 constexpr Duration kSilence = std::chrono::seconds(1);
+/// Of the time that a try may take, after as many rounds.
+constexpr uint32_t kDoublings = 3;
 constexpr Duration kLeastTry = std::chrono::milliseconds(200);
 /// Of one question: the token may have been revoked just after it was given.
 constexpr uint32_t kMaxAuthentications = 3;
@@ -73,6 +75,7 @@ EtcdClient::EtcdClient(Env& env, EtcdUrl url, Variables variables, EtcdOptions o
       authenticating_(env.executor, 1) {}
 
 void EtcdClient::MoveOn(size_t endpoint) {
+  if (url_.endpoints.size() == 1) return;  // there is nowhere else, and its watches may be well
   if (current_ == endpoint) current_ = (current_ + 1) % url_.endpoints.size();
   ++times_left_[endpoint];
   // Cancelling only posts; the list does not change under us.
@@ -107,16 +110,22 @@ Error EtcdClient::Told(size_t endpoint, const Error& error) const {
 
 Error EtcdClient::CannotReach(Code code, const Error& last) const {
   return Error(code,
-               fmt::format("{}: none of {} answers as it should; check that etcd runs there and "
-                           "can be reached; the last said: {}",
-                           name_, fmt::join(url_.endpoints, ", "), last.message()));
+               fmt::format("{}: none of {} answers as it should; check that etcd runs there{}; the "
+                           "last said: {}",
+                           name_, fmt::join(url_.endpoints, ", "),
+                           url_.tls == nullptr
+                               ? " and can be reached without TLS"
+                               : ", speaks TLS, and that ca= names who signed its certificate",
+                           last.message()));
 }
 
-Instant EtcdClient::TryUntil(const Question& question, Instant give_up) {
+Instant EtcdClient::TryUntil(const Question& question, uint32_t rounds, Instant give_up) {
   const Instant now = env_.clock.Now();
   if (!question.repeatable) return std::min(give_up, now + options_.write_timeout);
   const Duration half = std::max(kLeastTry, (give_up - now) / 2);
-  return std::min(give_up, now + std::min(options_.try_timeout, half));
+  // Who hurries when all are slow only asks for more work.
+  const Duration patience = options_.try_timeout * (1 << std::min(rounds, kDoublings));
+  return std::min(give_up, now + std::min(patience, half));
 }
 
 Task<Result<void>> EtcdClient::Ask(Question question, Call call) {
@@ -124,11 +133,16 @@ Task<Result<void>> EtcdClient::Ask(Question question, Call call) {
   bool doubted = false;
   std::optional<Error> said;  // the last that was not silence
   uint32_t authentications = 0;
+  if (!question.repeatable && env_.clock.Now() - heard_[current_] > options_.fresh_endpoint) {
+    Revision ignored = 0;
+    FB_CO_TRY(co_await AskRevision(&ignored, {give_up, call.cancel}));
+  }
   for (uint32_t failures = 0;;) {
     if (call.cancel.cancelled()) co_return Fail(Code::kCancelled, name_ + ": given up");
+    const auto rounds = static_cast<uint32_t>(failures / url_.endpoints.size());
     const size_t endpoint = current_;
     const Instant began = env_.clock.Now();
-    const Instant until = TryUntil(question, give_up);
+    const Instant until = TryUntil(question, rounds, give_up);
     const auto refusal =
         co_await TryOnce(question, endpoint, {.deadline = until, .cancel = call.cancel});
     if (!refusal) co_return Result<void>();
@@ -157,8 +171,7 @@ Task<Result<void>> EtcdClient::Ask(Question question, Call call) {
                                  said.value_or(error)));
     }
     if (failures % url_.endpoints.size() != 0) continue;
-    const auto round = static_cast<uint32_t>(failures / url_.endpoints.size() - 1);
-    const Instant next = std::min(give_up, env_.clock.Now() + Pause(round));
+    const Instant next = std::min(give_up, env_.clock.Now() + Pause(rounds));
     FB_CO_TRY(co_await env_.clock.SleepUntil(next, call.cancel));
   }
 }

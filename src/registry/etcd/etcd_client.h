@@ -26,13 +26,20 @@ using Variables = std::map<std::string, std::string, std::less<>>;
 struct EtcdOptions {
   /// Of a call without a deadline of its own.
   Duration patience = std::chrono::seconds(30);
-  /// One try of what may be tried again elsewhere; half of what is left where that is less.
-  Duration try_timeout = std::chrono::seconds(5);
+  /// One try of what may be tried again elsewhere; half of what is left where that is less. Doubles
+  /// a few times when nobody answers.
+  Duration try_timeout = std::chrono::seconds(3);
   /// One try of what may not. Longer than etcd itself waits for its quorum (7 s).
-  Duration write_timeout = std::chrono::seconds(15);
+  Duration write_timeout = std::chrono::seconds(10);
+  /// What may not be tried again goes only to an endpoint that has answered within so long; another
+  /// one is asked something harmless first.
+  Duration fresh_endpoint = std::chrono::seconds(1);
   /// After each round over the endpoints; doubles, with jitter.
   Duration first_pause = std::chrono::milliseconds(50);
   Duration longest_pause = std::chrono::seconds(2);
+  /// Opening a watch, twice as long after each failure: a whole cell may do so at once. It ends
+  /// sooner where the endpoint is left.
+  Duration open_timeout = std::chrono::seconds(15);
   /// A watch whose endpoint has answered nothing for so long asks it something.
   Duration quiet_endpoint = std::chrono::seconds(20);
   /// A watch that has heard nothing for so long is opened anew. Etcd tells its progress every 10
@@ -96,6 +103,8 @@ class EtcdClient {
   /// The pause before try number `failures`, with jitter.
   Duration Pause(uint32_t failures);
   Env& env() { return env_; }
+  /// Where the next question goes.
+  size_t current() const { return current_; }
   const EtcdOptions& options() const { return options_; }
   const std::string& name() const { return name_; }
   const std::string& NameOf(size_t endpoint) const { return url_.endpoints[endpoint]; }
@@ -118,7 +127,7 @@ class EtcdClient {
   Error CannotReach(Code code, const Error& last) const;
   Error Told(size_t endpoint, const Error& error) const;
   /// When a try that begins now is given up.
-  Instant TryUntil(const Question& question, Instant give_up);
+  Instant TryUntil(const Question& question, uint32_t rounds, Instant give_up);
 
   struct Listener {
     size_t endpoint;

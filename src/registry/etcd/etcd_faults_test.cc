@@ -259,7 +259,7 @@ Result<void> Scenario(sim::World& world) {
 
 TEST(EtcdFaults, NothingHappensTwiceAndEveryWatchComesRight) {
   const auto report =
-      sim::RunSeeds("etcd faults", {.quick = 30, .ci = 300, .full = 10'000},
+      sim::RunSeeds("etcd faults", {.quick = 8, .ci = 120, .full = 10'000},
                     {.run = Scenario,
                      .expected_faults = {"http.connect_failure", "http.error_500", "http.error_503",
                                          "http.stall", "http.reset", "http.lost_reply"}});

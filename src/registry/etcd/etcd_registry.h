@@ -11,7 +11,8 @@
 namespace forebay {
 
 inline constexpr size_t kMaxEtcdKeyBytes = 1024;
-inline constexpr size_t kMaxEtcdValueBytes = 1024 * 1024;  // etcd's own limit: 1.5 MiB a request
+inline constexpr size_t kMaxEtcdValueBytes =
+    size_t{1024} * 1024;  // etcd's own limit: 1.5 MiB a request
 
 /// Keys lie below /forebay/CELL/ in etcd; nobody above sees that, nor what else etcd holds.
 ///

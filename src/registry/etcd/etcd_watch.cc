@@ -19,6 +19,8 @@ constexpr size_t kPieceBytes = 16 * kKiB;
 /// A stream that lived for so long has not failed when it ends.
 constexpr Duration kGoodLife = std::chrono::seconds(5);
 constexpr Duration kSilence = std::chrono::seconds(1);
+/// Of the time that opening it may take, after as many failures.
+constexpr uint32_t kDoublings = 3;
 /// People are told of a watch that does not come back.
 constexpr uint32_t kFailuresTold = 4;
 
@@ -91,11 +93,21 @@ Task<Result<void>> EtcdWatch::Connect(Call call) {
     FB_CO_TRY(CheckCall(call));
   }
   const Instant began = clock.Now();
-  const Instant until = std::min(call.deadline, began + client_.options().try_timeout);
+  // When a whole cell comes back at once, who hurries asks for the same work again and again.
+  const Duration patience = client_.options().open_timeout * (1 << std::min(failures_, kDoublings));
+  const Instant until = std::min(call.deadline, began + patience);
+  CancelSource stop;
+  CancelListener given_up;
+  const auto cancel = [](void* source) { static_cast<CancelSource*>(source)->Cancel(); };
+  if (!call.cancel.Listen(given_up, cancel, &stop)) co_return CheckCall(call);
+  client_.Listen(client_.current(), stop);
   auto stream =
       co_await client_.Stream(etcd::kWatchPath, etcd::WatchBody(root_ + prefix_, seen_ + 1),
-                              {.deadline = until, .cancel = call.cancel});
+                              {.deadline = until, .cancel = stop.token()});
+  client_.Forget(stop);
   const Instant now = clock.Now();
+  if (call.cancel.cancelled()) co_return CheckCall(call);
+  if (stop.cancelled()) co_return Result<void>();  // everybody has left it
   if (stream) {
     open_ = std::make_unique<Open>(Open{.endpoint = stream->endpoint,
                                         .times_left = client_.TimesLeft(stream->endpoint),

@@ -237,6 +237,7 @@ Refusal ReadRefusal(int status, std::string_view body) {
   if (const auto json = Json::Parse(body)) {
     words = json->Get("message").Text();
     if (words.empty()) words = json->Get("error").Text();
+    if (words.empty()) words = json->Get("error").Get("message").Text();  // of a stream
   }
   if (words.empty()) words = body.substr(0, body.find('\n'));
   words = words.substr(0, kMaxWords);

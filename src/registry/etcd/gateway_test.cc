@@ -114,6 +114,9 @@ TEST(EtcdGateway, KnowsWhatARefusalMeans) {
     EXPECT_EQ(refusal.next, one.next) << one.words;
     EXPECT_NE(refusal.error.message().find(one.words), std::string::npos);
   }
+  const Refusal stream =
+      ReadRefusal(401, R"({"error":{"grpc_code":16,"message":"etcdserver: invalid auth token"}})");
+  EXPECT_TRUE(stream.error.message().starts_with("etcd says 'etcdserver: invalid auth token'"));
   const Refusal page = ReadRefusal(502, "<html>\x1b[31m" + std::string(1000, 'x') + "\nsecond");
   EXPECT_EQ(page.next, Next::kInDoubt);
   EXPECT_EQ(page.error.message().find('\x1b'), std::string::npos);

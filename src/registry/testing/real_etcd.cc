@@ -156,12 +156,27 @@ std::vector<std::string> RealEtcd::Arguments(const Member& member) const {
   const std::string clients =
       fmt::format("{}://127.0.0.1:{}", options_.tls ? "https" : "http", member.client_port);
   const std::string peers = fmt::format("http://127.0.0.1:{}", member.peer_port);
-  std::vector<std::string> arguments = {
-      "etcd", "--name", member.name, "--data-dir", directory_ + "/" + member.name,
-      "--listen-client-urls", clients, "--advertise-client-urls", clients, "--listen-peer-urls",
-      peers, "--initial-advertise-peer-urls", peers, "--initial-cluster", cluster,
-      // Elections and short leases within a second; nothing has to survive a power cut.
-      "--heartbeat-interval", "50", "--election-timeout", "500", "--unsafe-no-fsync"};
+  std::vector<std::string> arguments = {"etcd",
+                                        "--name",
+                                        member.name,
+                                        "--data-dir",
+                                        directory_ + "/" + member.name,
+                                        "--listen-client-urls",
+                                        clients,
+                                        "--advertise-client-urls",
+                                        clients,
+                                        "--listen-peer-urls",
+                                        peers,
+                                        "--initial-advertise-peer-urls",
+                                        peers,
+                                        "--initial-cluster",
+                                        cluster};
+  if (options_.fast) {
+    for (const char* more :
+         {"--heartbeat-interval", "50", "--election-timeout", "500", "--unsafe-no-fsync"}) {
+      arguments.emplace_back(more);
+    }
+  }
   if (options_.tls) {
     for (const char* more : {"--cert-file", "server.pem", "--key-file", "server.key"}) {
       arguments.push_back(more[0] == '-' ? std::string(more) : directory_ + "/" + more);

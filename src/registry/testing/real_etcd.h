@@ -14,6 +14,9 @@ struct RealEtcdOptions {
   int members = 1;
   /// Clients speak TLS, by a certificate of an authority of its own: RealEtcd::ca_file().
   bool tls = false;
+  /// Elections and short leases within a second, and no wait for the disk; otherwise as etcd is by
+  /// itself.
+  bool fast = true;
   std::vector<std::string> more_arguments;
 };
 
