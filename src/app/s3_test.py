@@ -417,6 +417,38 @@ class Signing(S3):
                               capture_output=True, check=True, timeout=TIME_LIMIT_S)
         self.assertEqual(done.stdout, self.large)
 
+    def test_every_route_asks_who_comes(self):
+        routes = [("GET", "/"), ("HEAD", "/box"), ("PUT", "/newbox"), ("DELETE", "/box"),
+                  ("GET", "/box"), ("GET", "/box?list-type=2"), ("GET", "/box?versions"),
+                  ("GET", "/box?uploads"), ("GET", "/box?location"), ("GET", "/box?versioning"),
+                  ("GET", "/box?acl"), ("GET", "/box?policy"), ("PUT", "/box?policy"),
+                  ("POST", "/box?delete"), ("POST", "/box"), ("GET", "/box/small"),
+                  ("HEAD", "/box/small"), ("GET", "/box/small?attributes"),
+                  ("GET", "/box/small?acl"), ("PUT", "/box/x"), ("DELETE", "/box/small"),
+                  ("POST", "/box/x?uploads"), ("PUT", "/box/x?partNumber=1&uploadId=u"),
+                  ("POST", "/box/x?uploadId=u"), ("DELETE", "/box/x?uploadId=u"),
+                  ("GET", "/box/x?uploadId=u"), ("PUT", "/box/x?tagging"),
+                  ("GET", "/nobox/x"), ("PATCH", "/box/small")]
+        for method, path in routes:
+            with self.subTest(method=method, path=path):
+                # Signed by nobody that is known, or wrongly.
+                for key in (("AKIANOBODY", "x"), (BOSS[0], "wrong")):
+                    self.assertEqual(self.signed(method, path, key=key)[0], 403)
+                query = "&" if "?" in path else "?"
+                for target in (path, path + query + "X-Amz-Algorithm=AWS4-HMAC-SHA256"):
+                    answer = self.raw(f"{method} {target} HTTP/1.1\r\nHost: x\r\n"
+                                      "Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+                    status = int(answer.split()[1])
+                    if target != path:
+                        self.assertEqual(status, 400)
+                    elif path == "/":  # of which nothing is theirs
+                        self.assertNotIn(b"<Name>box</Name>", answer)
+                    else:
+                        self.assertIn(status, (400, 403, 404, 405, 411, 501), answer)
+                        self.assertNotIn(b"hello", answer)
+        self.assertEqual(self.get("small"), b"hello\n")
+        self.assertFalse((self.origin / "x").exists())
+
     def test_secrets_are_told_nobody(self):
         said = (self.folder / "errors").read_text()
         for _, secret in (BOSS, READER):
@@ -610,6 +642,7 @@ class Bodies(S3):
             self.assertIn(b"<Code>InvalidURI</Code>", answer, path)
         self.refused("KeyTooLongError", self.s3.put_object, Bucket="box", Key="k" * 1025, Body=b"")
         self.refused("NoSuchKey", self.s3.get_object, Bucket="box", Key="a//b")
+        self.refused("NotImplemented", self.s3.put_object, Bucket="box", Key="a//b", Body=b"")
 
 
 class Writing(S3):
@@ -676,6 +709,28 @@ class Writing(S3):
         self.refused("PreconditionFailed", self.s3.copy_object, Bucket="box", Key="x",
                      CopySource="box/small", CopySourceIfNoneMatch="*")
         self.assertFalse((self.origin / "x").exists())
+
+    def test_marks_of_folders(self):
+        for key in ("dir/", "dir/-", "dir/a", "dir/sub/", "dir.", "dir0"):
+            self.s3.put_object(Bucket="box", Key=key, Body=b"")
+        self.assertEqual(self.s3.head_object(Bucket="box", Key="dir/")["ContentLength"], 0)
+        self.refused("404", self.s3.head_object, Bucket="box", Key="deep/")
+        def names(**options):
+            keys, groups = [], []
+            paginator = self.s3.get_paginator("list_objects")
+            for page in paginator.paginate(Bucket="box", PaginationConfig={"PageSize": 1},
+                                           **options):
+                keys += [entry["Key"] for entry in page.get("Contents", [])]
+                groups += [entry["Prefix"] for entry in page.get("CommonPrefixes", [])]
+            return keys, groups
+        self.assertEqual(names(Prefix="dir"),
+                         (["dir.", "dir/", "dir/-", "dir/a", "dir/sub/", "dir0"], []))
+        self.assertEqual(names(Prefix="dir", Delimiter="/"), (["dir.", "dir0"], ["dir/"]))
+        self.assertEqual(names(Prefix="dir/", Delimiter="/"),
+                         (["dir/", "dir/-", "dir/a"], ["dir/sub/"]))
+        for key in ("dir/", "dir/-", "dir/a", "dir/sub/", "dir.", "dir0"):
+            self.s3.delete_object(Bucket="box", Key=key)
+        self.assertEqual(names(Prefix="dir"), ([], []))
 
     def test_many_are_deleted_at_once(self):
         keys = [f"many/{i}" for i in range(40)]
