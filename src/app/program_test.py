@@ -36,18 +36,19 @@ def forebay(*arguments, node=None, data=None, env=None, **options):
 class Node:
     """A running node in a folder of its own."""
 
-    def __init__(self, folder, *flags, env=None, listen="127.0.0.1:0"):
+    def __init__(self, folder, *flags, env=None, listen="127.0.0.1:0", s3="none"):
         self.folder = pathlib.Path(folder)
         self.errors = open(self.folder / "errors", "ab")
         self.process = subprocess.Popen(
             [PROGRAM, "node", "--data", self.folder / "node", "--socket", self.folder / "sock",
-             "--listen", listen, "--http", "127.0.0.1:0", "--s3", "none", "--dram", "64MiB",
+             "--listen", listen, "--http", "127.0.0.1:0", "--s3", s3, "--dram", "64MiB",
              "--disk", "64MiB", *flags], stdout=subprocess.PIPE, stderr=self.errors,
             env=dict(CLEAN, **(env or {})))
         line = self.process.stdout.readline().decode()
         if not line.startswith("ready: "):
             raise RuntimeError(f"said '{line}', and {self.said()}")
         doors = dict(word.split(":", 1) for word in line.split()[1:])
+        self.s3 = doors.get("s3")
         self.unix, self.tcp, self.http = "unix:" + doors["unix"], doors["tcp"], doors["http"]
 
     def said(self):

@@ -133,6 +133,75 @@ TEST(GateTest, ReplacedTokensCountAtOnceInOpenConnections) {
   EXPECT_FALSE(gate->Check(*kept, kRead, Open("b")));
 }
 
+Result<Authenticated> Sign(const Gate& gate, std::string_view key, std::string_view secret) {
+  return gate.AdmitKey(key, [secret](std::string_view known) { return known == secret; });
+}
+
+std::unique_ptr<Gate> GateWithKeys(std::string_view keys) {
+  auto gate = Gate::Create({.key_file_text = std::string(keys), .keys_required = true});
+  EXPECT_TRUE(gate) << gate.error().ToString();
+  return std::move(*gate);
+}
+
+TEST(GateKeys, OpenWhatTheyName) {
+  const auto gate =
+      GateWithKeys("# keys\nREADER\tsecret/of+reader= /a:rl,/b:w\nboss  bosssecret  *:rwla\n");
+  const auto reader = Sign(*gate, "READER", "secret/of+reader=");
+  ASSERT_TRUE(reader) << reader.error().ToString();
+  EXPECT_TRUE(gate->Check(*reader, kRead | kList, Open("a")));
+  EXPECT_EQ(CodeOf(gate->Check(*reader, kWrite, Open("a"))), Code::kPermissionDenied);
+  EXPECT_EQ(CodeOf(gate->CheckAdmin(*reader)), Code::kPermissionDenied);
+  EXPECT_TRUE(gate->CheckAdmin(*Sign(*gate, "boss", "bosssecret")));
+  EXPECT_EQ(Sign(*gate, "READER", "other").error().code(), Code::kUnauthenticated);
+  EXPECT_EQ(Sign(*gate, "nobody", "secret").error().code(), Code::kNotFound);
+  EXPECT_EQ(gate->AdmitUnsigned().error().code(), Code::kUnauthenticated);
+}
+
+TEST(GateKeys, WhatIsNotSignedGetsWhatIsSaidOfIt) {
+  const auto gate = GateWithKeys("anonymous /open:r");
+  const auto anybody = gate->AdmitUnsigned();
+  ASSERT_TRUE(anybody);
+  EXPECT_TRUE(gate->Check(*anybody, kRead, Open("open")));
+  EXPECT_FALSE(gate->Check(*anybody, kList, Open("open")));
+  EXPECT_FALSE(gate->Check(*anybody, kRead, Open("else")));
+  // Nobody signs as anonymous, with no secret at all.
+  EXPECT_EQ(Sign(*gate, "anonymous", "").error().code(), Code::kNotFound);
+  ASSERT_TRUE(gate->ReplaceKeys(""));
+  EXPECT_FALSE(gate->Check(*anybody, kRead, Open("open")));
+  EXPECT_FALSE(gate->AdmitUnsigned());
+}
+
+TEST(GateKeys, WithoutAFileOfThemWhatIsNotSignedComesAsByLoopback) {
+  const auto open = Gate::Create({});
+  EXPECT_TRUE((*open)->AdmitUnsigned());
+  EXPECT_FALSE((*open)->has_keys());
+  const auto tokens = GateWith("reader " + kSecretHex + " *:r");
+  EXPECT_FALSE(tokens->AdmitUnsigned());
+}
+
+TEST(GateKeys, ReplacedKeysCountAtOnce) {
+  const auto gate = GateWithKeys("k secret-one /a:r\ngone secret-two /a:r");
+  const auto kept = Sign(*gate, "k", "secret-one"), gone = Sign(*gate, "gone", "secret-two");
+  ASSERT_TRUE(kept && gone);
+  ASSERT_TRUE(gate->ReplaceKeys("k secret-one /b:r"));
+  EXPECT_FALSE(gate->Check(*kept, kRead, Open("a")));
+  EXPECT_TRUE(gate->Check(*kept, kRead, Open("b")));
+  EXPECT_FALSE(gate->Check(*gone, kRead, Open("a")));
+}
+
+TEST(GateKeys, ABadFileNamesTheLineAndNotTheSecretAndChangesNothing) {
+  const auto gate = GateWithKeys("k top-secret /a:r");
+  for (const char* bad :
+       {"\nk top-secret", "\nk short /a:r", "\nk top-secret more /a:r", "\nk/x top-secret /a:r",
+        "\nk top-secret a:r", "k top-secret /a:r\nk top-secret /a:r"}) {
+    const auto replaced = gate->ReplaceKeys(bad);
+    ASSERT_EQ(CodeOf(replaced), Code::kInvalidArgument) << bad;
+    EXPECT_THAT(replaced.error().message(), HasSubstr("line 2"));
+    EXPECT_THAT(replaced.error().message(), testing::Not(HasSubstr("top-secret")));
+    EXPECT_TRUE(Sign(*gate, "k", "top-secret"));
+  }
+}
+
 TEST(GateTest, ABadTokenFileNamesTheLineAndNotTheSecretAndChangesNothing) {
   const auto gate = GateWith("t " + kSecretHex + " /a:r");
   const auto kept = Come(*gate, "t", kSecret);

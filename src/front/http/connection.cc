@@ -6,6 +6,11 @@
 #include "src/base/assert.h"
 
 namespace forebay::http {
+namespace {
+
+const std::string kInvitation = "HTTP/1.1 100 Continue\r\n\r\n";
+
+}  // namespace
 
 HttpConnection::HttpConnection(Env& env, Stream& stream, const HttpLimits& limits)
     : env_(env), stream_(stream), limits_(limits), buffer_(limits.header_bytes) {}
@@ -56,7 +61,8 @@ Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel)
   request_ = reader_->TakeHead();
   body_left_ = request_.has_body ? request_.content_length : std::nullopt;
   const std::string* expect = request_.Find("Expect");
-  waits_for_invitation_ = expect != nullptr && *expect == "100-continue" && request_.has_body;
+  expects_invitation_ = expect != nullptr && *expect == "100-continue";
+  waits_for_invitation_ = expects_invitation_ && request_.has_body;
   ++requests_;
   keep_alive_ = request_.keep_alive && requests_ < limits_.requests;
   co_return request_;
@@ -81,7 +87,7 @@ Task<bool> HttpConnection::FinishRequest(CancelToken cancel) {
 /// A client that said "Expect: 100-continue" holds its body back until somebody wants it.
 Task<Result<void>> HttpConnection::InviteBody(CancelToken cancel) {
   if (!std::exchange(waits_for_invitation_, false)) co_return Result<void>();
-  const Bytes parts[] = {AsBytes("HTTP/1.1 100 Continue\r\n\r\n")};
+  const Bytes parts[] = {AsBytes(kInvitation)};
   co_return co_await stream_.Send(parts,
                                   {.deadline = env_.clock.Now() + limits_.send, .cancel = cancel});
 }
@@ -149,7 +155,10 @@ Task<Result<void>> HttpConnection::Respond(ResponseHead head, std::span<const By
                                            CancelToken cancel) {
   head = Completed(std::move(head));
   keep_alive_ = head.keep_alive;
-  const std::string text = FormatHead(head);
+  std::string text = FormatHead(head);
+  // Who waits to be invited with nothing to send should not; some that do take any other answer for
+  // that to their next request, too.
+  if (std::exchange(expects_invitation_, false) && !request_.has_body) text = kInvitation + text;
   std::vector<Bytes> parts{AsBytes(text)};
   if (request_.method != "HEAD") parts.insert(parts.end(), body.begin(), body.end());
   const auto sent =

@@ -69,6 +69,7 @@ class HttpConnection {
   std::optional<uint64_t> body_left_;
   size_t requests_ = 0;
   bool keep_alive_ = true;
+  bool expects_invitation_ = false;
   bool waits_for_invitation_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "sim/world.h"
@@ -111,6 +112,37 @@ TEST_F(HttpServerTest, ABodyIsInvitedWhereTheClientWaitsForThat) {
       "PUT /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n"
       "Connection: close\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+TEST_F(HttpServerTest, WhoWaitsWithNothingToSendIsInvitedToo) {
+  const std::string answer = Exchange(
+      "PUT /b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nExpect: 100-continue\r\n"
+      "Connection: close\r\n\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
+}
+
+TEST_F(HttpServerTest, WhoIsRefusedBeforeHisBodyIsToldThatTheConnectionEnds) {
+  for (const char* headers :
+       {"Content-Length: 3\r\nExpect: 100-continue\r\n", "Content-Length: 9999999\r\n"}) {
+    const std::string answer =
+        Exchange(std::string("PUT /ignore HTTP/1.1\r\nHost: x\r\n") + headers + "\r\n");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
+  }
+}
+
+TEST_F(HttpServerTest, LongBodiesComeWholeHoweverTheyAreSplit) {
+  const std::string body(100'000, 'b');
+  const std::string answer =
+      Exchange("PUT /b HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + body +
+               "GET /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_GE(std::ranges::count(answer, 'b'), 100'000);
+  EXPECT_THAT(answer, testing::EndsWith("GET /c"));
+}
+
+TEST_F(HttpServerTest, OnlyChunksAreATransferCoding) {
+  EXPECT_THAT(Exchange("PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n"),
+              StartsWith("HTTP/1.1 501 "));
 }
 
 TEST_F(HttpServerTest, AHeadGetsNoBody) {

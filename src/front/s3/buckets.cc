@@ -71,6 +71,12 @@ S3Error ObjectError(const Exchange& x, const Error& error) {
     return std::move(missing.With("BucketName", x.request.bucket));
   }
   S3Error told = ErrorAbout(error, kinds::kNoSuchKey);
+  if (error.code() == Code::kInvalidArgument && !CheckKey(StoredKey(x.request.key))) {
+    // S3 takes keys that no file system could: there are none here, and there will be none.
+    const bool reads = x.request.head != nullptr &&
+                       (x.request.head->method == "GET" || x.request.head->method == "HEAD");
+    told = reads ? S3Error(kinds::kNoSuchKey) : S3Error(kinds::kNotImplemented, error.message());
+  }
   if (told.kind.code == kinds::kNoSuchKey.code) told.With("Key", x.request.key);
   return told;
 }

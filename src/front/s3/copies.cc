@@ -53,7 +53,7 @@ Task<Outcome<ObjectAttributes>> AttributesOfCopy(Exchange& x, const Source& sour
 
 Task<Outcome<Source>> OpenSource(Exchange& x) {
   FB_CO_ASSIGN(const CopySource named, ReadCopySource(x.request));
-  const std::string path = fmt::format("/{}/{}", named.bucket, named.key);
+  const std::string path = fmt::format("/{}/{}", named.bucket, StoredKey(named.key));
   for (const bool afresh : {false, true}) {
     const auto handle = co_await OpenObject(x, path, afresh);
     if (!handle) {
@@ -108,7 +108,7 @@ Task<Answer> CopyObject(Exchange& x) {
                      "itself without changing the object's metadata, storage class, website "
                      "redirect location or encryption attributes.");
   }
-  FB_CO_TRY(BucketOf(x, kWrite));
+  FB_CO_TRY(CheckFolderKey(x));
   FB_CO_ASSIGN(const Source source, co_await OpenSource(x));
   FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));
   FB_CO_ASSIGN(ObjectAttributes attributes, co_await AttributesOfCopy(x, source));

@@ -14,6 +14,7 @@ constexpr size_t kParallel = 16;
 
 /// `etag`: as shown, "*" or a list of them; "": whatever is there. What was not there is removed.
 Task<Outcome<void>> Delete(Exchange& x, std::string key, std::string etag) {
+  key = StoredKey(key);
   const std::string path = fmt::format("/{}/{}", x.request.bucket, key);
   // What cannot be a key cannot be there.
   if (!CheckKey(key)) co_return Outcome<void>();

@@ -32,6 +32,8 @@ class Lister {
     if (const std::string group = within ? GroupOf(after_, query_) : ""; !group.empty()) {
       last_group_ = group;
       after_ = group + std::string(kLastCharacter);
+    } else {
+      after_ = StoredKey(after_);
     }
     for (bool more = true; more && !listed_.more;) {
       FB_CO_ASSIGN(const ListPage page, co_await NextPage());
@@ -61,7 +63,7 @@ class Lister {
     if (!page) co_return std::unexpected(ObjectError(x_, page.error()));
     if (!page->entries.empty()) {
       const ListEntry& last = page->entries.back();
-      const std::string group = last.is_prefix ? "" : GroupOf(last.key, query_);
+      const std::string group = last.is_prefix ? "" : GroupOf(ShownKey(last.key), query_);
       after_ = group.empty() ? last.key : group + std::string(kLastCharacter);
     }
     co_return std::move(*page);
@@ -69,14 +71,15 @@ class Lister {
 
   /// False: the rest of the page is of no use.
   bool Take(const ListEntry& entry) {
-    const std::string group = entry.is_prefix ? entry.key : GroupOf(entry.key, query_);
+    const std::string key(entry.is_prefix ? entry.key : ShownKey(entry.key));
+    const std::string group = entry.is_prefix ? key : GroupOf(key, query_);
     if (!group.empty() && group == last_group_) return true;
     if (listed_.entries.size() == query_.limit) {
       listed_.more = true;
       return false;
     }
     if (group.empty()) {
-      listed_.entries.push_back(entry);
+      listed_.entries.push_back({.key = key, .info = entry.info});
     } else {
       listed_.entries.push_back({.key = group, .info = {}, .is_prefix = true});
       last_group_ = group;

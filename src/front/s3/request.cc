@@ -65,6 +65,16 @@ Outcome<void> CheckKeyText(std::string_view key) {
 
 }  // namespace
 
+std::string StoredKey(std::string_view key) {
+  return std::string(key).append(key.ends_with('/') ? kFolderMark : "");
+}
+
+std::string_view ShownKey(std::string_view stored) {
+  const std::string_view folder =
+      stored.substr(0, stored.size() - std::min(stored.size(), kFolderMark.size()));
+  return folder.ends_with('/') && stored.ends_with(kFolderMark) ? folder : stored;
+}
+
 const std::string* Request::Query(std::string_view name) const {
   const auto found = std::ranges::find(query, name, &QueryItem::name);
   return found == query.end() ? nullptr : &found->value;
@@ -81,7 +91,7 @@ std::string_view Request::Header(std::string_view name) const {
 }
 
 std::string Request::NodePath() const {
-  return fmt::format("/{}/{}", bucket, key);
+  return fmt::format("/{}/{}", bucket, StoredKey(key));
 }
 
 Outcome<std::vector<QueryItem>> ParseQuery(std::string_view query) {

@@ -12,6 +12,16 @@ namespace forebay::s3door {
 
 inline constexpr size_t kMaxKeyBytes = 1024;
 
+/// Clients mark folders by keys that end with a slash, which no file can be named. What is put
+/// there lies in the folder under this name, which sorts before whatever else does. File origins
+/// only.
+inline constexpr std::string_view kFolderMark =
+    "\x01"
+    "forebay-folder";
+/// How the node is asked for a key, and back.
+std::string StoredKey(std::string_view key);
+std::string_view ShownKey(std::string_view stored);
+
 struct QueryItem {
   std::string name;
   std::string value;
@@ -30,7 +40,7 @@ struct Request {
   std::string QueryOr(std::string_view name, std::string_view otherwise) const;
   /// "" where it is absent.
   std::string_view Header(std::string_view name) const;
-  /// "/bucket/key", as Node takes it.
+  /// "/bucket/key", as Node takes it: the key as it is stored.
   std::string NodePath() const;
 };
 
