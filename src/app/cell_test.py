@@ -21,8 +21,8 @@ import unittest
 import program_test as program  # takes the program from the command line
 
 TIER = os.environ.get("FOREBAY_TEST_TIER", "quick")
-FILES = 12
-FILE_BYTES = 8 * 2**20 + 13
+FILES = 8
+FILE_BYTES = 4 * 2**20 + 13
 START_TIME_S = 60
 # The map follows within 20 s on a machine that has time for it; a loaded one gets more.
 CONVERGE_S = 90
@@ -63,7 +63,7 @@ class CellNode(program.Node):
         self.home = cell.folder / name
         self.home.mkdir(exist_ok=True)
         super().__init__(self.home, "--cell", f"etcd://{cell.etcd.address}/test", "--name", name,
-                         "--cell-secret-file", cell.secret, "--loops", "1", "--dram", "256MiB")
+                         "--cell-secret-file", cell.secret, "--loops", "1")
         self.name = name
 
     def figures(self):
@@ -92,8 +92,8 @@ class Cell(unittest.TestCase):
 
     def tearDown(self):
         for node in self.nodes.values():
-            node.process.kill()
-            node.stop()
+            if not node.errors.closed:
+                node.stop(signal.SIGKILL)
         self.etcd.stop()
         self.temporary.cleanup()
 
@@ -217,9 +217,8 @@ class Losses(Cell):
         def kill():
             try:
                 self.await_true(lambda: count["reads"] >= 10)
-                self.nodes["n1"].process.kill()
+                self.nodes["n1"].stop(signal.SIGKILL)
                 took.append(self.converge(2))
-                self.nodes["n1"].stop()
                 self.nodes["n1"] = CellNode(self, "n1")
                 took.append(self.converge(3))
                 self.read_in_own_order("n1")

@@ -24,7 +24,7 @@ std::string HostName() {
 }
 
 Result<std::string> ReadSecret(const std::string& path) {
-  FB_ASSIGN(std::string text, TokenFile(path).Read());
+  FB_ASSIGN(std::string text, TokenFile("cell secret", path).Read());
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) {
     text.pop_back();
   }
@@ -48,7 +48,7 @@ Task<Result<void>> Membership::Open(std::string data, const Surroundings& surrou
   }
   FB_CO_TRY(CheckNodeName(name()));
   auto secret = ReadSecret(config_.cell_secret_file);
-  if (!secret) co_return Fail(secret.error().Within("cell secret"));
+  if (!secret) co_return Fail(secret.error());
   secret_ = *std::move(secret);
   FB_CO_ASSIGN(EtcdUrl url, EtcdUrl::Parse(config_.cell));
   FB_CO_ASSIGN(registry_,

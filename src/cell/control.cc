@@ -7,6 +7,7 @@ namespace forebay {
 namespace {
 
 constexpr Duration kLook = std::chrono::milliseconds(100);
+constexpr Duration kAfterFailure = std::chrono::seconds(1);
 /// Before one stands for election, by chance up to this: not all 5,000 at once.
 constexpr Duration kElectionSpread = std::chrono::milliseconds(500);
 
@@ -26,9 +27,9 @@ Task<void> Cell::RunControl() {
     const auto controlled = co_await Control();
     controlling_ = false;
     frozen_ = 0;
-    if (!controlled && !stop_.cancelled()) {
-      env_.log.Warning("cell", "control: " + controlled.error().ToString());
-    }
+    if (controlled || stop_.cancelled()) continue;
+    env_.log.Warning("cell", "control: " + controlled.error().ToString());
+    if (!co_await env_.clock.Sleep(kAfterFailure, stop_.token())) co_return;
   }
 }
 

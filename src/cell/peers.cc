@@ -33,7 +33,8 @@ Task<void> Peers::Close() {
 void Peers::Follow(std::shared_ptr<const CellView> view) {
   const bool owners_moved = view_ != nullptr && (view_->map.epoch.live != view->map.epoch.live ||
                                                  view_->map.nodes != view->map.nodes);
-  if (owners_moved) moved_at_ = env_.clock.Now();
+  // A node that has just started knows nothing of what its former life told others.
+  if (owners_moved || view_ == nullptr) moved_at_ = env_.clock.Now();
   if (owners_moved) former_.push_front({view_, env_.clock.Now() + options_.remember});
   if (former_.size() > kFormerViews) former_.pop_back();
   view_ = std::move(view);
@@ -158,7 +159,7 @@ Task<Result<std::shared_ptr<wire::Connection>>> Peers::Connect(uint32_t node, Ca
   }
   while (peer.connecting) FB_CO_TRY(co_await connected_.Wait(env_, 0, call));
   if (peer.connection != nullptr && !peer.connection->broken()) co_return peer.connection;
-  co_return Fail(Code::kUnavailable, name + " cannot be reached");
+  co_return Fail(peer.why.value_or(Error(Code::kUnavailable, name + " cannot be reached")));
 }
 
 Task<void> Peers::Open(std::string name) {
@@ -168,6 +169,7 @@ Task<void> Peers::Open(std::string name) {
   peer.connecting = false;
   if (made) {
     peer.connection = std::move(*made);
+    peer.why.reset();
     peer.owes_since = Instant::Never();
     peer.pinging = false;
     if (stop_.cancelled() || address != peer.address) {
@@ -176,7 +178,11 @@ Task<void> Peers::Open(std::string name) {
   } else {
     ++counters_.failures;
     Rest(peer);
-    if (made.error().code() != Code::kCancelled) {
+    // A deadline of ours, not of who asks.
+    const bool cancelled = made.error().code() == Code::kCancelled;
+    peer.why = Error(cancelled ? Code::kCancelled : Code::kUnavailable,
+                     name + ": " + made.error().message());
+    if (!cancelled) {
       env_.log.Warning("cell",
                        fmt::format("node {} at {}: {}", name, address, made.error().ToString()));
     }

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,7 @@ class Peers {
     std::string address;
     std::shared_ptr<wire::Connection> connection;
     bool connecting = false;
+    std::optional<Error> why;  // it could not be reached last
     Instant resting_until{};
     Duration rest{};
     Instant used_at{};

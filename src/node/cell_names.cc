@@ -46,15 +46,15 @@ Task<void> CellNames::Revoke(std::shared_ptr<const Attachment> attachment, std::
 /// Those who asked here; all, where the map has changed so lately that they may have asked another.
 Task<void> CellNames::TellHolders(AttachmentId attachment, std::string key) {
   const Instant now = context_.env.clock.Now();
-  const auto taken = leases_.Take(NameHash(attachment, key), now.ns);
+  const auto held = leases_.Holders(NameHash(attachment, key), now.ns);
   const bool moved = context_.peers->moved_at() + kNameLease > now;
-  if (moved || taken.everybody_until > now.ns) {
+  if (moved || held.everybody_until > now.ns) {
     co_return co_await TellAll(attachment, key, (now + kNameLease).ns);
   }
-  if (taken.holders.empty()) co_return;
+  if (held.holders.empty()) co_return;
   Telling telling;
   TaskGroup group(context_.env.executor);
-  for (const NameLeases::Holder& holder : taken.holders) {
+  for (const NameLeases::Holder& holder : held.holders) {
     group.Spawn(Tell(holder.node, attachment, &key, holder.until, &telling));
   }
   co_await group.Join();

@@ -73,7 +73,7 @@ uint64_t Flights::MostAt(const ResolvedObject& object, uint64_t at, Way way) con
   const uint64_t chunk_bytes = object.attachment->config.chunk_bytes;
   const uint64_t left = chunk_bytes - at % chunk_bytes;
   const bool from_owner = SourceOf(object, at, way) == Flight::Source::kOwner;
-  const uint64_t most = from_owner ? kMaxPeerRange : context_.MaxRange();
+  const uint64_t most = std::min(context_.MaxRange(), from_owner ? kMaxPeerRange : UINT64_MAX);
   return std::min(most, left);
 }
 
@@ -226,12 +226,12 @@ Task<Result<bool>> Flights::FlyByPeers(Flight& flight) {
     const auto streamed = co_await Stream(flight, body);
     if (streamed) co_return true;
     const Code code = streamed.error().code();
-    if (code == Code::kVersionChanged || call.cancel.cancelled()) co_return Fail(streamed.error());
+    if (code == Code::kVersionChanged || code == Code::kCancelled) co_return Fail(streamed.error());
     if (code == Code::kOverloaded && ++attempt < kOverloadedTries) {
       FB_CO_TRY(co_await BackOff(context_.env, attempt, call));
       continue;
     }
-    context_.counters.peer.fallbacks.Add();
+    if (!held_only) context_.counters.peer.fallbacks.Add();
     ++i;
   }
   co_return false;

@@ -136,7 +136,8 @@ Task<Result<KnownName>> Lookups::Ask(std::shared_ptr<const Attachment> attachmen
     const bool current = !always || lookup->began > arrived;
     const auto waited = co_await Await(attachment, lookup, call, trace);
     if (!waited) co_return Fail(waited.error());
-    if (current && !context_.names.Outdated(id, key, lookup->asked)) co_return lookup->answer;
+    const bool outdated = !current || context_.names.Outdated(id, key, lookup->asked);
+    if (!lookup->answer || !outdated) co_return lookup->answer;
     // A write went past it: what was written may be known now.
     KnownName known;
     if (Known(*attachment, key, context_.env.clock.Now(), &known)) co_return known;

@@ -332,7 +332,9 @@ Task<Result<void>> Node::Impl::Again(const Attachment& attachment, Error error, 
                                      Call call) {
   // A flight that ended because nobody waited for it before we came is no failure of ours.
   const bool dropped = error.code() == Code::kCancelled && !call.cancel.cancelled();
-  if (dropped && !context.closing && attempt < kMaxRounds) co_return Result<void>();
+  if (dropped && !context.closing && attempt < kMaxRounds) {
+    co_return co_await context.env.clock.Sleep(Duration(0), call.cancel);  // not if this is the end
+  }
   if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
   if (!WorthARetry(error) || RetriesItself(attachment) || attempt >= kMaxAttempts ||
       !context.retries.TryRetry()) {

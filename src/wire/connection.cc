@@ -232,8 +232,9 @@ Task<void> Connection::RunAlarms() {
     }
     CancelSource earlier;
     sleeping_ = &earlier;
-    std::ignore = co_await env_.clock.SleepUntil(alarm_, earlier.token());
+    const auto slept = co_await env_.clock.SleepUntil(alarm_, earlier.token());
     sleeping_ = nullptr;
+    if (!slept && !earlier.token().cancelled()) co_return Break(slept.error());  // there is no time
     const Instant now = env_.clock.Now();
     for (Exchange* exchange : pending_) {
       if (exchange == nullptr || exchange->deadline_ > now) continue;

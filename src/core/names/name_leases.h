@@ -36,17 +36,17 @@ class NameLeases {
     uint32_t node = 0;
     int64_t until = 0;
   };
-  struct Taken {
+  struct Held {
     std::vector<Holder> holders;
     int64_t everybody_until = 0;  // past: nobody else
   };
-  /// Those whose leases of the name have not ended; then they have none.
-  Taken Take(const Hash128& name, int64_t now) {
+  /// Those whose leases of the name have not ended. They keep them, though they are told of a
+  /// write: a lease may be of another name as well, and the next write must find who was not
+  /// reached.
+  Held Holders(const Hash128& name, int64_t now) {
     Bucket& bucket = buckets_[name.lo % kBuckets];
-    Taken taken{std::move(bucket.holders), bucket.everybody_until};
-    bucket = {};
-    std::erase_if(taken.holders, [now](const Holder& holder) { return holder.until <= now; });
-    return taken;
+    std::erase_if(bucket.holders, [now](const Holder& holder) { return holder.until <= now; });
+    return {bucket.holders, bucket.everybody_until};
   }
 
  private:

@@ -19,6 +19,7 @@ constexpr int kUsersOfANode = 2;
 constexpr uint64_t kKeys = 5;
 constexpr int kBlows = 6;
 constexpr Duration kCalm = seconds(60);
+constexpr Duration kLease = seconds(11);  // of names, and what news of a heal take
 
 Error Broken(std::string what) {
   return Error(Code::kInternal, "promise broken: " + std::move(what));
@@ -55,6 +56,7 @@ class Story {
   void Settle(size_t node);
   void End(size_t node, bool crash);
   void Strike();
+  void Heal(std::vector<size_t> cut, Duration after);
   Task<void> User(CellNode* node, Life* life, uint64_t seed);
   Task<Result<void>> Step(CellNode* node, Prng* prng);
   Task<Result<void>> ReadSome(CellNode* node, Prng* prng);
@@ -71,6 +73,8 @@ class Story {
   bool striking_ = false;
   std::map<size_t, std::unique_ptr<Life>> lives_;
   uint64_t acknowledged_[kKeys] = {};
+  Instant cut_until_[kNodes] = {};  // from the others; Never: now
+  uint32_t first_id_ = 0;
   uint64_t reads_ = 0;
   Result<void> result_;
 };
@@ -92,7 +96,10 @@ Result<void> Story::CheckBytes(const MemoryOrigin::State& state, uint64_t offset
 
 Task<Result<void>> Story::ReadSome(CellNode* node, Prng* prng) {
   const uint64_t key = prng->Below(kKeys);
-  const uint64_t acknowledged = acknowledged_[key];
+  // Who was cut off may believe for the length of a lease what he knew (docs/CELL.md).
+  const Instant cut = cut_until_[node->machine.id() - first_id_];
+  const bool told = cut != Instant::Never() && cut + kLease < world_.Now();
+  const uint64_t acknowledged = told ? acknowledged_[key] : 0;
   const auto handle = co_await node->node->Open(node->self(), PathOf(key), {}, {}, nullptr);
   if (!handle) co_return Fail(handle.error());
   const ResolvedObject& object = ObjectOf(**handle);
@@ -166,6 +173,13 @@ void Story::End(size_t node, bool crash) {
   lives_.erase(node);
 }
 
+void Story::Heal(std::vector<size_t> cut, Duration after) {
+  for (const size_t node : cut) cut_until_[node] = Instant::Never();
+  world_.RunFor(after);
+  world_.net().HealAll();
+  for (const size_t node : cut) cut_until_[node] = world_.Now();
+}
+
 /// One blow, and the time that it lasts.
 void Story::Strike() {
   const auto lasting = [&] { return milliseconds(200 + prng_.Below(15'000)); };
@@ -185,13 +199,11 @@ void Story::Strike() {
     case 2:
       world_.faults().Of("cell.isolation").Fire();
       world_.net().Isolate(machine);
-      world_.RunFor(lasting());
-      return world_.net().HealAll();
+      return Heal({victim}, lasting());
     case 3:
       world_.faults().Of("cell.partition").Fire();
       world_.net().Partition(machine, cell_.nodes[(victim + 1) % kNodes]->machine);
-      world_.RunFor(lasting());
-      return world_.net().HealAll();
+      return Heal({victim, (victim + 1) % kNodes}, lasting());
     default:
       world_.faults().Of("cell.no_registry").Fire();
       cell_.registry.away = true;
@@ -206,6 +218,7 @@ Result<void> Story::Run() {
     cell_.origin.Set(fmt::format("k{}", key), prng_.Next(), kSizes[key]);
   }
   FB_TRY(cell_.Start(kNodes));
+  first_id_ = cell_.nodes.front()->machine.id();
   for (size_t i = 0; i < kNodes; ++i) Settle(i);
   striking_ = true;
   for (int blow = 0; blow < kBlows && result_; ++blow) {
@@ -213,8 +226,8 @@ Result<void> Story::Run() {
     Strike();
   }
   striking_ = false;
-  if (result_) world_.RunFor(seconds(5));
   const uint64_t before = reads_;
+  if (result_) world_.RunFor(seconds(20));  // longer than anything waits for the dead
   if (result_ && !cell_.AwaitAgreement(kCalm)) result_ = Fail(Broken("no agreement afterwards"));
   if (result_ && reads_ == before) result_ = Fail(Broken("readers hang"));
   while (!lives_.empty()) End(lives_.begin()->first, false);
