@@ -787,6 +787,23 @@ class Writing(S3):
                      UploadId=other)
         self.refused("NoSuchUpload", self.s3.list_parts, Bucket="box", Key="parts", UploadId=other)
 
+    def test_uploads_that_are_pending(self):
+        begun = [(key, self.s3.create_multipart_upload(Bucket="box", Key=key)["UploadId"])
+                 for key in ("p/b/2", "p/a", "p/b/1", "p/a", "q")]
+        def pending(**options):
+            found, groups = [], []
+            for page in self.s3.get_paginator("list_multipart_uploads").paginate(
+                    Bucket="box", PaginationConfig={"PageSize": 2}, **options):
+                found += [(one["Key"], one["UploadId"]) for one in page.get("Uploads", [])]
+                groups += [one["Prefix"] for one in page.get("CommonPrefixes", [])]
+            return found, groups
+        b2, a1, b1, a2, _ = begun
+        self.assertEqual(pending(Prefix="p/"), ([a1, a2, b1, b2], []))
+        self.assertEqual(pending(Prefix="p/", Delimiter="/"), ([a1, a2], ["p/b/"]))
+        for key, upload in begun:
+            self.s3.abort_multipart_upload(Bucket="box", Key=key, UploadId=upload)
+        self.assertEqual(pending(Prefix="p/"), ([], []))
+
     def test_transfers_of_boto(self):
         data = self.large * 4
         self.s3.upload_fileobj(io.BytesIO(data), "box", "transfer")

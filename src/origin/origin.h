@@ -107,6 +107,13 @@ struct UploadedPart {
   uint64_t size = 0;
 };
 
+/// An upload in parts that was begun and is neither complete nor aborted.
+struct PendingUpload {
+  std::string key;
+  std::string id;
+  int64_t begun_ns = 0;  // since 1970
+};
+
 /// Where a range can be read without the origin's front end, for stores that let readers do that.
 struct DirectSource {
   std::string url;
@@ -157,6 +164,9 @@ class Origin {
                                                      Condition condition, Call call) = 0;
   virtual Task<Result<void>> AbortMultipart(Env& env, std::string key, std::string upload_id,
                                             Call call) = 0;
+
+  /// In no order. kUnsupported, which is the default, where the origin does not tell.
+  virtual Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, Call call);
 
   /// What was said of this state of the object; none by default. kVersionChanged where it has
   /// another etag.

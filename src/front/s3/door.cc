@@ -51,6 +51,8 @@ Task<Answer> Write(Exchange& x) {
       return AbortMultipartUpload(x);
     case Op::kListParts:
       return ListParts(x);
+    case Op::kListMultipartUploads:
+      return ListMultipartUploads(x);
     default:
       return RefuseByName(x);
   }

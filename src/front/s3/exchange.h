@@ -107,5 +107,6 @@ Task<Answer> UploadPartCopy(Exchange& x);
 Task<Answer> CompleteMultipartUpload(Exchange& x);
 Task<Answer> AbortMultipartUpload(Exchange& x);
 Task<Answer> ListParts(Exchange& x);
+Task<Answer> ListMultipartUploads(Exchange& x);
 
 }  // namespace forebay::s3door
