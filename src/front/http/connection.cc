@@ -31,8 +31,8 @@ Task<Result<size_t>> HttpConnection::Receive(Instant deadline, CancelToken cance
   co_return size;
 }
 
-Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel) {
-  if (!co_await FinishRequest(cancel)) co_return std::nullopt;
+Task<bool> HttpConnection::NextRequest(CancelToken cancel) {
+  if (!co_await FinishRequest(cancel)) co_return false;
   reader_ = std::make_unique<RequestReader>(limits_.header_bytes);
   request_ = {};
   Instant deadline = env_.clock.Now() + (begin_ == end_ ? limits_.idle : limits_.header);
@@ -41,13 +41,13 @@ Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel)
       const auto used = reader_->ReadHead(unread());
       if (!used) {
         co_await Refuse(used.error(), cancel);
-        co_return std::nullopt;
+        co_return false;
       }
       begin_ += *used;
       if (reader_->head_done()) break;
       if (end_ - begin_ == buffer_.size()) {
         co_await Refuse({431, "the request's headers are too large"}, cancel);
-        co_return std::nullopt;
+        co_return false;
       }
     }
     const bool first = begin_ == end_;
@@ -55,7 +55,7 @@ Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel)
     if (!size && size.error().code() == Code::kDeadlineExceeded && !first) {
       co_await Refuse({408, "the request did not come in time"}, cancel);
     }
-    if (!size || *size == 0) co_return std::nullopt;
+    if (!size || *size == 0) co_return false;
     if (first) deadline = env_.clock.Now() + limits_.header;
   }
   request_ = reader_->TakeHead();
@@ -65,7 +65,7 @@ Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel)
   waits_for_invitation_ = expects_invitation_ && request_.has_body;
   ++requests_;
   keep_alive_ = request_.keep_alive && requests_ < limits_.requests;
-  co_return request_;
+  co_return true;
 }
 
 /// Reads away what is left of the former request's body. False: the connection is to be closed.

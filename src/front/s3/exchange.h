@@ -38,6 +38,8 @@ struct S3Door::Parts {
   Node& node;
   const S3DoorOptions options;
   uint64_t pinned_bytes = 0;
+  int64_t date_s = -1;
+  std::string date;  // of that second, as headers have it
   AttributeCache attributes{kAttributeCacheBytes};
 };
 
