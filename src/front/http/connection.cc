@@ -8,12 +8,18 @@
 namespace forebay::http {
 namespace {
 
+/// What an idle connection keeps; it grows with what comes.
+constexpr size_t kUsualHeaderBytes = size_t{4} << 10;
+
 const std::string kInvitation = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
 
 HttpConnection::HttpConnection(Env& env, Stream& stream, const HttpLimits& limits)
-    : env_(env), stream_(stream), limits_(limits), buffer_(limits.header_bytes) {}
+    : env_(env),
+      stream_(stream),
+      limits_(limits),
+      buffer_(std::min(kUsualHeaderBytes, limits.header_bytes)) {}
 
 /// More input behind what is unread; 0 where the peer has finished. The buffer has room: a head
 /// that would fill it is refused before, and bodies use all they are given.
@@ -24,7 +30,8 @@ Task<Result<size_t>> HttpConnection::Receive(Instant deadline, CancelToken cance
     end_ -= begin_;
     begin_ = 0;
   }
-  FB_ASSERT(end_ < buffer_.size());
+  FB_ASSERT(end_ < limits_.header_bytes);
+  if (end_ == buffer_.size()) buffer_.resize(std::min(2 * end_, limits_.header_bytes));
   FB_CO_ASSIGN(const size_t size, co_await stream_.Recv(MutableBytes(buffer_).subspan(end_),
                                                         {.deadline = deadline, .cancel = cancel}));
   end_ += size;
@@ -45,7 +52,7 @@ Task<bool> HttpConnection::NextRequest(CancelToken cancel) {
       }
       begin_ += *used;
       if (reader_->head_done()) break;
-      if (end_ - begin_ == buffer_.size()) {
+      if (end_ - begin_ == limits_.header_bytes) {
         co_await Refuse({431, "the request's headers are too large"}, cancel);
         co_return false;
       }
@@ -126,7 +133,7 @@ Task<Result<size_t>> HttpConnection::ReadBody(MutableBytes into, CancelToken can
     if (reader_->done()) co_return 0;
     if (progress->consumed > 0) continue;
     FB_CO_TRY(co_await InviteBody(cancel));
-    if (end_ - begin_ == buffer_.size()) {
+    if (end_ - begin_ == limits_.header_bytes) {
       keep_alive_ = false;
       co_return Fail(Code::kInvalidArgument, "a chunk's header is too large");
     }
