@@ -35,6 +35,8 @@ struct OriginCapabilities {
   bool conditional_put = true;
   bool multipart = true;
   bool attributes = false;  // keeps ObjectAttributes
+  /// Describe may come, and come again, until Commit: of what is known only once all was written.
+  bool late_attributes = false;
   uint64_t max_key_bytes = 1024;
   uint64_t min_part_bytes = 0;  // of multipart, the last one excepted
   uint64_t max_parts = 10'000;
@@ -90,7 +92,8 @@ struct ListPage {
 class OriginUpload {
  public:
   virtual ~OriginUpload() = default;
-  /// Before the first Write. kUnsupported where the origin does not keep attributes.
+  /// Before the first Write, unless capabilities().late_attributes; what was said before is
+  /// replaced. kUnsupported where the origin does not keep attributes.
   virtual Task<Result<void>> Describe(ObjectAttributes attributes, Call call);
   /// `parts` must live until the task is done.
   virtual Task<Result<void>> Write(std::span<const Bytes> parts, Call call) = 0;

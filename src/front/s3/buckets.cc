@@ -45,6 +45,12 @@ std::string ShownEtag(std::string_view origin_etag) {
   return http_origin::Hex(std::as_bytes(std::span(&hash, 1))) + "-1";
 }
 
+std::string EtagOf(const ObjectInfo& info, const ObjectAttributes& attributes) {
+  const auto md5 =
+      std::ranges::find(attributes, kMd5Attribute, &ObjectAttributes::value_type::first);
+  return md5 == attributes.end() ? ShownEtag(info.etag) : md5->second;
+}
+
 std::string IsoDate(int64_t wall_ns) {
   std::string text = http_origin::BasicIsoDate(wall_ns);  // 20261121T084937Z
   text.pop_back();
