@@ -698,6 +698,30 @@ class Writing(S3):
         self.refused("MetadataTooLarge", self.s3.put_object, Bucket="box", Key="meta",
                      Metadata={"much": "x" * 2048})
 
+    def test_the_md5_of_what_was_put_is_its_etag(self):
+        def md5(body):
+            return f'"{hashlib.md5(body).hexdigest()}"'
+        put = self.s3.put_object(Bucket="box", Key="md5/a", Body=b"bar")
+        self.assertEqual(put["ETag"], '"37b51d194a7513e45b56f6524f2d51f2"')
+        self.assertEqual(put["ETag"], md5(b"bar"))
+        copied = self.s3.copy_object(Bucket="box", Key="md5/b", CopySource="box/deep/large")
+        self.assertEqual(copied["CopyObjectResult"]["ETag"], md5(self.large))
+        (self.origin / "md5/c").write_bytes(b"by somebody else")
+        listed = self.s3.list_objects_v2(Bucket="box", Prefix="md5/")["Contents"]
+        self.assertEqual([one["ETag"] for one in listed[:2]], [md5(b"bar"), md5(self.large)])
+        self.assertRegex(listed[2]["ETag"], r'^"[0-9a-f]{32}-1"$')
+        for one in listed:
+            head = self.s3.head_object(Bucket="box", Key=one["Key"])
+            self.assertEqual((head["ETag"], head["Metadata"]), (one["ETag"], {}))
+            said = self.s3.get_object_attributes(Bucket="box", Key=one["Key"],
+                                                 ObjectAttributes=["ETag"])
+            self.assertEqual(f'"{said["ETag"]}"', one["ETag"])
+        self.assertEqual(self.get("md5/a", IfMatch=put["ETag"]), b"bar")
+        self.refused("PreconditionFailed", self.s3.put_object, Bucket="box", Key="md5/a",
+                     Body=b"x", IfMatch=listed[1]["ETag"])
+        self.s3.put_object(Bucket="box", Key="md5/a", Body=b"baz", IfMatch=put["ETag"])
+        self.assertEqual(self.s3.head_object(Bucket="box", Key="md5/a")["ETag"], md5(b"baz"))
+
     def test_copies(self):
         self.s3.copy_object(Bucket="box", Key="copy", CopySource={"Bucket": "box",
                                                                  "Key": "deep/large"})
@@ -786,6 +810,23 @@ class Writing(S3):
         self.refused("NoSuchUpload", self.s3.abort_multipart_upload, Bucket="box", Key="parts",
                      UploadId=other)
         self.refused("NoSuchUpload", self.s3.list_parts, Bucket="box", Key="parts", UploadId=other)
+
+    def test_uploads_that_are_pending(self):
+        begun = [(key, self.s3.create_multipart_upload(Bucket="box", Key=key)["UploadId"])
+                 for key in ("p/b/2", "p/a", "p/b/1", "p/a", "q")]
+        def pending(**options):
+            found, groups = [], []
+            for page in self.s3.get_paginator("list_multipart_uploads").paginate(
+                    Bucket="box", PaginationConfig={"PageSize": 2}, **options):
+                found += [(one["Key"], one["UploadId"]) for one in page.get("Uploads", [])]
+                groups += [one["Prefix"] for one in page.get("CommonPrefixes", [])]
+            return found, groups
+        b2, a1, b1, a2, _ = begun
+        self.assertEqual(pending(Prefix="p/"), ([a1, a2, b1, b2], []))
+        self.assertEqual(pending(Prefix="p/", Delimiter="/"), ([a1, a2], ["p/b/"]))
+        for key, upload in begun:
+            self.s3.abort_multipart_upload(Bucket="box", Key=key, UploadId=upload)
+        self.assertEqual(pending(Prefix="p/"), ([], []))
 
     def test_transfers_of_boto(self):
         data = self.large * 4

@@ -59,10 +59,17 @@ bool Peers::Owns(uint64_t key) const {
   return former_.front().view->placement.Owner(key) == view_->self;
 }
 
-std::vector<uint32_t> Peers::Others() const {
+std::vector<uint32_t> Peers::Others(Duration lately) const {
   std::vector<uint32_t> others;
+  const Instant now = env_.clock.Now();
+  const auto lived = [&](uint32_t index) {
+    return view_->map.Lives(index) || std::ranges::any_of(former_, [&](const Former& former) {
+             const Instant replaced = former.until - options_.remember;
+             return replaced + lately > now && former.view->map.Lives(index);
+           });
+  };
   for (uint32_t i = 0; view_ != nullptr && i < view_->by_index.size(); ++i) {
-    if (i != view_->self && view_->map.Lives(i)) others.push_back(i);
+    if (i != view_->self && lived(i)) others.push_back(i);
   }
   return others;
 }

@@ -64,8 +64,8 @@ class Peers {
   uint32_t OwnerOf(uint64_t key) const;
   /// This node owns the key, and has for so long that everybody knows.
   bool Owns(uint64_t key) const;
-  /// All who live but this node.
-  std::vector<uint32_t> Others() const;
+  /// All but this node who live, or did by a map that was replaced `lately`: they may live still.
+  std::vector<uint32_t> Others(Duration lately) const;
   uint32_t IndexOf(std::string_view name) const;
   /// When owners last moved.
   Instant moved_at() const { return moved_at_; }

@@ -65,7 +65,7 @@ Task<void> CellNames::TellHolders(AttachmentId attachment, std::string key) {
 Task<void> CellNames::TellAll(AttachmentId attachment, std::string key, int64_t until) {
   Telling telling;
   TaskGroup group(context_.env.executor);
-  for (const uint32_t node : context_.peers->Others()) {
+  for (const uint32_t node : context_.peers->Others(kNameLease)) {
     group.Spawn(Tell(node, attachment, &key, until, &telling));
   }
   co_await group.Join();

@@ -179,6 +179,9 @@ class Node {
                                                       Call call);
   Task<Result<std::vector<UploadedPart>>> ListParts(Authenticated who, std::string path,
                                                     std::string upload_id, Call call);
+  /// Of the whole attachment that the path names, in no order.
+  Task<Result<std::vector<PendingUpload>>> ListUploads(Authenticated who, std::string path,
+                                                       Call call);
   Task<Result<ObjectInfo>> CompleteMultipart(Authenticated who, std::string path,
                                              std::string upload_id, std::vector<UploadedPart> parts,
                                              Condition condition, Call call);

@@ -215,6 +215,18 @@ Task<Result<std::vector<UploadedPart>>> Node::ListParts(Authenticated who, std::
                            WithPatience(impl_->context, operation.call())));
 }
 
+Task<Result<std::vector<PendingUpload>>> Node::ListUploads(Authenticated who, std::string path,
+                                                           Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_ASSIGN(const auto split, SplitPath(path));
+  FB_CO_ASSIGN(const auto attachment, impl_->AdmitTo(who, kList, split.first));
+  FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(*attachment, operation.call()));
+  co_return CountedFor(impl_->context, *attachment,
+                       co_await attachment->origin->ListUploads(
+                           impl_->context.env, WithPatience(impl_->context, operation.call())));
+}
+
 Task<Result<ObjectInfo>> Node::CompleteMultipart(Authenticated who, std::string path,
                                                  std::string upload_id,
                                                  std::vector<UploadedPart> parts,

@@ -18,6 +18,10 @@ Task<Result<std::string>> Origin::CreateDescribed(Env& env, std::string key,
   co_return Fail(Code::kUnsupported, "this origin keeps no attributes of objects");
 }
 
+Task<Result<std::vector<PendingUpload>>> Origin::ListUploads(Env&, Call) {
+  co_return Fail(Code::kUnsupported, "this origin does not tell which uploads are pending");
+}
+
 Task<Result<ObjectAttributes>> Origin::Attributes(Env&, std::string, std::string, Call) {
   co_return ObjectAttributes{};
 }

@@ -35,6 +35,8 @@ struct OriginCapabilities {
   bool conditional_put = true;
   bool multipart = true;
   bool attributes = false;  // keeps ObjectAttributes
+  /// Describe may come, and come again, until Commit: of what is known only once all was written.
+  bool late_attributes = false;
   uint64_t max_key_bytes = 1024;
   uint64_t min_part_bytes = 0;  // of multipart, the last one excepted
   uint64_t max_parts = 10'000;
@@ -90,7 +92,8 @@ struct ListPage {
 class OriginUpload {
  public:
   virtual ~OriginUpload() = default;
-  /// Before the first Write. kUnsupported where the origin does not keep attributes.
+  /// Before the first Write, unless capabilities().late_attributes; what was said before is
+  /// replaced. kUnsupported where the origin does not keep attributes.
   virtual Task<Result<void>> Describe(ObjectAttributes attributes, Call call);
   /// `parts` must live until the task is done.
   virtual Task<Result<void>> Write(std::span<const Bytes> parts, Call call) = 0;
@@ -105,6 +108,13 @@ struct UploadedPart {
   uint32_t number = 0;  // 1..max_parts
   std::string etag;
   uint64_t size = 0;
+};
+
+/// An upload in parts that was begun and is neither complete nor aborted.
+struct PendingUpload {
+  std::string key;
+  std::string id;
+  int64_t begun_ns = 0;  // since 1970
 };
 
 /// Where a range can be read without the origin's front end, for stores that let readers do that.
@@ -157,6 +167,9 @@ class Origin {
                                                      Condition condition, Call call) = 0;
   virtual Task<Result<void>> AbortMultipart(Env& env, std::string key, std::string upload_id,
                                             Call call) = 0;
+
+  /// In no order. kUnsupported, which is the default, where the origin does not tell.
+  virtual Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, Call call);
 
   /// What was said of this state of the object; none by default. kVersionChanged where it has
   /// another etag.

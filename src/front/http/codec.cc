@@ -5,11 +5,9 @@
 #define BOOST_DISABLE_ASSERTS
 #include "src/front/http/codec.h"
 
-#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/status.hpp>
 #include <limits>
 
 #include "src/base/assert.h"
@@ -45,12 +43,15 @@ bool IsHeaderText(char c) {
   return (byte >= 0x20 && byte != 0x7f) || c == '\t';
 }
 
-std::string Clean(std::string_view value) {
-  std::string clean(value);
-  for (char& c : clean) {
-    if (!IsHeaderText(c)) c = '?';
-  }
-  return clean;
+void AppendClean(std::string& text, std::string_view value) {
+  for (const char c : value) text += IsHeaderText(c) ? c : '?';
+}
+
+void AppendHeader(std::string& text, std::string_view name, std::string_view value) {
+  AppendClean(text, name);
+  text += ": ";
+  AppendClean(text, value);
+  text += "\r\n";
 }
 
 }  // namespace
@@ -136,29 +137,24 @@ bool RequestReader::done() const {
 }
 
 std::string FormatHead(const ResponseHead& head) {
-  beast::http::response<beast::http::empty_body> message;
-  message.version(11);
-  message.result(static_cast<unsigned>(head.status));
-  message.set(beast::http::field::server, "forebay");
-  if (!head.content_type.empty()) {
-    message.set(beast::http::field::content_type, View(Clean(head.content_type)));
-  }
-  for (const Header& header : head.headers) {
-    message.set(View(Clean(header.name)), View(Clean(header.value)));
-  }
-  // Those two end with their heads; RFC 9110 forbids the first to tell a length.
-  if (head.status != 204 && head.status != 304) message.content_length(head.content_length);
-  message.keep_alive(head.keep_alive);
-  beast::http::response_serializer<beast::http::empty_body> serializer(message);
+  constexpr size_t kUsualBytes = 512;
   std::string text;
-  beast::error_code error;
-  while (!serializer.is_header_done() && !error) {
-    serializer.next(error, [&](beast::error_code&, const auto& buffers) {
-      const std::string piece = beast::buffers_to_string(buffers);
-      text += piece;
-      serializer.consume(piece.size());
-    });
+  text.reserve(kUsualBytes);
+  const auto reason =
+      beast::http::obsolete_reason(beast::http::int_to_status(static_cast<unsigned>(head.status)));
+  text += "HTTP/1.1 ";
+  text += std::to_string(head.status);
+  text += ' ';
+  text.append(reason.data(), reason.size());
+  text += "\r\nServer: forebay\r\n";
+  if (!head.content_type.empty()) AppendHeader(text, "Content-Type", head.content_type);
+  for (const Header& header : head.headers) AppendHeader(text, header.name, header.value);
+  // Those two end with their heads; RFC 9110 forbids the first to tell a length.
+  if (head.status != 204 && head.status != 304) {
+    AppendHeader(text, "Content-Length", std::to_string(head.content_length));
   }
+  if (!head.keep_alive) AppendHeader(text, "Connection", "close");
+  text += "\r\n";
   return text;
 }
 

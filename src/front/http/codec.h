@@ -1,4 +1,4 @@
-// The bytes of HTTP/1.1, by Boost.Beast's parser and serializer. No I/O.
+// The bytes of HTTP/1.1; requests are read by Boost.Beast's parser. No I/O.
 #pragma once
 
 #include <cstddef>

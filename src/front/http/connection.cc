@@ -8,12 +8,18 @@
 namespace forebay::http {
 namespace {
 
+/// What an idle connection keeps; it grows with what comes.
+constexpr size_t kUsualHeaderBytes = size_t{4} << 10;
+
 const std::string kInvitation = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace
 
 HttpConnection::HttpConnection(Env& env, Stream& stream, const HttpLimits& limits)
-    : env_(env), stream_(stream), limits_(limits), buffer_(limits.header_bytes) {}
+    : env_(env),
+      stream_(stream),
+      limits_(limits),
+      buffer_(std::min(kUsualHeaderBytes, limits.header_bytes)) {}
 
 /// More input behind what is unread; 0 where the peer has finished. The buffer has room: a head
 /// that would fill it is refused before, and bodies use all they are given.
@@ -24,15 +30,16 @@ Task<Result<size_t>> HttpConnection::Receive(Instant deadline, CancelToken cance
     end_ -= begin_;
     begin_ = 0;
   }
-  FB_ASSERT(end_ < buffer_.size());
+  FB_ASSERT(end_ < limits_.header_bytes);
+  if (end_ == buffer_.size()) buffer_.resize(std::min(2 * end_, limits_.header_bytes));
   FB_CO_ASSIGN(const size_t size, co_await stream_.Recv(MutableBytes(buffer_).subspan(end_),
                                                         {.deadline = deadline, .cancel = cancel}));
   end_ += size;
   co_return size;
 }
 
-Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel) {
-  if (!co_await FinishRequest(cancel)) co_return std::nullopt;
+Task<bool> HttpConnection::NextRequest(CancelToken cancel) {
+  if (!co_await FinishRequest(cancel)) co_return false;
   reader_ = std::make_unique<RequestReader>(limits_.header_bytes);
   request_ = {};
   Instant deadline = env_.clock.Now() + (begin_ == end_ ? limits_.idle : limits_.header);
@@ -41,13 +48,13 @@ Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel)
       const auto used = reader_->ReadHead(unread());
       if (!used) {
         co_await Refuse(used.error(), cancel);
-        co_return std::nullopt;
+        co_return false;
       }
       begin_ += *used;
       if (reader_->head_done()) break;
-      if (end_ - begin_ == buffer_.size()) {
+      if (end_ - begin_ == limits_.header_bytes) {
         co_await Refuse({431, "the request's headers are too large"}, cancel);
-        co_return std::nullopt;
+        co_return false;
       }
     }
     const bool first = begin_ == end_;
@@ -55,7 +62,7 @@ Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel)
     if (!size && size.error().code() == Code::kDeadlineExceeded && !first) {
       co_await Refuse({408, "the request did not come in time"}, cancel);
     }
-    if (!size || *size == 0) co_return std::nullopt;
+    if (!size || *size == 0) co_return false;
     if (first) deadline = env_.clock.Now() + limits_.header;
   }
   request_ = reader_->TakeHead();
@@ -65,7 +72,7 @@ Task<std::optional<RequestHead>> HttpConnection::NextRequest(CancelToken cancel)
   waits_for_invitation_ = expects_invitation_ && request_.has_body;
   ++requests_;
   keep_alive_ = request_.keep_alive && requests_ < limits_.requests;
-  co_return request_;
+  co_return true;
 }
 
 /// Reads away what is left of the former request's body. False: the connection is to be closed.
@@ -126,7 +133,7 @@ Task<Result<size_t>> HttpConnection::ReadBody(MutableBytes into, CancelToken can
     if (reader_->done()) co_return 0;
     if (progress->consumed > 0) continue;
     FB_CO_TRY(co_await InviteBody(cancel));
-    if (end_ - begin_ == buffer_.size()) {
+    if (end_ - begin_ == limits_.header_bytes) {
       keep_alive_ = false;
       co_return Fail(Code::kInvalidArgument, "a chunk's header is too large");
     }

@@ -31,8 +31,8 @@ class HttpConnection {
  public:
   HttpConnection(Env& env, Stream& stream, const HttpLimits& limits);
 
-  /// nullopt: the connection has ended, or is to be closed; what was wrong has been answered.
-  Task<std::optional<RequestHead>> NextRequest(CancelToken cancel);
+  /// False: the connection has ended, or is to be closed; what was wrong has been answered.
+  Task<bool> NextRequest(CancelToken cancel);
 
   /// Of the current request's body: at least one byte, 0 at its end.
   Task<Result<size_t>> ReadBody(MutableBytes into, CancelToken cancel);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "src/base/hash.h"
 #include "src/front/s3/exchange.h"
 #include "src/front/s3/xml_writer.h"
 #include "src/origin/http/text.h"
@@ -40,8 +41,14 @@ std::string ShownEtag(std::string_view origin_etag) {
   if (md5.size() == kMd5Digits && all(md5, "0123456789abcdef") && (rest.empty() || parts)) {
     return std::string(origin_etag);
   }
-  const auto hash = http_origin::HashSha256(AsBytes(origin_etag));
-  return http_origin::Hex(Bytes(hash).first(kMd5Digits / 2)) + "-1";
+  const Hash128 hash = HashBytes(AsBytes(origin_etag), 0);
+  return http_origin::Hex(std::as_bytes(std::span(&hash, 1))) + "-1";
+}
+
+std::string EtagOf(const ObjectInfo& info, const ObjectAttributes& attributes) {
+  const auto md5 =
+      std::ranges::find(attributes, kMd5Attribute, &ObjectAttributes::value_type::first);
+  return md5 == attributes.end() ? ShownEtag(info.etag) : md5->second;
 }
 
 std::string IsoDate(int64_t wall_ns) {

@@ -28,25 +28,35 @@ Outcome<void> CheckDirectives(const Request& request) {
   return {};
 }
 
-Task<Outcome<void>> WriteAll(Exchange& x, Source source, OriginUpload& upload) {
+Task<Outcome<void>> WriteAll(Exchange& x, Source source, OriginUpload& upload,
+                             Description* description) {
+  std::optional<Checksum> md5;
+  if (description != nullptr && description->keep_md5) md5.emplace(Algorithm::kMd5);
   for (uint64_t at = source.span.begin; at < source.span.end;) {
     const auto size = std::min(kStepBytes, source.span.end - at);
     const auto window = co_await ReadObject(x, source.handle, at, size);
     if (!window) co_return std::unexpected(S3Error(window.error()));
     std::vector<Bytes> pieces;
     for (const ReadResult::Piece& piece : window->all()) pieces.push_back(piece.view.bytes());
+    for (const Bytes piece : pieces) {
+      if (md5) md5->Add(piece);
+    }
     const auto written = co_await upload.Write(pieces, x.call());
     if (!written) co_return std::unexpected(ObjectError(x, written.error()));
     at += size;
   }
-  co_return Outcome<void>();
+  if (!md5) co_return Outcome<void>();
+  const std::string sum = http_origin::Hex(AsBytes(md5->Finish()));
+  co_return co_await DescribeMd5(x, upload, *description, sum);
 }
 
 Task<Outcome<ObjectAttributes>> AttributesOfCopy(Exchange& x, const Source& source) {
   if (Replaces(x.request)) co_return AttributesOf(x.request);
   const auto kept = co_await AttributesOf(x, source.handle);
   if (!kept) co_return std::unexpected(S3Error(kept.error()));
-  co_return ObjectAttributes(**kept);
+  ObjectAttributes attributes(**kept);
+  std::erase_if(attributes, [](const auto& one) { return one.first == kMd5Attribute; });
+  co_return attributes;
 }
 
 }  // namespace
@@ -64,8 +74,10 @@ Task<Outcome<Source>> OpenSource(Exchange& x) {
       co_return std::unexpected(ObjectError(source, handle.error()));
     }
     const ObjectInfo& info = ObjectOf(**handle).info;
-    const std::string etag = ShownEtag(info.etag);
-    const ObjectState state{.etag = etag, .size = info.size, .modified_ns = info.modified_ns};
+    const auto etag = co_await EtagOf(x, *handle);
+    if (!etag && !afresh) continue;
+    if (!etag) co_return std::unexpected(S3Error(etag.error()));
+    const ObjectState state{.etag = *etag, .size = info.size, .modified_ns = info.modified_ns};
     if (Decide(Conditions::OfCopySource(x.request), state, nullptr) != Verdict::kProceed) {
       if (afresh) break;
       continue;
@@ -85,8 +97,9 @@ Task<Outcome<Source>> OpenSource(Exchange& x) {
   co_return Refuse(kinds::kPreconditionFailed);
 }
 
-Task<Outcome<ObjectInfo>> Copy(Exchange& x, Source source, OriginUpload& upload) {
-  const auto written = co_await WriteAll(x, std::move(source), upload);
+Task<Outcome<ObjectInfo>> Copy(Exchange& x, Source source, OriginUpload& upload,
+                               Description* description) {
+  const auto written = co_await WriteAll(x, std::move(source), upload, description);
   if (!written) {
     co_await upload.Abort();
     co_return std::unexpected(written.error());
@@ -108,21 +121,23 @@ Task<Answer> CopyObject(Exchange& x) {
                      "itself without changing the object's metadata, storage class, website "
                      "redirect location or encryption attributes.");
   }
+  FB_CO_ASSIGN(const auto bucket, BucketOf(x, kWrite));
   FB_CO_TRY(CheckFolderKey(x));
   FB_CO_ASSIGN(const Source source, co_await OpenSource(x));
   FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));
   FB_CO_ASSIGN(ObjectAttributes attributes, co_await AttributesOfCopy(x, source));
+  Description description = Description::Of(*bucket, std::move(attributes));
   auto upload = co_await x.node().Put(*x.who, x.request.NodePath(), std::move(condition), x.call());
   if (!upload) co_return std::unexpected(ObjectError(x, upload.error()));
-  const auto described = co_await Describe(x, **upload, std::move(attributes));
+  const auto described = co_await Describe(x, **upload, description.attributes);
   if (!described) {
     co_await (*upload)->Abort();
     co_return std::unexpected(described.error());
   }
-  FB_CO_ASSIGN(const ObjectInfo info, co_await Copy(x, source, **upload));
+  FB_CO_ASSIGN(const ObjectInfo info, co_await Copy(x, source, **upload, &description));
   XmlWriter xml;
   xml.Root("CopyObjectResult").Text("LastModified", IsoDate(info.modified_ns));
-  xml.Text("ETag", fmt::format("\"{}\"", ShownEtag(info.etag)));
+  xml.Text("ETag", fmt::format("\"{}\"", description.etag(info)));
   co_return Reply::Xml(xml.Close("CopyObjectResult").Take());
 }
 

@@ -23,7 +23,9 @@ Task<Outcome<void>> Delete(Exchange& x, std::string key, std::string etag) {
     const auto handle = co_await OpenObject(x, path, true);
     if (!handle) co_return std::unexpected(ObjectError(x, handle.error()));
     condition.if_match = ObjectOf(**handle).info.etag;
-    if (!NamesEtag(etag, ShownEtag(condition.if_match))) {
+    const auto shown = co_await EtagOf(x, *handle);
+    if (!shown) co_return std::unexpected(ObjectError(x, shown.error()));
+    if (!NamesEtag(etag, *shown)) {
       co_return Refuse(kinds::kPreconditionFailed);
     }
   }

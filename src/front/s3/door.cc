@@ -51,6 +51,8 @@ Task<Answer> Write(Exchange& x) {
       return AbortMultipartUpload(x);
     case Op::kListParts:
       return ListParts(x);
+    case Op::kListMultipartUploads:
+      return ListMultipartUploads(x);
     default:
       return RefuseByName(x);
   }
@@ -121,7 +123,12 @@ http::ResponseHead Exchange::HeadOf(const Reply& reply) const {
                           .content_type = reply.content_type,
                           .headers = reply.headers,
                           .content_length = reply.length.value_or(reply.body.size())};
-  head.headers.push_back({"Date", http_origin::HttpDate(env().clock.WallNanos())});
+  const int64_t now_ns = env().clock.WallNanos();
+  if (now_ns / 1'000'000'000 != door.date_s) {
+    door.date_s = now_ns / 1'000'000'000;
+    door.date = http_origin::HttpDate(now_ns);
+  }
+  head.headers.push_back({"Date", door.date});
   head.headers.push_back({"x-amz-request-id", id});
   head.headers.push_back({"x-amz-id-2", id});
   return head;

@@ -38,6 +38,8 @@ struct S3Door::Parts {
   Node& node;
   const S3DoorOptions options;
   uint64_t pinned_bytes = 0;
+  int64_t date_s = -1;
+  std::string date;  // of that second, as headers have it
   AttributeCache attributes{kAttributeCacheBytes};
 };
 
@@ -63,6 +65,11 @@ struct Exchange {
 /// Names each object once, whatever its origin calls its states: an MD5 (of S3) stays as it is;
 /// anything else becomes 32 digits and "-1", which clients know not to compare with an MD5.
 std::string ShownEtag(std::string_view origin_etag);
+/// Among attributes, never shown as one: the MD5 of what was put through this door, where the
+/// origin has no name for it.
+inline constexpr std::string_view kMd5Attribute = "forebay-md5";
+/// That, where it was kept.
+std::string EtagOf(const ObjectInfo& info, const ObjectAttributes& attributes);
 /// "2026-11-21T08:49:37.123Z"
 std::string IsoDate(int64_t wall_ns);
 
@@ -76,6 +83,7 @@ S3Error ObjectError(const Exchange& x, const Error& error);
 /// `afresh`: whatever is known of the name, the origin is asked what it means now.
 Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, bool afresh);
 Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Handle> handle);
+Task<Result<std::string>> EtagOf(Exchange& x, std::shared_ptr<Handle> handle);
 Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,
                                     uint64_t size);
 
@@ -107,5 +115,6 @@ Task<Answer> UploadPartCopy(Exchange& x);
 Task<Answer> CompleteMultipartUpload(Exchange& x);
 Task<Answer> AbortMultipartUpload(Exchange& x);
 Task<Answer> ListParts(Exchange& x);
+Task<Answer> ListMultipartUploads(Exchange& x);
 
 }  // namespace forebay::s3door

@@ -1,9 +1,14 @@
 #include "src/front/s3/listing.h"
 
+#include <fmt/format.h>
+
+#include "src/runtime/task_group.h"
+
 namespace forebay::s3door {
 namespace {
 
 constexpr uint32_t kPage = 1000;
+constexpr size_t kParallel = 16;
 /// The last of all characters: sorts behind whatever may follow a prefix.
 constexpr std::string_view kLastCharacter = "\xf4\x8f\xbf\xbf";
 
@@ -94,13 +99,51 @@ class Lister {
   Listed listed_;
 };
 
+/// Entries whose ETags are being asked for, by several at once.
+struct EtagsAsked {
+  Exchange& x;
+  std::vector<ListEntry>& entries;
+  size_t next = 0;
+};
+
+Task<void> AskForEtags(EtagsAsked& asked) {
+  while (asked.next < asked.entries.size()) {
+    ListEntry& entry = asked.entries[asked.next++];
+    if (entry.is_prefix) continue;
+    Exchange& x = asked.x;
+    std::string path = fmt::format("/{}/{}", x.request.bucket, StoredKey(entry.key));
+    const auto handle = co_await OpenObject(x, std::move(path), false);
+    // Who may list and not read is told the origin's own; so is one of what has changed meanwhile.
+    const bool same = handle && ObjectOf(**handle).info.etag == entry.info.etag;
+    Result<std::string> etag = ShownEtag(entry.info.etag);
+    if (same) etag = co_await EtagOf(x, *handle);
+    entry.info.etag = etag ? *etag : ShownEtag(entry.info.etag);
+  }
+}
+
+/// A listing tells the same ETags as a HEAD does.
+Task<void> ShowEtags(Exchange& x, const Attachment& bucket, Listed& listed) {
+  if (!bucket.origin->capabilities().late_attributes) {
+    for (ListEntry& entry : listed.entries) entry.info.etag = ShownEtag(entry.info.etag);
+    co_return;
+  }
+  EtagsAsked asked{.x = x, .entries = listed.entries};
+  TaskGroup group(x.env().executor);
+  for (size_t i = 0; i < std::min(kParallel, listed.entries.size()); ++i) {
+    group.Spawn(AskForEtags(asked));
+  }
+  co_await group.Join();
+}
+
 }  // namespace
 
 Task<Outcome<Listed>> ListNames(Exchange& x, ListQuery query) {
-  FB_CO_TRY(BucketOf(x, kList));
+  FB_CO_ASSIGN(const auto bucket, BucketOf(x, kList));
   if (query.limit == 0 || CannotBegin(query.prefix)) co_return Listed{};
   Lister lister(x, std::move(query));
-  co_return co_await lister.Run();
+  FB_CO_ASSIGN(Listed listed, co_await lister.Run());
+  co_await ShowEtags(x, *bucket, listed);
+  co_return listed;
 }
 
 }  // namespace forebay::s3door

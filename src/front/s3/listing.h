@@ -15,6 +15,7 @@ struct ListQuery {
   uint32_t limit = 1000;
 };
 
+/// Keys as shown; the etag of an object's info is what is shown, too.
 struct Listed {
   std::vector<ListEntry> entries;  // in order; at most `limit`
   bool more = false;

@@ -83,7 +83,7 @@ void WriteEntries(XmlWriter& xml, const Listed& listed, const Names& names, cons
     xml.Open(element).Text("Key", names(entry.key));
     if (form.version) xml.Text("VersionId", "null").Flag("IsLatest", true);
     xml.Text("LastModified", IsoDate(entry.info.modified_ns));
-    xml.Text("ETag", fmt::format("\"{}\"", ShownEtag(entry.info.etag)));
+    xml.Text("ETag", fmt::format("\"{}\"", entry.info.etag));
     xml.Number("Size", entry.info.size);
     if (form.owner) WriteOwner(xml);
     xml.Text("StorageClass", "STANDARD").Close(element);

@@ -125,7 +125,7 @@ Task<Answer> UploadPart(Exchange& x) {
   auto upload =
       co_await x.node().PutPart(*x.who, x.request.NodePath(), UploadId(x), number, x.call());
   if (!upload) co_return std::unexpected(UploadError(x, upload.error()));
-  const auto info = co_await Receive(x, *payload, **upload);
+  const auto info = co_await Receive(x, *payload, **upload, nullptr);
   if (!info && info.error().kind.code == kinds::kNoSuchKey.code) {
     co_return Refuse(kinds::kNoSuchUpload);
   }
@@ -144,7 +144,7 @@ Task<Answer> UploadPartCopy(Exchange& x) {
   auto upload =
       co_await x.node().PutPart(*x.who, x.request.NodePath(), UploadId(x), number, x.call());
   if (!upload) co_return std::unexpected(UploadError(x, upload.error()));
-  FB_CO_ASSIGN(const ObjectInfo info, co_await Copy(x, std::move(source), **upload));
+  FB_CO_ASSIGN(const ObjectInfo info, co_await Copy(x, std::move(source), **upload, nullptr));
   XmlWriter xml;
   xml.Root("CopyPartResult").Text("LastModified", IsoDate(info.modified_ns));
   xml.Text("ETag", Quoted(ShownEtag(info.etag)));

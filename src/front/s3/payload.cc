@@ -143,6 +143,10 @@ Payload::Payload(http::HttpConnection& connection, PayloadPlan plan,
 }
 Payload::~Payload() = default;
 
+void Payload::WantMd5() {
+  if (!md5_) md5_.emplace(Algorithm::kMd5);
+}
+
 /// More of what the connection brings; none at its end.
 Task<Outcome<Bytes>> Payload::Fill(CancelToken cancel) {
   if (buffer_.empty()) {
@@ -242,7 +246,11 @@ Outcome<void> Payload::Count(Bytes data) {
 }
 
 Outcome<void> Payload::CheckSums() {
-  if (md5_ && md5_->Finish() != *plan_.md5) return Refuse(kinds::kBadDigest);
+  if (md5_) {
+    const std::string md5 = md5_->Finish();
+    if (plan_.md5 && md5 != *plan_.md5) return Refuse(kinds::kBadDigest);
+    md5_value_ = http_origin::Hex(AsBytes(md5));
+  }
   if (sha256_ && http_origin::Hex(AsBytes(sha256_->Finish())) != plan_.sha256) {
     return Refuse(kinds::kContentSha256Mismatch);
   }

@@ -50,6 +50,11 @@ class Payload {
   Payload(http::HttpConnection& connection, PayloadPlan plan, std::optional<ChunkSigning> signing);
   ~Payload();
 
+  /// Before the first Next: the MD5 of all is wanted, whatever the client said.
+  void WantMd5();
+  /// After the end, in hex; "" where nobody wanted it.
+  const std::string& md5() const { return md5_value_; }
+
   /// Without frames; nullopt where the client did not say.
   std::optional<uint64_t> size() const { return plan_.size; }
   /// The next bytes, good until the next call; none at the end, when all has been checked.
@@ -84,6 +89,7 @@ class Payload {
   std::string chunk_signature_;
   std::string trailer_lines_, trailer_signature_;
   std::string checksum_value_;
+  std::string md5_value_;
 };
 
 }  // namespace forebay::s3door

@@ -125,7 +125,7 @@ Reply ReplyAbout(const ObjectInfo& info, std::string_view etag,
   for (const auto& [name, value] : attributes) {
     if (name == "content-type") {
       reply.content_type = value;
-    } else {
+    } else if (name != kMd5Attribute) {
       reply.headers.push_back({name, value});
     }
   }
@@ -199,11 +199,11 @@ Task<Outcome<std::optional<Reply>>> TryGet(Exchange& x, bool afresh) {
   const auto handle = co_await OpenObject(x, x.request.NodePath(), afresh);
   if (!handle) co_return std::unexpected(ObjectError(x, handle.error()));
   const ObjectInfo& info = ObjectOf(**handle).info;
-  const std::string etag = ShownEtag(info.etag);
-  const ObjectState object{.etag = etag, .size = info.size, .modified_ns = info.modified_ns};
   const auto attributes = co_await AttributesOf(x, *handle);
   if (!attributes && attributes.error().code() == Code::kVersionChanged) co_return std::nullopt;
   if (!attributes) co_return std::unexpected(ObjectError(x, attributes.error()));
+  const std::string etag = EtagOf(info, **attributes);
+  const ObjectState object{.etag = etag, .size = info.size, .modified_ns = info.modified_ns};
   Reply reply = ReplyAbout(info, etag, **attributes);
   std::string_view failed;
   switch (Decide(Conditions::Of(x.request), object, &failed)) {
@@ -272,6 +272,11 @@ Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Ha
   co_return learned;
 }
 
+Task<Result<std::string>> EtagOf(Exchange& x, std::shared_ptr<Handle> handle) {
+  FB_CO_ASSIGN(const auto attributes, co_await AttributesOf(x, handle));
+  co_return EtagOf(ObjectOf(*handle).info, *attributes);
+}
+
 Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,
                                     uint64_t size) {
   auto at_once = x.node().TryRead(*x.who, *handle, offset, static_cast<uint32_t>(size));
@@ -296,9 +301,11 @@ Task<Answer> GetObjectAttributes(Exchange& x) {
   if (wanted.empty()) {
     co_return Refuse(kinds::kInvalidArgument, "x-amz-object-attributes names what is wanted");
   }
-  Trace trace;
-  const auto object = co_await x.node().Stat(*x.who, x.request.NodePath(), x.call(), &trace);
-  if (!object) co_return std::unexpected(ObjectError(x, object.error()));
+  const auto handle = co_await OpenObject(x, x.request.NodePath(), false);
+  if (!handle) co_return std::unexpected(ObjectError(x, handle.error()));
+  const auto etag = co_await EtagOf(x, *handle);
+  if (!etag) co_return std::unexpected(ObjectError(x, etag.error()));
+  const ObjectInfo& info = ObjectOf(**handle).info;
   XmlWriter xml;
   xml.Root("GetObjectAttributesResponse");
   while (!wanted.empty()) {
@@ -307,9 +314,9 @@ Task<Answer> GetObjectAttributes(Exchange& x) {
     while (one.starts_with(' ')) one.remove_prefix(1);
     while (one.ends_with(' ')) one.remove_suffix(1);
     if (one == "ETag") {
-      xml.Text("ETag", ShownEtag(object->info.etag));
+      xml.Text("ETag", *etag);
     } else if (one == "ObjectSize") {
-      xml.Number("ObjectSize", object->info.size);
+      xml.Number("ObjectSize", info.size);
     } else if (one == "StorageClass") {
       xml.Text("StorageClass", "STANDARD");
     } else if (one != "Checksum" && one != "ObjectParts") {  // of which nothing is kept
@@ -317,7 +324,7 @@ Task<Answer> GetObjectAttributes(Exchange& x) {
     }
   }
   Reply reply = Reply::Xml(xml.Close("GetObjectAttributesResponse").Take());
-  reply.headers = {{"Last-Modified", http_origin::HttpDate(object->info.modified_ns)}};
+  reply.headers = {{"Last-Modified", http_origin::HttpDate(info.modified_ns)}};
   co_return reply;
 }
 

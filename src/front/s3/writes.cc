@@ -109,8 +109,9 @@ Task<Outcome<Condition>> WriteCondition(Exchange& x) {
   // The origin decides by its own name for the state, which what we show is only made of.
   const auto handle = co_await OpenObject(x, x.request.NodePath(), true);
   if (!handle) co_return std::unexpected(ObjectError(x, handle.error()));
-  const std::string& etag = ObjectOf(**handle).info.etag;
-  if (NamesEtag(match, ShownEtag(etag))) co_return Condition{.if_match = etag};
+  const auto shown = co_await EtagOf(x, *handle);
+  if (!shown) co_return std::unexpected(ObjectError(x, shown.error()));
+  if (NamesEtag(match, *shown)) co_return Condition{.if_match = ObjectOf(**handle).info.etag};
   S3Error error(kinds::kPreconditionFailed);
   co_return std::unexpected(std::move(error.With("Condition", "If-Match")));
 }
@@ -128,8 +129,22 @@ Outcome<std::unique_ptr<Payload>> OpenPayload(Exchange& x) {
   return std::make_unique<Payload>(x.connection, std::move(plan), x.signing);
 }
 
-Task<Outcome<ObjectInfo>> Receive(Exchange& x, Payload& payload, OriginUpload& upload) {
-  const auto written = co_await WriteAll(x, payload, upload);
+Task<Outcome<void>> DescribeMd5(Exchange& x, OriginUpload& upload, Description& description,
+                                std::string md5) {
+  ObjectAttributes attributes = description.attributes;
+  attributes.emplace_back(kMd5Attribute, md5);
+  const auto described = co_await upload.Describe(std::move(attributes), x.call());
+  if (described) description.md5 = std::move(md5);
+  if (described || described.error().code() == Code::kUnsupported) co_return Outcome<void>();
+  co_return std::unexpected(S3Error(described.error()));
+}
+
+Task<Outcome<ObjectInfo>> Receive(Exchange& x, Payload& payload, OriginUpload& upload,
+                                  Description* description) {
+  const bool keep_md5 = description != nullptr && description->keep_md5;
+  if (keep_md5) payload.WantMd5();
+  auto written = co_await WriteAll(x, payload, upload);
+  if (written && keep_md5) written = co_await DescribeMd5(x, upload, *description, payload.md5());
   if (!written) {
     co_await upload.Abort();
     co_return std::unexpected(written.error());
@@ -148,20 +163,22 @@ void AddChecksum(const Payload& payload, Reply& reply) {
 }
 
 Task<Answer> PutObject(Exchange& x) {
+  FB_CO_ASSIGN(const auto bucket, BucketOf(x, kWrite));
   FB_CO_TRY(CheckFolderKey(x));
   FB_CO_TRY(CheckWriteHeaders(x.request));
   FB_CO_ASSIGN(const auto payload, OpenPayload(x));
   FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));
   auto upload = co_await x.node().Put(*x.who, x.request.NodePath(), std::move(condition), x.call());
   if (!upload) co_return std::unexpected(ObjectError(x, upload.error()));
-  const auto described = co_await Describe(x, **upload, AttributesOf(x.request));
+  Description description = Description::Of(*bucket, AttributesOf(x.request));
+  const auto described = co_await Describe(x, **upload, description.attributes);
   if (!described) {
     co_await (*upload)->Abort();
     co_return std::unexpected(described.error());
   }
-  FB_CO_ASSIGN(const ObjectInfo info, co_await Receive(x, *payload, **upload));
+  FB_CO_ASSIGN(const ObjectInfo info, co_await Receive(x, *payload, **upload, &description));
   Reply reply = Reply::Empty();
-  reply.headers = {{"ETag", fmt::format("\"{}\"", ShownEtag(info.etag))}};
+  reply.headers = {{"ETag", fmt::format("\"{}\"", description.etag(info))}};
   AddChecksum(*payload, reply);
   co_return reply;
 }

@@ -27,9 +27,29 @@ Task<Outcome<Condition>> WriteCondition(Exchange& x);
 
 /// The body of the request; kMissingContentLength and its like.
 Outcome<std::unique_ptr<Payload>> OpenPayload(Exchange& x);
-/// All of the body into the upload, and commits it. An upload that fails is aborted.
-Task<Outcome<ObjectInfo>> Receive(Exchange& x, Payload& payload, OriginUpload& upload);
+/// What is said of an object that is being written.
+struct Description {
+  ObjectAttributes attributes;
+  bool keep_md5 = false;  // its origin has no MD5 of its own, and keeps ours
+  std::string md5;        // in hex, once all was written; "" where it was not kept
 
+  static Description Of(const Attachment& bucket, ObjectAttributes attributes) {
+    return {.attributes = std::move(attributes),
+            .keep_md5 = bucket.origin->capabilities().late_attributes,
+            .md5 = {}};
+  }
+  std::string etag(const ObjectInfo& info) const {
+    return md5.empty() ? ShownEtag(info.etag) : md5;
+  }
+};
+/// Says it anew, with the MD5.
+Task<Outcome<void>> DescribeMd5(Exchange& x, OriginUpload& upload, Description& description,
+                                std::string md5);
+
+/// All of the body into the upload, and commits it. An upload that fails is aborted. Null: it is a
+/// part of an object.
+Task<Outcome<ObjectInfo>> Receive(Exchange& x, Payload& payload, OriginUpload& upload,
+                                  Description* description);
 /// The checksum that was asked for and holds.
 void AddChecksum(const Payload& payload, Reply& reply);
 
@@ -40,6 +60,8 @@ struct Source {
 };
 /// Opens what x-amz-copy-source names, under its conditions.
 Task<Outcome<Source>> OpenSource(Exchange& x);
-Task<Outcome<ObjectInfo>> Copy(Exchange& x, Source source, OriginUpload& upload);
+/// As Receive.
+Task<Outcome<ObjectInfo>> Copy(Exchange& x, Source source, OriginUpload& upload,
+                               Description* description);
 
 }  // namespace forebay::s3door

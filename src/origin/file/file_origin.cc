@@ -101,8 +101,10 @@ Result<std::unique_ptr<Origin>> FileOrigin::Create(std::string_view url) {
 }
 
 const OriginCapabilities& FileOrigin::capabilities() const {
-  static constexpr OriginCapabilities kCapabilities{
-      .cheap_head = true, .attributes = true, .max_key_bytes = file_origin::kMaxKeyBytes};
+  static constexpr OriginCapabilities kCapabilities{.cheap_head = true,
+                                                    .attributes = true,
+                                                    .late_attributes = true,
+                                                    .max_key_bytes = file_origin::kMaxKeyBytes};
   return kCapabilities;
 }
 

@@ -45,6 +45,7 @@ class FileOrigin final : public Origin {
                                                       Call call) override;
   Task<Result<std::vector<UploadedPart>>> ListParts(Env& env, std::string key,
                                                     std::string upload_id, Call call) override;
+  Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, Call call) override;
   Task<Result<ObjectInfo>> CompleteMultipart(Env& env, std::string key, std::string upload_id,
                                              std::vector<UploadedPart> parts, Condition condition,
                                              Call call) override;
@@ -70,6 +71,8 @@ class FileOrigin final : public Origin {
   Task<Result<void>> MakeParents(Env& env, std::string key);
   void ForgetParents(std::string_view key);
 
+  /// The key of the upload in this directory; kNotFound where there is none.
+  Task<Result<std::string>> KeyOfUpload(Env& env, std::string directory);
   /// The directory of a multipart upload of `key`; kNotFound where there is none.
   Task<Result<std::string>> FindUpload(Env& env, std::string key, std::string upload_id);
   /// A file of an upload's directory beside its parts.

@@ -26,6 +26,7 @@ constexpr std::string_view kPartPrefix = "part-";
 constexpr size_t kIdBytes = 32;
 constexpr size_t kCopyBytes = 1 << 20;
 constexpr size_t kListBatch = 1024;
+constexpr size_t kMostPending = 100'000;
 
 /// What becomes part of a path must be nothing but an id.
 bool IsUploadId(std::string_view id) {
@@ -114,6 +115,17 @@ class FileOrigin::PartUpload final : public OriginUpload {
   bool committed_ = false;
 };
 
+Task<Result<std::string>> FileOrigin::KeyOfUpload(Env& env, std::string directory) {
+  const auto file = co_await env.disk.Open(fmt::format("{}/{}", directory, kKeyName), {});
+  if (!file && IsMissing(file.error())) co_return Fail(Code::kNotFound, "no such upload");
+  if (!file) co_return root_.Failed(file.error());
+  std::string stored(file_origin::kMaxKeyBytes + 1, '\0');
+  const auto read = co_await env.disk.Read(**file, 0, std::as_writable_bytes(std::span(stored)));
+  if (!read) co_return root_.Failed(read.error());
+  stored.resize(*read);
+  co_return stored;
+}
+
 Task<Result<std::string>> FileOrigin::FindUpload(Env& env, std::string key, std::string upload_id) {
   const auto none = [&] {
     return root_.Failed(Code::kNotFound,
@@ -123,17 +135,42 @@ Task<Result<std::string>> FileOrigin::FindUpload(Env& env, std::string key, std:
   };
   if (!IsUploadId(upload_id)) co_return none();
   std::string directory = root_.StagingPath("uploads/" + upload_id);
-  const auto file = co_await env.disk.Open(fmt::format("{}/{}", directory, kKeyName), {});
-  if (!file && IsMissing(file.error())) {
+  const auto stored = co_await KeyOfUpload(env, directory);
+  if (!stored && stored.error().code() == Code::kNotFound) {
     FB_CO_TRY(co_await root_.CheckThere(env));
     co_return none();
   }
-  if (!file) co_return root_.Failed(file.error());
-  std::string stored(file_origin::kMaxKeyBytes + 1, '\0');
-  const auto read = co_await env.disk.Read(**file, 0, std::as_writable_bytes(std::span(stored)));
-  if (!read) co_return root_.Failed(read.error());
-  if (std::string_view(stored).substr(0, *read) != key) co_return none();
+  if (!stored) co_return Fail(stored.error());
+  if (*stored != key) co_return none();
   co_return directory;
+}
+
+Task<Result<std::vector<PendingUpload>>> FileOrigin::ListUploads(Env& env, Call call) {
+  std::vector<PendingUpload> pending;
+  const std::string uploads = root_.StagingPath("uploads");
+  const auto open = co_await env.disk.OpenDirectory(uploads);
+  if (!open && IsMissing(open.error())) {
+    FB_CO_TRY(co_await root_.CheckThere(env));
+    co_return pending;
+  }
+  if (!open) co_return root_.Failed(open.error());
+  for (;;) {
+    FB_CO_TRY(root_.CheckCall(env, call));
+    const auto batch = co_await env.disk.ReadDirectory(**open, kListBatch);
+    if (!batch) co_return root_.Failed(batch.error());
+    if (batch->empty()) co_return pending;
+    for (const DirectoryEntry& entry : *batch) {
+      if (!IsUploadId(entry.name)) continue;
+      if (pending.size() == kMostPending) {
+        co_return root_.Failed(Code::kOverloaded, "too many uploads are pending to be listed");
+      }
+      const std::string directory = fmt::format("{}/{}", uploads, entry.name);
+      auto key = co_await KeyOfUpload(env, directory);
+      const auto info = co_await env.disk.Stat(fmt::format("{}/{}", directory, kKeyName));
+      if (!key || !info) continue;  // it ended meanwhile
+      pending.push_back({.key = std::move(*key), .id = entry.name, .begun_ns = info->mtime_ns});
+    }
+  }
 }
 
 Task<Result<void>> FileOrigin::StageUploadFile(Env& env, std::string text, std::string directory,

@@ -159,9 +159,13 @@ Result<std::string> PercentDecode(std::string_view text) {
 }
 
 std::string Hex(Bytes bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
   text.reserve(bytes.size() * 2);
-  for (const std::byte b : bytes) text += fmt::format("{:02x}", static_cast<unsigned>(b));
+  for (const std::byte b : bytes) {
+    text += kDigits[std::to_integer<unsigned>(b) >> 4];
+    text += kDigits[std::to_integer<unsigned>(b) & 15];
+  }
   return text;
 }
 

@@ -1,0 +1,108 @@
+// ListMultipartUploads.
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <tuple>
+
+#include "src/front/s3/exchange.h"
+#include "src/origin/http/text.h"
+
+namespace forebay::s3door {
+namespace {
+
+constexpr uint32_t kMostUploads = 1000;
+
+struct Page {
+  std::vector<PendingUpload> uploads;  // their keys as shown
+  std::set<std::string> groups;
+  bool more = false;
+  std::string next_key, next_id;
+};
+
+Outcome<uint32_t> MaxUploads(const Request& request) {
+  const std::string* text = request.Query("max-uploads");
+  if (text == nullptr || text->empty()) return kMostUploads;
+  uint32_t number = 0;
+  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != text->data() + text->size()) {
+    return Refuse(kinds::kInvalidArgument, "max-uploads is a number");
+  }
+  return std::min(number, kMostUploads);
+}
+
+/// Those of one key in the order in which they were begun, as S3 has it.
+Page PageOf(std::vector<PendingUpload> all, const Request& request, uint32_t limit) {
+  const std::string prefix = request.QueryOr("prefix", "");
+  const std::string delimiter = request.QueryOr("delimiter", "");
+  const std::string key_marker = request.QueryOr("key-marker", "");
+  const std::string id_marker = key_marker.empty() ? "" : request.QueryOr("upload-id-marker", "");
+  std::ranges::sort(
+      all, {}, [](const PendingUpload& one) { return std::tie(one.key, one.begun_ns, one.id); });
+  Page page;
+  bool behind = id_marker.empty();  // the upload that the marker names
+  for (PendingUpload& one : all) {
+    one.key = ShownKey(one.key);
+    if (one.key < key_marker || (one.key == key_marker && id_marker.empty())) continue;
+    if (one.key == key_marker && !behind) {
+      behind = one.id == id_marker;
+      continue;
+    }
+    if (!one.key.starts_with(prefix)) continue;
+    const size_t at = delimiter.empty() ? one.key.npos : one.key.find(delimiter, prefix.size());
+    const std::string group = at == one.key.npos ? "" : one.key.substr(0, at + delimiter.size());
+    if (!group.empty() && (page.groups.contains(group) || key_marker.starts_with(group))) continue;
+    if (page.uploads.size() + page.groups.size() == limit) {
+      page.more = true;
+      break;
+    }
+    page.next_key = group.empty() ? one.key : group;
+    page.next_id = group.empty() ? one.id : "";
+    if (group.empty()) {
+      page.uploads.push_back(std::move(one));
+    } else {
+      page.groups.insert(group);
+    }
+  }
+  return page;
+}
+
+}  // namespace
+
+Task<Answer> ListMultipartUploads(Exchange& x) {
+  const Request& request = x.request;
+  FB_CO_TRY(BucketOf(x, kList));
+  FB_CO_ASSIGN(const uint32_t limit, MaxUploads(request));
+  const std::string encoding = request.QueryOr("encoding-type", "");
+  if (!encoding.empty() && encoding != "url") {
+    co_return Refuse(kinds::kInvalidArgument, "Invalid Encoding Method specified in Request");
+  }
+  const auto name = [&encoding](std::string_view text) {
+    return encoding.empty() ? std::string(text) : http_origin::PercentEncode(text, true);
+  };
+  auto pending = co_await x.node().ListUploads(*x.who, "/" + request.bucket, x.call());
+  if (!pending) co_return std::unexpected(ObjectError(x, pending.error()));
+  const Page page = PageOf(std::move(*pending), request, limit);
+  XmlWriter xml;
+  xml.Root("ListMultipartUploadsResult").Text("Bucket", request.bucket);
+  xml.Text("KeyMarker", name(request.QueryOr("key-marker", "")));
+  xml.Text("UploadIdMarker", request.QueryOr("upload-id-marker", ""));
+  if (page.more) {
+    xml.Text("NextKeyMarker", name(page.next_key)).Text("NextUploadIdMarker", page.next_id);
+  }
+  xml.Text("Prefix", name(request.QueryOr("prefix", "")));
+  if (request.Has("delimiter")) xml.Text("Delimiter", name(request.QueryOr("delimiter", "")));
+  if (!encoding.empty()) xml.Text("EncodingType", encoding);
+  xml.Number("MaxUploads", limit).Flag("IsTruncated", page.more);
+  for (const PendingUpload& one : page.uploads) {
+    xml.Open("Upload").Text("Key", name(one.key)).Text("UploadId", one.id);
+    WriteOwner(xml, "Initiator");
+    WriteOwner(xml);
+    xml.Text("StorageClass", "STANDARD").Text("Initiated", IsoDate(one.begun_ns)).Close("Upload");
+  }
+  for (const std::string& group : page.groups) {
+    xml.Open("CommonPrefixes").Text("Prefix", name(group)).Close("CommonPrefixes");
+  }
+  co_return Reply::Xml(xml.Close("ListMultipartUploadsResult").Take());
+}
+
+}  // namespace forebay::s3door
