@@ -64,8 +64,8 @@ std::vector<uint32_t> Peers::Others(Duration lately) const {
   const Instant now = env_.clock.Now();
   const auto lived = [&](uint32_t index) {
     return view_->map.Lives(index) || std::ranges::any_of(former_, [&](const Former& former) {
-             const Instant replaced = former.until - options_.remember;
-             return replaced + lately > now && former.view->map.Lives(index);
+             const bool just_now = former.until + lately > now + options_.remember;
+             return just_now && former.view->map.Lives(index);
            });
   };
   for (uint32_t i = 0; view_ != nullptr && i < view_->by_index.size(); ++i) {

@@ -113,7 +113,7 @@ Task<Result<void>> Story::ReadSome(CellNode* node, Prng* prng) {
   if (state == history.end()) co_return Fail(Broken("a version that never was"));
   for (int i = 0; i < 3; ++i) {
     const uint64_t offset = prng->Below(std::max<uint64_t>(object.info.size, 1));
-    const auto size = static_cast<uint32_t>(1 + prng->Below(kMaxReadBytes));
+    const auto size = static_cast<uint32_t>(1 + prng->Below(kMiB));
     const auto read = co_await node->node->Read(node->self(), *handle, offset, size, {}, nullptr);
     if (!read) co_return Fail(read.error());
     FB_CO_TRY(CheckBytes(*state, offset, *read));
@@ -236,7 +236,7 @@ Result<void> Story::Run() {
 
 TEST(CellSeeds, GivesRightBytesAndNothingOlderThanWasAcknowledged) {
   const auto report =
-      sim::RunSeeds("cell", {.quick = 10, .ci = 100, .full = 5000},
+      sim::RunSeeds("cell", {.quick = 4, .ci = 40, .full = 5000},
                     {.options = [](uint64_t) { return sim::WorldOptions(); },
                      .run = [](sim::World& world) { return Story(world).Run(); },
                      .expected_faults = {"cell.death", "cell.isolation", "cell.partition",
