@@ -34,6 +34,7 @@ namespace forebay::app {
 namespace {
 
 constexpr Duration kTokenLook = std::chrono::seconds(1);
+constexpr Duration kStopLook = std::chrono::milliseconds(10);
 constexpr size_t kNonceSecretBytes = 32;
 constexpr mode_t kSocketDirectoryMode = 0755;
 constexpr mode_t kSocketMode = 0666;  // who may do what is asked of the gate, with the peer's uid
@@ -151,6 +152,7 @@ class Server {
   void ReadKeys();
   void Replaced(const TokenFile& file, const Result<void>& replaced);
   Task<void> Stop();
+  Task<void> StopS3(Instant until);
   observe::Observed MakeObserved();
 
   const NodeConfig& config_;
@@ -179,6 +181,7 @@ class Server {
   CancelSource stop_watching_;
   CancelSource stop_http_;
   CancelSource stop_s3_;
+  CancelSource cut_s3_;
   CancelSource stop_window_;
   TaskGroup watching_;
   TaskGroup serving_http_;
@@ -269,7 +272,7 @@ Result<void> Server::OpenS3() {
                             .max_pinned_bytes = config_.dram_bytes / 4});
   s3_ = std::make_unique<http::HttpServer>(env_, s3door::S3Door::Limits(config_.s3_connections),
                                            *s3_door_);
-  serving_s3_.Spawn(s3_->Run(*s3_listener_, stop_s3_.token()));
+  serving_s3_.Spawn(s3_->Run(*s3_listener_, stop_s3_.token(), cut_s3_.token()));
   return {};
 }
 
@@ -339,6 +342,15 @@ Task<void> Server::WatchTokens() {
   }
 }
 
+/// Lets the requests that had begun end; nothing new is taken any more.
+Task<void> Server::StopS3(Instant until) {
+  while (s3_ != nullptr && s3_->connections() > 0 && env_.clock.Now() < until) {
+    static_cast<void>(co_await env_.clock.Sleep(kStopLook));
+  }
+  cut_s3_.Cancel();
+  co_await serving_s3_.Join();
+}
+
 /// Whatever Start got as far as.
 Task<void> Server::Stop() {
   doors_open_ = false;
@@ -346,8 +358,8 @@ Task<void> Server::Stop() {
   co_await watching_.Join();
   const Instant until = env_.clock.Now() + config_.grace;
   stop_s3_.Cancel();
-  co_await serving_s3_.Join();
   if (door_ != nullptr) co_await door_->Stop(config_.grace);
+  co_await StopS3(until);
   stop_window_.Cancel();
   co_await serving_window_.Join();
   if (node_ != nullptr) {
