@@ -878,6 +878,27 @@ class WithoutKeys(S3):
         self.assertIn("--s3-keys", done.stderr.decode())
 
 
+class Stopping(S3):
+    keys = None
+
+    def test_what_had_begun_is_sent_whole(self):
+        (self.origin / "huge").write_bytes(self.large * 8)
+        host, port = self.node.s3.rsplit(":", 1)
+        with socket.socket() as stream:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            stream.settimeout(TIME_LIMIT_S)
+            stream.connect((host, int(port)))
+            stream.sendall(b"GET /box/huge HTTP/1.1\r\nHost: x\r\n\r\n")
+            pieces = [stream.recv(65536)]
+            self.node.process.terminate()
+            while piece := stream.recv(1 << 20):
+                pieces.append(piece)
+        head, _, body = b"".join(pieces).partition(b"\r\n\r\n")
+        self.assertTrue(head.startswith(b"HTTP/1.1 200 OK"))
+        self.assertEqual(body, self.large * 8)
+        self.assertEqual(self.node.stop(), 0)
+
+
 class HostStyle(S3):
     flags = ("--s3-domain", "s3.test")
 

@@ -34,6 +34,7 @@ namespace forebay::app {
 namespace {
 
 constexpr Duration kTokenLook = std::chrono::seconds(1);
+constexpr Duration kStopLook = std::chrono::milliseconds(10);
 constexpr size_t kNonceSecretBytes = 32;
 /// What cannot be given up gets so much longer than `grace`; what waits for a disk, so much again.
 constexpr Duration kHangPatience = std::chrono::seconds(5);
@@ -154,6 +155,7 @@ class Server {
   void Replaced(const TokenFile& file, const Result<void>& replaced);
   Task<void> Stop();
   Task<void> EndWhatHangs(CancelToken ended);
+  Task<void> StopS3(Instant until);
   observe::Observed MakeObserved();
 
   const NodeConfig& config_;
@@ -182,6 +184,7 @@ class Server {
   CancelSource stop_watching_;
   CancelSource stop_http_;
   CancelSource stop_s3_;
+  CancelSource cut_s3_;
   CancelSource stop_window_;
   TaskGroup watching_;
   TaskGroup serving_http_;
@@ -286,7 +289,7 @@ Result<void> Server::OpenS3() {
                             .max_pinned_bytes = config_.dram_bytes / 4});
   s3_ = std::make_unique<http::HttpServer>(env_, s3door::S3Door::Limits(config_.s3_connections),
                                            *s3_door_);
-  serving_s3_.Spawn(s3_->Run(*s3_listener_, stop_s3_.token()));
+  serving_s3_.Spawn(s3_->Run(*s3_listener_, stop_s3_.token(), cut_s3_.token()));
   return {};
 }
 
@@ -377,6 +380,15 @@ Task<void> Server::EndWhatHangs(CancelToken ended) {
   _exit(kExitFailed);
 }
 
+/// Lets the requests that had begun end; nothing new is taken any more.
+Task<void> Server::StopS3(Instant until) {
+  while (s3_ != nullptr && s3_->connections() > 0 && env_.clock.Now() < until) {
+    static_cast<void>(co_await env_.clock.Sleep(kStopLook));
+  }
+  cut_s3_.Cancel();
+  co_await serving_s3_.Join();
+}
+
 /// Whatever Start got as far as.
 Task<void> Server::Stop() {
   CancelSource ended;
@@ -388,8 +400,8 @@ Task<void> Server::Stop() {
   const Instant until = env_.clock.Now() + config_.grace;
   co_await membership_.Leave();
   stop_s3_.Cancel();
-  co_await serving_s3_.Join();
   if (door_ != nullptr) co_await door_->Stop(config_.grace);
+  co_await StopS3(until);
   stop_window_.Cancel();
   co_await serving_window_.Join();
   if (node_ != nullptr) {

@@ -14,12 +14,12 @@ constexpr Duration kTurnAwayTime = std::chrono::seconds(1);
 HttpServer::HttpServer(Env& env, HttpLimits limits, HttpService& service)
     : env_(env), limits_(limits), service_(service), group_(env.executor) {}
 
-Task<void> HttpServer::Run(Listener& listener, CancelToken stop) {
+Task<void> HttpServer::Run(Listener& listener, CancelToken stop, CancelToken cut) {
   while (!stop.cancelled()) {
     auto stream = co_await listener.Accept({.cancel = stop});
     if (stream) {
       if (group_.running() < limits_.connections) {
-        group_.Spawn(ServeOne(*std::move(stream), stop));
+        group_.Spawn(ServeOne(*std::move(stream), stop, cut));
       } else {
         co_await TurnAway(*std::move(stream), stop);
       }
@@ -32,10 +32,10 @@ Task<void> HttpServer::Run(Listener& listener, CancelToken stop) {
   co_await group_.Join();
 }
 
-Task<void> HttpServer::ServeOne(std::unique_ptr<Stream> stream, CancelToken stop) {
+Task<void> HttpServer::ServeOne(std::unique_ptr<Stream> stream, CancelToken stop, CancelToken cut) {
   HttpConnection connection(env_, *stream, limits_);
   while (co_await connection.NextRequest(stop)) {
-    co_await service_.Serve(connection, stop);
+    co_await service_.Serve(connection, cut);
   }
   stream->Shutdown();
 }

@@ -22,12 +22,14 @@ class HttpServer {
   HttpServer(Env& env, HttpLimits limits, HttpService& service);
 
   /// Serves until `stop`; returns when every connection has ended.
-  Task<void> Run(Listener& listener, CancelToken stop);
+  Task<void> Run(Listener& listener, CancelToken stop) { return Run(listener, stop, stop); }
+  /// The same, but what had begun to be answered by `stop` goes on until it is done, or `cut`.
+  Task<void> Run(Listener& listener, CancelToken stop, CancelToken cut);
 
   size_t connections() const { return group_.running(); }
 
  private:
-  Task<void> ServeOne(std::unique_ptr<Stream> stream, CancelToken stop);
+  Task<void> ServeOne(std::unique_ptr<Stream> stream, CancelToken stop, CancelToken cut);
   Task<void> TurnAway(std::unique_ptr<Stream> stream, CancelToken stop);
 
   Env& env_;
