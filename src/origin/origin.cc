@@ -7,11 +7,6 @@ Task<Result<std::optional<DirectSource>>> Origin::Locate(Env&, std::string, uint
   co_return std::nullopt;
 }
 
-Task<Result<void>> OriginUpload::Describe(ObjectAttributes attributes, Call) {
-  if (attributes.empty()) co_return Result<void>();
-  co_return Fail(Code::kUnsupported, "this origin keeps no attributes of objects");
-}
-
 Task<Result<std::string>> Origin::CreateDescribed(Env& env, std::string key,
                                                   ObjectAttributes attributes, Call call) {
   if (attributes.empty()) co_return co_await CreateMultipart(env, std::move(key), call);

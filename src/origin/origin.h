@@ -104,6 +104,11 @@ class OriginUpload {
   virtual Task<void> Abort() = 0;
 };
 
+inline Task<Result<void>> OriginUpload::Describe(ObjectAttributes attributes, Call) {
+  if (attributes.empty()) co_return Result<void>();
+  co_return Fail(Code::kUnsupported, "this origin keeps no attributes of objects");
+}
+
 struct UploadedPart {
   uint32_t number = 0;  // 1..max_parts
   std::string etag;

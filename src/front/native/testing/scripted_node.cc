@@ -294,7 +294,8 @@ Task<Result<void>> Node::Delete(Authenticated, std::string path, Condition, Call
   co_return Result<void>{};
 }
 
-Task<Result<std::string>> Node::CreateMultipart(Authenticated, std::string, Call) {
+Task<Result<std::string>> Node::CreateMultipart(Authenticated, std::string, Call,
+                                                ObjectAttributes) {
   co_return std::string("upload-1");
 }
 
