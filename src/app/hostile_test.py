@@ -136,7 +136,7 @@ class Hostile(Doors):
                 self.assertEqual(
                     self.connect(address, hello(version, version)).refusal(),
                     (UNSUPPORTED, f"the client speaks protocol versions {version} to {version}, "
-                     "this node 1 to 1: use releases that have one in common"))
+                     "this node 1 to 2: use releases that have one in common"))
             self.assertEqual(self.connect(address, hello(0, 9)).frame()[0], WELCOME)
 
     def test_what_is_no_protocol_ends_the_connection(self):

@@ -282,7 +282,12 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
     }
     if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
     const auto brought = co_await BringPiece(object, part, demand, call, trace, way);
-    if (!brought) FB_CO_TRY(co_await Again(*object.attachment, brought.error(), ++attempt, call));
+    if (brought) continue;
+    const auto again = co_await Again(*object.attachment, brought.error(), ++attempt, call);
+    if (again) continue;
+    const std::string path = PathOf(*object.attachment, object.key);
+    const bool named = again.error().message().find(path) != std::string::npos;
+    co_return Fail(named ? again.error() : again.error().Within(path));
   }
   co_return Fail(Code::kOverloaded,
                  fmt::format("{} was evicted before it could be read, again and again: memory is "

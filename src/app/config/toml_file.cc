@@ -70,7 +70,7 @@ Result<std::string> TextOf(const toml::node& node, const Setting& setting) {
 
 Error UnknownKey(std::string_view key, const toml::node& node) {
   const std::string_view nearest = NearestSetting(key);
-  if (!nearest.empty()) {
+  if (!nearest.empty() && !node.is_table()) {
     return {Code::kInvalidArgument,
             fmt::format("unknown key '{}'; did you mean '{}'?", key, nearest)};
   }

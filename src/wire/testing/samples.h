@@ -162,7 +162,7 @@ void SampleAdministration(To& to) {
   to.Request("Status", StatusRequest{});
   to.Answer("StatusAnswer", MessageType::kStatus, StatusAnswer{.json = "{}"});
   to.Request("Cell", CellRequest{.accept = true});
-  to.Answer("CellAnswer", MessageType::kCell, CellAnswer{.text = "epoch 7\n"});
+  to.Answer("CellAnswer", MessageType::kCell, CellAnswer{.text = "epoch 7"});
   to.Request("Window", WindowRequest{.attachment_id = 3, .request = AsBytes("ask")});
   to.Answer("WindowAnswer", MessageType::kWindow, WindowAnswer{.grant = AsBytes("grant")});
   to.Request("WindowSegment", WindowSegmentRequest{.attachment_id = 3, .segment = 1});
