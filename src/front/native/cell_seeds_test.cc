@@ -109,14 +109,15 @@ Task<Result<void>> Story::ReadSome(CellNode* node, Prng* prng) {
                                       node->name, version, PathOf(key), acknowledged)));
   }
   const auto& history = cell_.origin.history[object.key];
-  const auto state = std::ranges::find(history, version, &MemoryOrigin::State::version);
-  if (state == history.end()) co_return Fail(Broken("a version that never was"));
+  const auto found = std::ranges::find(history, version, &MemoryOrigin::State::version);
+  if (found == history.end()) co_return Fail(Broken("a version that never was"));
+  const MemoryOrigin::State state = *found;  // history moves while it is read
   for (int i = 0; i < 3; ++i) {
     const uint64_t offset = prng->Below(std::max<uint64_t>(object.info.size, 1));
     const auto size = static_cast<uint32_t>(1 + prng->Below(kMiB));
     const auto read = co_await node->node->Read(node->self(), *handle, offset, size, {}, nullptr);
     if (!read) co_return Fail(read.error());
-    FB_CO_TRY(CheckBytes(*state, offset, *read));
+    FB_CO_TRY(CheckBytes(state, offset, *read));
     ++reads_;
   }
   co_return Result<void>();
