@@ -15,11 +15,7 @@ constexpr Duration kPause = std::chrono::milliseconds(500);
 }  // namespace
 
 Cell::Cell(Env& env, CellOptions options, Registry& registry)
-    : env_(env),
-      options_(std::move(options)),
-      member_(options_.member),
-      registry_(registry),
-      group_(env.executor) {}
+    : env_(env), options_(std::move(options)), registry_(registry), group_(env.executor) {}
 
 Cell::~Cell() {
   FB_ASSERT(group_.running() == 0);
@@ -62,7 +58,7 @@ Task<Result<std::unique_ptr<Cell>>> Cell::Join(Env& env, CellOptions options, Re
 Task<void> Cell::Leave() {
   stop_.Cancel();
   co_await group_.Join();
-  if (lease_ != 0 && !refused_) {
+  if (lease_ != 0) {
     std::ignore =
         co_await registry_.RevokeLease(lease_, {.deadline = env_.clock.Now() + kPatience});
     lease_ = 0;
@@ -77,7 +73,7 @@ Task<Result<void>> Cell::CheckName(Call call) {
                co_await registry_.Get(std::string(kMembersPrefix) + options_.name, call));
   if (!known || known->lease == lease_) co_return Result<void>();
   const auto other = ParseMember(known->value);
-  if (!other || other->incarnation == member_.incarnation) co_return Result<void>();
+  if (!other || other->incarnation == options_.member.incarnation) co_return Result<void>();
   co_return Fail(Code::kAlreadyExists,
                  fmt::format("a node named {} lives at {}, with other data; give this one another "
                              "name (--name), or wait until that one is gone",
@@ -86,10 +82,11 @@ Task<Result<void>> Cell::CheckName(Call call) {
 
 Task<Result<void>> Cell::TakeLease(Call call) {
   FB_CO_TRY(co_await CheckName(call));
-  FB_CO_ASSIGN(lease_, co_await registry_.GrantLease(options_.lease, call));
+  FB_CO_ASSIGN(const LeaseId lease, co_await registry_.GrantLease(options_.lease, call));
   const auto put = co_await registry_.Put(std::string(kMembersPrefix) + options_.name,
-                                          Serialize(member_), {}, lease_, call);
+                                          Serialize(options_.member), {}, lease, call);
   if (!put) co_return Fail(put.error());
+  lease_ = lease;  // not before: it would be kept alive with nothing under it
   co_return Result<void>();
 }
 
@@ -115,14 +112,6 @@ Task<void> Cell::RunLease() {
       env_.log.Warning("cell", "lease: " + renewed.error().ToString());
     }
   }
-}
-
-Task<Result<void>> Cell::SetLeaving(bool leaving, Call call) {
-  member_.leaving = leaving;
-  const auto put = co_await registry_.Put(std::string(kMembersPrefix) + options_.name,
-                                          Serialize(member_), {}, lease_, call);
-  if (!put) co_return Fail(put.error());
-  co_return Result<void>();
 }
 
 Task<Result<void>> Cell::AcceptLosses(Call call) {

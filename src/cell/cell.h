@@ -42,8 +42,6 @@ class Cell {
   const std::string& controller() const { return controller_; }
   /// Dead who stay in the map because too many went at once; known to the controller alone.
   uint32_t frozen() const { return frozen_; }
-  /// Takes part and owns nothing from now on; what it holds can still be read.
-  Task<Result<void>> SetLeaving(bool leaving, Call call);
   /// Says that what seems dead is dead.
   Task<Result<void>> AcceptLosses(Call call);
 
@@ -71,10 +69,8 @@ class Cell {
 
   Env& env_;
   const CellOptions options_;
-  Member member_;  // as it stands in the registry
   Registry& registry_;
-  LeaseId lease_ = 0;     // 0: none
-  bool refused_ = false;  // somebody else has the name
+  LeaseId lease_ = 0;  // 0: none, or nothing stands under it
 
   // The map as the registry has it, and the revisions that changes of it depend on; below 0 where
   // the key was removed then.

@@ -11,6 +11,17 @@ constexpr Duration kAfterFailure = std::chrono::seconds(1);
 /// Before one stands for election, by chance up to this: not all 5,000 at once.
 constexpr Duration kElectionSpread = std::chrono::milliseconds(500);
 
+/// What is no record of a node is nobody.
+void TakeMember(const RegistryEntry& entry, bool removed, Controller::Present* present) {
+  const std::string name = entry.key.substr(kMembersPrefix.size());
+  auto member = removed ? Result<Member>(Fail(Code::kNotFound, "")) : ParseMember(entry.value);
+  if (member && CheckNodeName(name)) {
+    (*present)[name] = std::move(*member);
+  } else {
+    present->erase(name);
+  }
+}
+
 }  // namespace
 
 Task<void> Cell::RunControl() {
@@ -49,14 +60,7 @@ Task<void> Cell::WatchMembers(std::shared_ptr<Controller::Present> present, Revi
     auto changes = co_await (*watch)->Next({.cancel = stop});
     if (!changes) break;
     for (const RegistryChange& change : *changes) {
-      const std::string name = change.entry.key.substr(kMembersPrefix.size());
-      auto member = change.removed ? Result<Member>(Fail(Code::kNotFound, ""))
-                                   : ParseMember(change.entry.value);
-      if (member && CheckNodeName(name)) {
-        (*present)[name] = std::move(*member);
-      } else {
-        present->erase(name);
-      }
+      TakeMember(change.entry, change.removed, present.get());
     }
     members_changed_ = true;
   }
@@ -69,9 +73,7 @@ Task<Result<void>> Cell::Control() {
                co_await registry_.List(std::string(kMembersPrefix), Patient()));
   auto present = std::make_shared<Controller::Present>();
   for (const RegistryEntry& entry : snapshot.entries) {
-    const std::string name = entry.key.substr(kMembersPrefix.size());
-    auto member = ParseMember(entry.value);
-    if (member && CheckNodeName(name)) (*present)[name] = std::move(*member);
+    TakeMember(entry, false, present.get());
   }
   CancelSource stop_watching;
   TaskGroup watching(env_.executor);

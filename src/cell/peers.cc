@@ -53,10 +53,17 @@ uint32_t Peers::OwnerOf(uint64_t key) const {
   return owner == view_->self ? kNobody : owner;
 }
 
+bool Peers::ReplacedLately(const Former& former, Duration lately, Instant now) const {
+  return former.until + lately > now + options_.remember;
+}
+
 bool Peers::Owns(uint64_t key) const {
   if (view_ == nullptr || view_->placement.Owner(key) != view_->self) return false;
-  if (former_.empty() || moved_at_ + options_.settle <= env_.clock.Now()) return true;
-  return former_.front().view->placement.Owner(key) == view_->self;
+  const Instant now = env_.clock.Now();
+  return std::ranges::none_of(former_, [&](const Former& former) {
+    return ReplacedLately(former, options_.settle, now) &&
+           former.view->placement.Owner(key) != view_->self;
+  });
 }
 
 std::vector<uint32_t> Peers::Others(Duration lately) const {
@@ -64,8 +71,7 @@ std::vector<uint32_t> Peers::Others(Duration lately) const {
   const Instant now = env_.clock.Now();
   const auto lived = [&](uint32_t index) {
     return view_->map.Lives(index) || std::ranges::any_of(former_, [&](const Former& former) {
-             const bool just_now = former.until + lately > now + options_.remember;
-             return just_now && former.view->map.Lives(index);
+             return ReplacedLately(former, lately, now) && former.view->map.Lives(index);
            });
   };
   for (uint32_t i = 0; view_ != nullptr && i < view_->by_index.size(); ++i) {

@@ -99,6 +99,11 @@ class Peers {
     bool pinging = false;
   };
 
+  struct Former {
+    std::shared_ptr<const CellView> view;
+    Instant until;  // when it is forgotten
+  };
+  bool ReplacedLately(const Former& former, Duration lately, Instant now) const;
   Task<Result<std::shared_ptr<wire::Connection>>> Connect(uint32_t node, Call call);
   Task<void> Open(std::string name);
   Task<Result<std::shared_ptr<wire::Connection>>> Dial(const std::string& name, Peer& peer);
@@ -113,10 +118,6 @@ class Peers {
 
   Env& env_;
   const PeersOptions options_;
-  struct Former {
-    std::shared_ptr<const CellView> view;
-    Instant until;
-  };
   static constexpr size_t kFormerViews = 4;
 
   std::shared_ptr<const CellView> view_;

@@ -16,11 +16,15 @@ Task<Result<KnownName>> CellNames::Resolve(std::shared_ptr<const Attachment> att
   const uint32_t node = peers.IndexOf(asker);
   const Hash128 name = NameHash(attachment->config.id, key);
   // Before it is looked up: a write meanwhile is told to the asker, too.
-  if (node != Peers::kNobody && peers.Owns(ChunkKey(name, 0))) {
-    leases_.Grant(name, node, (context_.env.clock.Now() + kNameLease).ns);
-  }
-  co_return co_await lookups_.ResolveName(attachment, std::move(key), purpose,
-                                          Lookups::Way::kOrigin, call, trace);
+  const bool owns = node != Peers::kNobody && peers.Owns(ChunkKey(name, 0));
+  if (owns) leases_.Grant(name, node, (context_.env.clock.Now() + kNameLease).ns);
+  const bool immutable = attachment->config.freshness.mode == Freshness::Mode::kImmutable;
+  FB_CO_ASSIGN(KnownName known, co_await lookups_.ResolveName(attachment, std::move(key), purpose,
+                                                              Lookups::Way::kOrigin, call, trace));
+  // Of what the owner before told this node, it can promise nothing to others: it would not hear of
+  // writes that they go by.
+  if (!owns && !(immutable && known.exists)) known.fresh_until_ns = context_.env.clock.Now().ns;
+  co_return known;
 }
 
 Task<void> CellNames::Forget(std::shared_ptr<const Attachment> attachment, std::string key,
