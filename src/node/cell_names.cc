@@ -27,16 +27,18 @@ Task<Result<KnownName>> CellNames::Resolve(std::shared_ptr<const Attachment> att
   co_return known;
 }
 
-Task<void> CellNames::Forget(std::shared_ptr<const Attachment> attachment, std::string key,
-                             bool pass_on) {
+Task<Result<void>> CellNames::Forget(std::shared_ptr<const Attachment> attachment, std::string key,
+                                     bool pass_on) {
   const AttachmentId id = attachment->config.id;
   context_.names.EndWrite(id, key, context_.names.BeginWrite(id, key), nullptr);
   listings_.Changed(id, key);
-  if (pass_on) co_await TellHolders(id, key);
+  if (!pass_on) co_return Result<void>();
+  co_return co_await TellHolders(id, key);
 }
 
-Task<void> CellNames::Revoke(std::shared_ptr<const Attachment> attachment, std::string key) {
-  if (context_.peers == nullptr) co_return;
+Task<Result<void>> CellNames::Revoke(std::shared_ptr<const Attachment> attachment,
+                                     std::string key) {
+  if (context_.peers == nullptr) co_return Result<void>();
   const AttachmentId id = attachment->config.id;
   const Instant now = context_.env.clock.Now();
   const uint32_t owner = context_.peers->OwnerOf(ChunkKey(NameHash(id, key), 0));
@@ -44,37 +46,46 @@ Task<void> CellNames::Revoke(std::shared_ptr<const Attachment> attachment, std::
   const wire::PeerForgetRequest request{.attachment_id = id, .pass_on = true, .key = key};
   const auto told = co_await context_.peers->Ask<wire::PeerForgetAnswer>(
       owner, request, {.deadline = now + kRevokeTimeout, .cancel = context_.stop.token()});
-  if (!told) co_await TellAll(id, key, (now + kNameLease).ns);
+  if (told) co_return Result<void>();
+  co_return co_await TellAll(id, key, (now + kNameLease).ns);
 }
 
 /// Those who asked here; all, where the map has changed so lately that they may have asked another.
-Task<void> CellNames::TellHolders(AttachmentId attachment, std::string key) {
+Task<Result<void>> CellNames::TellHolders(AttachmentId attachment, std::string key) {
   const Instant now = context_.env.clock.Now();
   const auto held = leases_.Holders(NameHash(attachment, key), now.ns);
   const bool moved = context_.peers->moved_at() + kNameLease > now;
   if (moved || held.everybody_until > now.ns) {
     co_return co_await TellAll(attachment, key, (now + kNameLease).ns);
   }
-  if (held.holders.empty()) co_return;
+  if (held.holders.empty()) co_return Result<void>();
   Telling telling;
   TaskGroup group(context_.env.executor);
   for (const NameLeases::Holder& holder : held.holders) {
     group.Spawn(Tell(holder.node, attachment, &key, holder.until, &telling));
   }
   co_await group.Join();
-  if (telling.wait_until == 0) co_return;
-  std::ignore = co_await context_.env.clock.SleepUntil({telling.wait_until}, context_.stop.token());
+  co_return co_await AwaitEnd(telling);
 }
 
-Task<void> CellNames::TellAll(AttachmentId attachment, std::string key, int64_t until) {
+Task<Result<void>> CellNames::TellAll(AttachmentId attachment, std::string key, int64_t until) {
   Telling telling;
   TaskGroup group(context_.env.executor);
   for (const uint32_t node : context_.peers->Others(kNameLease)) {
     group.Spawn(Tell(node, attachment, &key, until, &telling));
   }
   co_await group.Join();
-  if (telling.wait_until == 0) co_return;
-  std::ignore = co_await context_.env.clock.SleepUntil({telling.wait_until}, context_.stop.token());
+  co_return co_await AwaitEnd(telling);
+}
+
+Task<Result<void>> CellNames::AwaitEnd(Telling telling) {
+  if (telling.wait_until == 0) co_return Result<void>();
+  const auto ended =
+      co_await context_.env.clock.SleepUntil({telling.wait_until}, context_.stop.token());
+  if (ended) co_return ended;
+  co_return Fail(Code::kUnavailable,
+                 "written, but the node stopped before all others could be told: what others read "
+                 "may be old for a while");
 }
 
 Task<void> CellNames::Tell(uint32_t node, AttachmentId attachment, const std::string* key,

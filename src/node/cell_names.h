@@ -23,9 +23,11 @@ class CellNames {
                                   Lookups::Purpose purpose, std::string asker, Call call,
                                   Trace* trace);
   /// A write went past what this node knows of the name; `pass_on`: and what others know from it.
-  Task<void> Forget(std::shared_ptr<const Attachment> attachment, std::string key, bool pass_on);
-  /// After a write here: returns when nobody in the cell takes the name for what it was.
-  Task<void> Revoke(std::shared_ptr<const Attachment> attachment, std::string key);
+  Task<Result<void>> Forget(std::shared_ptr<const Attachment> attachment, std::string key,
+                            bool pass_on);
+  /// After a write here: returns when nobody in the cell takes the name for what it was. An error:
+  /// the node ended before it could be sure.
+  Task<Result<void>> Revoke(std::shared_ptr<const Attachment> attachment, std::string key);
 
  private:
   /// Whoever could not be told, and until when that matters.
@@ -34,8 +36,10 @@ class CellNames {
   };
   Task<void> Tell(uint32_t node, AttachmentId attachment, const std::string* key, int64_t until,
                   Telling* telling);
-  Task<void> TellHolders(AttachmentId attachment, std::string key);
-  Task<void> TellAll(AttachmentId attachment, std::string key, int64_t until);
+  /// For the leases of whoever could not be told.
+  Task<Result<void>> AwaitEnd(Telling telling);
+  Task<Result<void>> TellHolders(AttachmentId attachment, std::string key);
+  Task<Result<void>> TellAll(AttachmentId attachment, std::string key, int64_t until);
 
   NodeContext& context_;
   Lookups& lookups_;

@@ -111,8 +111,8 @@ Task<Result<void>> Node::ForgetForPeer(Authenticated who, AttachmentId attachmen
   FB_CO_TRY(impl_->context.gate.CheckPeer(who));
   // Where it is not attached (any more) nothing is known of it.
   auto of = impl_->attachments.Find(attachment);
-  if (of != nullptr) co_await impl_->cell_names.Forget(std::move(of), std::move(key), pass_on);
-  co_return Result<void>();
+  if (of == nullptr) co_return Result<void>();
+  co_return co_await impl_->cell_names.Forget(std::move(of), std::move(key), pass_on);
 }
 
 }  // namespace forebay

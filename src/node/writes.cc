@@ -61,6 +61,15 @@ bool MayBeNew(const Result<T>& result) {
   }
 }
 
+/// What a write comes to, once the whole cell has heard of it.
+template <class T>
+Task<Result<T>> Told(Node::Impl& node, Node::Impl::Target target, Result<T> written) {
+  if (!MayBeNew(written)) co_return written;
+  const auto told = co_await node.cell_names.Revoke(target.attachment, target.key);
+  if (written && !told) co_return Fail(told.error());
+  co_return written;
+}
+
 /// Counts an error; one that is the origin's silence says so.
 template <class T>
 Result<T> CountedFor(NodeContext& context, const Attachment& attachment, Result<T> result) {
@@ -115,8 +124,7 @@ class NodeUpload final : public OriginUpload {
       info = Counted(co_await inner_->Commit(Patient(call, kCommitPatience)));
       if (info) write.Wrote(*info);
     }
-    if (MayBeNew(info)) co_await node_.cell_names.Revoke(target_.attachment, target_.key);
-    co_return info;
+    co_return co_await Told(node_, target_, std::move(info));
   }
   template <class T>
   Result<T> Counted(Result<T> result) {
@@ -163,7 +171,7 @@ Task<Result<void>> Node::Delete(Authenticated who, std::string path, Condition c
         WithPatience(impl_->context, operation.call()));
     if (removed) write.Removed();
   }
-  if (MayBeNew(removed)) co_await impl_->cell_names.Revoke(target.attachment, target.key);
+  removed = co_await Told(*impl_, target, std::move(removed));
   co_return CountedFor(impl_->context, *target.attachment, std::move(removed));
 }
 
@@ -245,7 +253,7 @@ Task<Result<ObjectInfo>> Node::CompleteMultipart(Authenticated who, std::string 
         std::move(condition), WithPatience(impl_->context, operation.call(), kCommitPatience));
     if (info) write.Wrote(*info);
   }
-  if (MayBeNew(info)) co_await impl_->cell_names.Revoke(target.attachment, target.key);
+  info = co_await Told(*impl_, target, std::move(info));
   co_return CountedFor(impl_->context, *target.attachment, std::move(info));
 }
 
