@@ -20,6 +20,7 @@ if(FOREBAY_SANITIZE)
 endif()
 if(FOREBAY_FUZZ)
   target_compile_options(forebay_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(forebay_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # What nearly every source includes, of the system and of libraries that do not change: parsed once
@@ -66,29 +67,30 @@ function(forebay_library NAME)
 endfunction()
 
 # forebay_test(NAME SOURCES a_test.cc ... DEPENDS ... [LABEL io]): a GoogleTest program, known
-# to ctest test by test. The label `io` marks a program that touches real files or sockets: CI runs
-# it a second time as an ordinary user with little lockable memory. Time limits are the tier's
-# (tools/dev/test.sh).
+# to ctest test by test. The label `io` marks a program that touches real files, sockets or threads:
+# CI runs it a second time as an ordinary user with little lockable memory, and only such programs
+# under ThreadSanitizer (target forebay_io_tests). Time limits are the tier's (tools/dev/test.sh).
 function(forebay_test NAME)
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${ARG_DEPENDS} GTest::gtest_main GTest::gmock)
   forebay_precompiled(${NAME} test ${FOREBAY_PCH_PRODUCT} <gtest/gtest.h>)
-  if(NOT FOREBAY_FUZZ)
-    if(NOT ARG_LABEL)
-      set(ARG_LABEL unit)
-    endif()
-    gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-      PROPERTIES LABELS ${ARG_LABEL})
-    if(ARG_LABEL STREQUAL "io")
-      set_property(GLOBAL APPEND PROPERTY FOREBAY_IO_TESTS $<TARGET_FILE:${NAME}>)
-    endif()
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  gtest_discover_tests(${NAME} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS ${ARG_LABEL})
+  if(ARG_LABEL STREQUAL "io")
+    set_property(GLOBAL APPEND PROPERTY FOREBAY_IO_TESTS $<TARGET_FILE:${NAME}>)
+    add_dependencies(forebay_io_tests ${NAME})
   endif()
 endfunction()
 
+add_custom_target(forebay_io_tests COMMENT "The tests labelled io")
+
 add_custom_target(forebay_fuzzers COMMENT "The libFuzzer programs")
 
-# forebay_fuzz(NAME SOURCES a_fuzz.cc DEPENDS ...): a libFuzzer program; only the fuzz preset builds
+# forebay_fuzz(NAME SOURCES a_fuzz.cc DEPENDS ...): a libFuzzer program; only the asan preset builds
 # it.
 function(forebay_fuzz NAME)
   if(NOT FOREBAY_FUZZ)

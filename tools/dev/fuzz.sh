@@ -5,11 +5,11 @@ dev_fuzz() {
   local seconds=${1:-60} only=${2:-} program failed=0 programs=()
   [[ $seconds =~ ^[0-9]+$ ]] || die "fuzz: '$seconds' is not a number of seconds"
   need build
-  check "build fuzz" build_preset fuzz forebay_fuzzers || return 1
+  check "build fuzzers" build_preset asan forebay_fuzzers || return 1
   while read -r program; do
     [[ -n $program && (-z $only || $(basename "$program") == "$only") ]] || continue
     programs+=("$program")
-  done <build/fuzz/fuzzers.txt
+  done <build/asan/fuzzers.txt
   [[ ${#programs[@]} -gt 0 ]] || die "fuzz: no fuzzer ${only:+named }$only"
   for program in "${programs[@]}"; do
     while [[ $(jobs -rp | wc -l) -ge $(nproc) ]]; do wait -n || failed=1; done

@@ -34,9 +34,9 @@ tier_quick() {
 tier_ci() {
   test_preset release ci
   test_preset asan quick
-  test_preset tsan quick
+  test_preset tsan quick forebay_io_tests
   # In a subshell, as these may leave by `die`.
-  (dev_fuzz 60) || true
+  (dev_fuzz 30) || true
   (dev_lint) || true
   run_docs
 }
@@ -44,7 +44,7 @@ tier_ci() {
 tier_full() {
   test_preset release full
   test_preset asan ci
-  test_preset tsan ci
+  test_preset tsan ci forebay_io_tests
   (dev_fuzz 1800) || true
   (dev_lint all) || true
   run_docs
@@ -58,9 +58,11 @@ sanitizer_options() {
   export UBSAN_OPTIONS="external_symbolizer_path=$symbolizer:print_stacktrace=1"
 }
 
+# test_preset PRESET TIER [TARGET...]: all, or what the targets are of it.
 test_preset() {
   local preset=$1 tier=$2
-  check "build $preset" build_preset "$preset" || return 0
+  shift 2
+  check "build $preset" build_preset "$preset" "$@" || return 0
   run_ctest "$preset" "build/$preset" "$tier"
   io_tests_as_user "$preset" "$tier"
 }
@@ -74,10 +76,14 @@ run_ctest() {
   log=$(log_of "test-${name//[^a-z0-9]/-}")
   rm -f "$junit"
   say "== $name: tests ($tier)"
-  # Starting real servers tells sanitizers nothing and takes long.
-  local without=()
-  [[ $name == release* ]] || without=(-LE servers)
-  "$@" env FOREBAY_TEST_TIER="$tier" ctest --test-dir "$folder" -j "$(nproc)" "${without[@]}" \
+  # Starting real servers tells sanitizers nothing and takes long; nor does the simulator, which is
+  # one thread, tell anything of threads.
+  local which=()
+  case "$name" in
+    asan) which=(-LE servers) ;;
+    tsan) which=(-L io) ;;
+  esac
+  "$@" env FOREBAY_TEST_TIER="$tier" ctest --test-dir "$folder" -j "$(nproc)" "${which[@]}" \
     --timeout "$(test_timeout "$tier")" --output-on-failure --no-tests=error \
     --test-output-size-passed 1000000 --output-junit "$(realpath "$folder")/junit.xml" 2>&1 |
     tee "$log" | grep -vE '^ +Start |\.\.\. +Passed |^$' >&2 || true

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <thread>
 
 #include "src/base/prng.h"
 
@@ -190,27 +189,6 @@ TEST(NameCache, AWatcherKnowsWhatTheCacheKnows) {
   EXPECT_EQ(believer.size(), cache.names());
   cache.Watch(nullptr);
   cache.Forget(2, "other");
-}
-
-TEST(NameCache, ManyThreads) {
-  NameCache cache(1 << 18);
-  std::vector<std::thread> threads;
-  for (uint64_t t = 0; t < 4; ++t) {
-    threads.emplace_back([&cache, t] {
-      Prng prng(t);
-      KnownName known;
-      for (int i = 0; i < 20'000; ++i) {
-        const uint64_t n = prng.Below(5000);
-        const std::string key = std::to_string(n);
-        if (cache.Find(1, key, &known)) {
-          EXPECT_EQ(known.etag, "etag " + key);
-        } else {
-          cache.Learn(1, key, Name(n), cache.Ask());
-        }
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace
