@@ -65,6 +65,8 @@ class Node {
   /// When the network card has sent, or received, what it was given.
   int64_t nic_sends_until = 0;
   int64_t nic_receives_until = 0;
+  /// 0: what all have (NetOptions).
+  uint64_t nic_bytes_per_second = 0;
 
   std::string DescribeWaits() const;
   /// The end of the world: like Crash, without a trace.

@@ -83,13 +83,16 @@ Duration Network::Latency(const Node& from, const Node& to) {
 }
 
 Instant Network::Arrival(Node& from, Node& to, uint64_t size_bytes) {
-  uint64_t transfer = size_bytes * 1'000'000'000 / options_.nic_bytes_per_second;
-  if (from.options().region != to.options().region) transfer *= kFarSlowdown;
-  const auto ns = static_cast<int64_t>(transfer);
-  from.nic_sends_until = std::max(from.nic_sends_until, world_.Now().ns) + ns;
+  const auto transfer = [&](const Node& node) {
+    const uint64_t speed =
+        node.nic_bytes_per_second == 0 ? options_.nic_bytes_per_second : node.nic_bytes_per_second;
+    const uint64_t slower = from.options().region != to.options().region ? kFarSlowdown : 1;
+    return static_cast<int64_t>(size_bytes * 1'000'000'000 / speed * slower);
+  };
+  from.nic_sends_until = std::max(from.nic_sends_until, world_.Now().ns) + transfer(from);
   // The receiver's card is a queue as well. It is kept without the latency, so that what comes from
   // afar does not hold up what comes from near.
-  to.nic_receives_until = std::max(to.nic_receives_until + ns, from.nic_sends_until);
+  to.nic_receives_until = std::max(to.nic_receives_until + transfer(to), from.nic_sends_until);
   Instant at = Instant{to.nic_receives_until} + Latency(from, to);
   for (Duration wait = options_.retransmit; counts_.loss.Chance(prng_, options_.faults.loss);
        wait *= 2) {

@@ -222,8 +222,9 @@ Task<Result<std::shared_ptr<wire::Connection>>> Peers::Dial(const std::string& n
 
 // -- Asking
 
-Task<Result<uint32_t>> Peers::Read(uint32_t node, wire::PeerReadRequest request, VersionId version,
-                                   uint32_t block_bytes, MutableBytes into, Call call) {
+Task<Result<wire::Connection::PeerGave>> Peers::Read(uint32_t node, wire::PeerReadRequest request,
+                                                     VersionId version, uint32_t block_bytes,
+                                                     MutableBytes into, Call call) {
   FB_CO_ASSIGN(const std::shared_ptr<wire::Connection> connection, co_await Connect(node, call));
   ++counters_.requests;
   request.size = static_cast<uint32_t>(
@@ -231,7 +232,7 @@ Task<Result<uint32_t>> Peers::Read(uint32_t node, wire::PeerReadRequest request,
   const auto read =
       co_await connection->PeerRead(request, version, block_bytes, into.first(request.size), call);
   Note(node, *connection, read.has_value());
-  if (read) counters_.bytes += *read;
+  if (read) counters_.bytes += read->size;
   co_return read;
 }
 

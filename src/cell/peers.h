@@ -67,6 +67,8 @@ class Peers {
   /// All but this node who live, or did by a map that was replaced `lately`: they may live still.
   std::vector<uint32_t> Others(Duration lately) const;
   uint32_t IndexOf(std::string_view name) const;
+  /// kNobody until it stands in the map.
+  uint32_t self() const { return view_ == nullptr ? kNobody : view_->self; }
   /// When owners last moved.
   Instant moved_at() const { return moved_at_; }
   /// Of a key that this node owns since the map changed not long ago: who owned it before, if he
@@ -75,8 +77,9 @@ class Peers {
 
   /// The bytes of one version, into the caller's memory. kUnavailable also where the peer cannot
   /// give them for reasons of its own: ask the next.
-  Task<Result<uint32_t>> Read(uint32_t node, wire::PeerReadRequest request, VersionId version,
-                              uint32_t block_bytes, MutableBytes into, Call call);
+  Task<Result<wire::Connection::PeerGave>> Read(uint32_t node, wire::PeerReadRequest request,
+                                                VersionId version, uint32_t block_bytes,
+                                                MutableBytes into, Call call);
   template <class A, class M>
   Task<Result<wire::Owned<A>>> Ask(uint32_t node, M request, Call call) {
     FB_CO_ASSIGN(const std::shared_ptr<wire::Connection> connection, co_await Connect(node, call));

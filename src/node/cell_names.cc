@@ -50,12 +50,14 @@ Task<Result<void>> CellNames::Revoke(std::shared_ptr<const Attachment> attachmen
   co_return co_await TellAll(id, key, (now + kNameLease).ns);
 }
 
-/// Those who asked here; all, where the map has changed so lately that they may have asked another.
+/// Those who asked here; all, where they may have asked another: the map has changed lately, or is
+/// older here than with who sent the news.
 Task<Result<void>> CellNames::TellHolders(AttachmentId attachment, std::string key) {
   const Instant now = context_.env.clock.Now();
-  const auto held = leases_.Holders(NameHash(attachment, key), now.ns);
+  const Hash128 name = NameHash(attachment, key);
+  const auto held = leases_.Holders(name, now.ns);
   const bool moved = context_.peers->moved_at() + kNameLease > now;
-  if (moved || held.everybody_until > now.ns) {
+  if (moved || !context_.peers->Owns(ChunkKey(name, 0)) || held.everybody_until > now.ns) {
     co_return co_await TellAll(attachment, key, (now + kNameLease).ns);
   }
   if (held.holders.empty()) co_return Result<void>();

@@ -51,6 +51,7 @@ struct Counters {
   struct {
     Counter requests, bytes, fallbacks;     // asked of other nodes; whom one had to do without
     Counter served_requests, served_bytes;  // asked by them
+    Counter sent_elsewhere;                 // of those, to another who has it
   } peer;
   struct {
     Counter requests, bytes, hits, misses, errors, slow;  // hits and misses count blocks

@@ -220,8 +220,7 @@ Task<Result<bool>> Flights::FlyByPeers(Flight& flight) {
   flight.sent = context_.env.clock.Now();
   int attempt = 0;
   for (size_t i = 0; i < count;) {
-    PeerBody body(*context_.peers, nodes[i], object, flight.reached, flight.range.end, until,
-                  held_only);
+    PeerBody body(*context_.peers, flight, nodes[i], until, held_only);
     context_.counters.peer.requests.Add();
     const auto streamed = co_await Stream(flight, body);
     if (streamed) co_return true;
@@ -333,6 +332,7 @@ void Flights::Reach(Flight& flight, uint64_t at) {
   flight.bytes.Give(at - flight.reached);
   flight.reached = at;
   flight.waiters.Wake(at);
+  flight.followers.Wake(at);
 }
 
 void Flights::Land(Flight& flight, Result<void> result) {
@@ -351,6 +351,7 @@ void Flights::Land(Flight& flight, Result<void> result) {
   if (of_version->second.empty()) flights_.erase(of_version);
   flight.bytes = {};
   flight.waiters.WakeAll();
+  flight.followers.WakeAll();
 }
 
 /// The object changed under the read: the driver does not vouch for what it gave before.
@@ -390,6 +391,19 @@ Task<Result<void>> Flights::Await(std::shared_ptr<Flight> flight, uint64_t until
                        .Within(PathOf(*object.attachment, object.key)));
   }
   co_return waited;
+}
+
+Task<Result<void>> Flights::Follow(std::shared_ptr<Flight> flight, uint64_t until, Call call) {
+  ++context_.waiting;
+  ++flight->interested;
+  auto waited = Result<void>();
+  while (waited && !flight->done && !flight->sent_elsewhere && flight->reached < until) {
+    waited = co_await flight->followers.Wait(context_.env, until, call);
+  }
+  --flight->interested;
+  --context_.waiting;
+  if (!waited || flight->reached >= until) co_return waited;
+  co_return Fail(Code::kNotFound, "not on its way here any more");
 }
 
 }  // namespace forebay

@@ -24,10 +24,12 @@ struct Flight {
   // Whom it asks first; kOrigin once that is what is left.
   enum class Source : uint8_t { kOrigin, kOwner, kFormerOwner };
   Source source = Source::kOrigin;
-  uint64_t until = 0;  // up to here all was asked for at once
+  bool sent_elsewhere = false;  // its owner has sent it to another node, where it waits now
+  uint64_t until = 0;           // up to here all was asked for at once
   bool done = false;
   std::optional<Error> error;
   Waiters waiters;
+  Waiters followers;  // other nodes, which were sent here
 };
 
 class Flights {
@@ -52,6 +54,9 @@ class Flights {
 
   /// Waits until the flight has `until`, or has ended; then its error, if that is why.
   Task<Result<void>> Await(std::shared_ptr<Flight> flight, uint64_t until, Call call, Trace* trace);
+  /// For another node: the same, but kNotFound as soon as the flight waits for a third one itself.
+  /// So nobody waits in a circle.
+  Task<Result<void>> Follow(std::shared_ptr<Flight> flight, uint64_t until, Call call);
 
  private:
   using OfVersion = std::map<uint64_t, std::shared_ptr<Flight>>;  // by their begins; disjoint

@@ -79,7 +79,15 @@ struct PeerRead {
   uint64_t offset = 0;
   uint64_t until = 0;  // where its reader will stop
   uint32_t size = 0;
-  bool held_only = false;  // kNotFound where it would have to be fetched
+  uint32_t asker = UINT32_MAX;  // its index, where it may be sent to another node
+  bool held_only = false;       // kNotFound where it would have to be fetched
+  bool or_coming = false;       // with it: unless it is on its way already
+};
+
+/// What another node gets: bytes, or the index of who is to be asked instead.
+struct PeerGiven {
+  ReadResult bytes;
+  uint32_t elsewhere = UINT32_MAX;
 };
 
 /// What one get finds: what the name means now, and bytes of that.
@@ -152,9 +160,9 @@ class Node {
   std::optional<Result<void>> TryGet(const Authenticated& who, std::string_view path,
                                      uint64_t offset, uint32_t size, GetResult* got);
   /// For another node, never by way of a third. What `read` points to must live until it is done.
-  Task<Result<ReadResult>> ReadForPeer(Authenticated who, PeerRead read, Call call, Trace* trace);
+  Task<Result<PeerGiven>> ReadForPeer(Authenticated who, PeerRead read, Call call, Trace* trace);
   /// nullopt: not all in memory.
-  std::optional<Result<ReadResult>> TryReadForPeer(const Authenticated& who, const PeerRead& read);
+  std::optional<PeerGiven> TryReadForPeer(const Authenticated& who, const PeerRead& read);
   /// What a name means, for another node of the cell, which is told of writes from now on.
   Task<Result<KnownName>> ResolveForPeer(Authenticated who, AttachmentId attachment,
                                          std::string key, bool to_read, std::string asker,

@@ -1,6 +1,9 @@
 // The parts of a node together; node.cc, reads.cc, writes.cc and admin.cc are its methods.
 #pragma once
 
+#include <mutex>
+
+#include "src/core/heat/recruits.h"
 #include "src/node/attachments.h"
 #include "src/node/cell_names.h"
 #include "src/node/handle.h"
@@ -53,6 +56,9 @@ class Node::Impl {
                                                              std::string_view key) const;
   Result<ResolvedObject> ObjectOfPeer(const Authenticated& who, const PeerRead& read) const;
   bool Holds(const ResolvedObject& object, ByteRange range);
+  Task<Result<void>> AwaitComing(const ResolvedObject& object, ByteRange range, Call call);
+  uint32_t Recruit(const VersionId& version, const PeerRead& read);
+  void CountGiven(const PeerGiven& given);
   struct BringingUp {
     bool done = false;
     Result<void> result;
@@ -85,6 +91,8 @@ class Node::Impl {
   AttachmentTable attachments;
   HandlePool handles;
   std::map<BlockKey, std::shared_ptr<BringingUp>> bringing_up;
+  std::mutex recruits_mutex;
+  Recruits recruits;
 
   uint32_t operations = 0;  // in progress
   Waiters idle;

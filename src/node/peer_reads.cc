@@ -39,17 +39,35 @@ ByteRange RangeOf(const PeerRead& read) {
 
 }  // namespace
 
-std::optional<Result<ReadResult>> Node::TryReadForPeer(const Authenticated& who,
-                                                       const PeerRead& read) {
+std::optional<PeerGiven> Node::TryReadForPeer(const Authenticated& who, const PeerRead& read) {
   if (!impl_->context.gate.CheckPeer(who) || read.size > kMaxReadBytes) return std::nullopt;
   const ByteRange range = RangeOf(read);
   const VersionId version = MakeVersionId(read.attachment, read.key, read.etag);
-  std::optional<Result<ReadResult>> result(std::in_place);
-  if (!impl_->Collect(version, read.object_size, range, &**result)) return std::nullopt;
-  Counters& counters = impl_->context.counters;
-  counters.peer.served_requests.Add();
-  counters.peer.served_bytes.Add(range.size());
-  return result;
+  std::optional<PeerGiven> given(std::in_place);
+  if (!impl_->Collect(version, read.object_size, range, &given->bytes)) return std::nullopt;
+  given->elsewhere = impl_->Recruit(version, read);
+  if (given->elsewhere != Recruits::kNobody) given->bytes.Clear();
+  impl_->CountGiven(*given);
+  return given;
+}
+
+/// Smaller reads cost less than to send their readers on; and a part of a block that one has is
+/// seldom the part that another wants.
+constexpr uint32_t kWorthSending = 64 * kKiB;
+
+/// Of a block that many want at once: who else has it. kNobody: give it here.
+uint32_t Node::Impl::Recruit(const VersionId& version, const PeerRead& read) {
+  if (read.asker >= Placement::kMaxIndices || read.size < kWorthSending) return Recruits::kNobody;
+  const BlockKey key = BlockKey::Of(version, static_cast<uint32_t>(read.offset / kBlockBytes));
+  const int64_t now = context.env.clock.Now().ns;
+  const std::lock_guard lock(recruits_mutex);
+  return recruits.Ask(key, read.asker, now);
+}
+
+void Node::Impl::CountGiven(const PeerGiven& given) {
+  context.counters.peer.served_requests.Add();
+  context.counters.peer.served_bytes.Add(given.bytes.size);
+  if (given.elsewhere != Recruits::kNobody) context.counters.peer.sent_elsewhere.Add();
 }
 
 /// In memory or on a disk, as far as one can tell without reading it.
@@ -61,13 +79,38 @@ bool Node::Impl::Holds(const ResolvedObject& object, ByteRange range) {
   return true;
 }
 
-Task<Result<ReadResult>> Node::ReadForPeer(Authenticated who, PeerRead read, Call call,
-                                           Trace* trace) {
+/// For whoever was sent here by the node that this one gets it from.
+Task<Result<void>> Node::Impl::AwaitComing(const ResolvedObject& object, ByteRange range,
+                                           Call call) {
+  for (uint64_t at = range.begin; at < range.end && !Holds(object, range);) {
+    const auto flight = flights.Covering(object.version, at);
+    if (flight == nullptr) co_return Fail(Code::kNotFound, "neither held here nor on its way");
+    const uint64_t end = std::min(range.end, flight->range.end);
+    FB_CO_TRY(co_await flights.Follow(flight, end, call));
+    at = end;
+  }
+  co_return Result<void>();
+}
+
+Task<Result<PeerGiven>> Node::ReadForPeer(Authenticated who, PeerRead read, Call call,
+                                          Trace* trace) {
   Operation operation(*impl_, call);
   FB_CO_TRY(operation.Check());
   FB_CO_ASSIGN(ResolvedObject resolved, impl_->ObjectOfPeer(who, read));
   FB_CO_TRY(impl_->context.CheckRoomToWait());
   const ByteRange range = RangeOf(read);
+  PeerGiven given{.bytes = {}, .elsewhere = impl_->Recruit(resolved.version, read)};
+  if (given.elsewhere != Recruits::kNobody) {
+    impl_->CountGiven(given);
+    co_return given;
+  }
+  if (read.held_only && read.or_coming) {
+    FB_CO_TRY(co_await impl_->AwaitComing(resolved, range, operation.call()));
+    if (impl_->Collect(resolved.version, read.object_size, range, &given.bytes)) {
+      impl_->CountGiven(given);
+      co_return given;
+    }
+  }
   if (read.held_only && !impl_->Holds(resolved, range)) {
     co_return Fail(Code::kNotFound, "not held here");
   }
@@ -78,7 +121,7 @@ Task<Result<ReadResult>> Node::ReadForPeer(Authenticated who, PeerRead read, Cal
   const uint64_t until = std::min({std::max(read.until, range.end), chunk_end, read.object_size});
   if (until > range.end) impl_->flights.Ahead(object, {range.begin, until}, Flights::Way::kOrigin);
 
-  ReadResult result;
+  ReadResult& result = given.bytes;
   for (uint64_t at = range.begin; at < range.end;) {
     const uint64_t end = std::min(range.end, BlockEnd(at / kBlockBytes, object.info.size));
     FB_CO_TRY(co_await impl_->PinPiece(handle, {at, end}, {at, end}, &result.pieces[result.count],
@@ -87,9 +130,8 @@ Task<Result<ReadResult>> Node::ReadForPeer(Authenticated who, PeerRead read, Cal
     at = end;
   }
   result.size = range.size();
-  impl_->context.counters.peer.served_requests.Add();
-  impl_->context.counters.peer.served_bytes.Add(result.size);
-  co_return result;
+  impl_->CountGiven(given);
+  co_return given;
 }
 
 // -- Names

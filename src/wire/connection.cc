@@ -79,11 +79,12 @@ Task<Result<void>> Connection::GetMany(std::span<GetSlot> slots, Call call) {
   co_return co_await Finish(exchange, call);
 }
 
-Task<Result<uint32_t>> Connection::PeerRead(PeerReadRequest request, VersionId version,
-                                            uint32_t block_bytes, MutableBytes into, Call call) {
-  ReadExchange exchange(version, block_bytes, request.offset, into);
+Task<Result<Connection::PeerGave>> Connection::PeerRead(PeerReadRequest request, VersionId version,
+                                                        uint32_t block_bytes, MutableBytes into,
+                                                        Call call) {
+  PeerReadExchange exchange(version, block_bytes, request.offset, into);
   FB_CO_TRY(co_await AskForData(exchange, request, call));
-  co_return exchange.size();
+  co_return PeerGave{exchange.size(), exchange.elsewhere()};
 }
 
 void Connection::CloseHandle(uint32_t handle) {

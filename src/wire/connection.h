@@ -84,8 +84,12 @@ class Connection {
   };
   Task<Result<Got>> Get(std::string_view path, uint64_t offset, MutableBytes into, Call call);
   Task<Result<void>> GetMany(std::span<GetSlot> slots, Call call);
-  /// Of the version that the request speaks of. The bytes read.
-  Task<Result<uint32_t>> PeerRead(PeerReadRequest request, VersionId version, uint32_t block_bytes,
+  struct PeerGave {
+    uint32_t size = 0;             // bytes
+    uint32_t elsewhere = kNoNode;  // who is to be asked instead
+  };
+  /// Of the version that the request speaks of.
+  Task<Result<PeerGave>> PeerRead(PeerReadRequest request, VersionId version, uint32_t block_bytes,
                                   MutableBytes into, Call call);
   /// Tells the server; there is no answer.
   void CloseHandle(uint32_t handle);

@@ -49,6 +49,13 @@ Result<MutableBytes> ReadExchange::OnAnswer(const FrameHeader& header, Bytes met
   return data_.Expect(version_, block_bytes_, offset_, size_, into_, answer.crcs);
 }
 
+Result<MutableBytes> PeerReadExchange::OnAnswer(const FrameHeader& header, Bytes meta) {
+  FB_ASSIGN(const PeerReadAnswer answer, DecodeAnswer<PeerReadAnswer>(header, meta));
+  elsewhere_ = answer.elsewhere;
+  size_ = header.data_size;
+  return data_.Expect(version_, block_bytes_, offset_, size_, into_, answer.crcs);
+}
+
 Result<MutableBytes> GetExchange::OnAnswer(const FrameHeader& header, Bytes meta) {
   FB_ASSIGN(const GetAnswer answer, DecodeAnswer<GetAnswer>(header, meta));
   info_ = OwnedInfo::Of(answer.info);

@@ -10,6 +10,7 @@
 
 #include "src/runtime/clock.h"
 #include "src/wire/codec.h"
+#include "src/wire/peer_messages.h"
 #include "src/wire/pieces.h"
 #include "src/wire/read_messages.h"
 
@@ -93,6 +94,26 @@ class ReadExchange final : public Exchange {
   uint64_t offset_;
   MutableBytes into_;
   uint32_t size_ = 0;
+  ArrivingData data_;
+};
+
+class PeerReadExchange final : public Exchange {
+ public:
+  PeerReadExchange(const VersionId& version, uint32_t block_bytes, uint64_t offset,
+                   MutableBytes into)
+      : version_(version), block_bytes_(block_bytes), offset_(offset), into_(into) {}
+  Result<MutableBytes> OnAnswer(const FrameHeader& header, Bytes meta) override;
+  Result<void> OnData(size_t received) override { return data_.Check(received); }
+  uint32_t size() const { return size_; }
+  uint32_t elsewhere() const { return elsewhere_; }
+
+ private:
+  VersionId version_;
+  uint32_t block_bytes_;
+  uint64_t offset_;
+  MutableBytes into_;
+  uint32_t size_ = 0;
+  uint32_t elsewhere_ = kNoNode;
   ArrivingData data_;
 };
 

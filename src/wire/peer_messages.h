@@ -13,11 +13,14 @@ namespace forebay::wire {
 inline constexpr uint16_t kPeerVersion = 2;
 inline constexpr size_t kMaxKeyBytes = 1024;
 
+inline constexpr uint32_t kNoNode = UINT32_MAX;
+
 enum PeerReadFlag : uint8_t {
   kHeldOnly = 1,  // kNotFound where it would have to be fetched
+  kOrComing = 2,  // with it: unless it is on its way already
 };
 
-/// Bytes of one version of an object, whoever owns them. Answered as Read is. It says all that the
+/// Bytes of one version of an object, whoever owns them. It says all that the
 /// origin has to be asked with, so that nobody looks up a name on the way.
 struct PeerReadRequest {
   static constexpr MessageType kType = MessageType::kPeerRead;
@@ -25,8 +28,9 @@ struct PeerReadRequest {
   uint64_t object_size = 0;
   int64_t modified_ns = 0;
   uint64_t offset = 0;
-  uint64_t until = 0;  // where the reader will stop: what lies before may be fetched at once
-  uint32_t size = 0;   // at most Limits::max_read_bytes
+  uint64_t until = 0;        // where the reader will stop: what lies before may be fetched at once
+  uint32_t size = 0;         // at most Limits::max_read_bytes
+  uint32_t asker = kNoNode;  // its index, where it may be sent to another node
   uint8_t flags = 0;
   std::string_view key;
   std::string_view etag;
@@ -38,12 +42,23 @@ struct PeerReadRequest {
     v.Number("offset", m.offset);
     v.Number("until", m.until);
     v.Number("size", m.size);
+    v.Number("asker", m.asker);
     v.Number("flags", m.flags);
     v.Text("key", m.key, kMaxKeyBytes);
     v.Text("etag", m.etag, kMaxEtagBytes);
   }
 };
-using PeerReadAnswer = ReadAnswer;
+struct PeerReadAnswer {
+  /// Where it is kNoNode the bytes follow. Otherwise there are none: the node of this index has
+  /// them, or is getting them, and is to be asked with kHeldOnly and kOrComing.
+  uint32_t elsewhere = kNoNode;
+  Bytes crcs;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("elsewhere", m.elsewhere);
+    v.Rest("crcs", m.crcs);
+  }
+};
 
 /// What a name means, of the node that looks names like it up for the cell. Whoever asked is told
 /// when a write changes it, until its lease (Info::fresh_for_ms) ends.

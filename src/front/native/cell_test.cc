@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "src/front/native/testing/cell_world.h"
+#include "src/node/context.h"
 
 namespace forebay::node_testing {
 namespace {
@@ -93,6 +94,63 @@ TEST_F(CellTest, AnOwnerThatDiesCostsMissesAndNoErrors) {
   world.net().HealAll();
   world.RunFor(60s);
   EXPECT_EQ(group.running(), 0u);
+}
+
+/// Names whose first chunk node 0 owns, and that have no other.
+std::vector<std::string> OwnedByTheFirst(CellNode& any, size_t count) {
+  std::vector<std::string> keys;
+  const AttachmentId id = any.node->Attachments(any.self()).front()->config.id;
+  for (int i = 0; keys.size() < count; ++i) {
+    std::string key = fmt::format("hot/{}", i);
+    const uint64_t chunk = ChunkKey(NameHash(id, key), 0);
+    if (any.peers->view()->placement.Owner(chunk) == 0) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+Task<void> FetchEach(CellNode* node, std::vector<std::string> keys, Result<void>* result) {
+  for (const std::string& key : keys) {
+    const auto handle = co_await node->node->Open(node->self(), "/data/" + key, {}, {}, nullptr);
+    if (!handle) {
+      *result = Fail(handle.error());
+      co_return;
+    }
+    const auto got = co_await node->node->Fetch(node->self(), *handle, 0, UINT64_MAX, {}, nullptr);
+    if (!got) *result = Fail(got.error());
+  }
+}
+
+Task<void> FetchOn(CellWorld* cell, size_t first, size_t last, std::vector<std::string> keys,
+                   std::vector<Result<void>>* results) {
+  TaskGroup group(cell->world.env().executor);
+  for (size_t i = first; i < last; ++i) {
+    group.Spawn(FetchEach(cell->nodes[i].get(), keys, &(*results)[i]));
+  }
+  co_await group.Join();
+}
+
+/// What they want at once they get from one another.
+TEST_F(CellTest, ManyReadersOfASlowOwnerShareWhatItGives) {
+  constexpr uint64_t kEach = 8 * kMiB;
+  Start(8);
+  const std::vector<std::string> keys = OwnedByTheFirst(node(1), 16);
+  for (const std::string& key : keys) origin().Set(key, kSeed, kEach);
+  node(0).machine.nic_bytes_per_second = 25'000'000;
+  const auto time = [&](size_t first, size_t last, std::vector<std::string> of) {
+    std::vector<Result<void>> results(8);
+    const Instant began = world.Now();
+    world.Run(FetchOn(&cell, first, last, std::move(of), &results));
+    for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+    return world.Now() - began;
+  };
+  const std::vector<std::string> first_half(keys.begin(), keys.begin() + 8);
+  const std::vector<std::string> second_half(keys.begin() + 8, keys.end());
+  const Duration alone = time(1, 2, first_half);
+  const uint64_t given = origin().bytes_given;
+  const Duration together = time(1, 8, second_half);
+  EXPECT_EQ(origin().bytes_given - given, 8 * kEach);
+  EXPECT_LE(together, 2 * alone);
+  EXPECT_GT(node(0).node->counters().peer.sent_elsewhere.value(), 0u);
 }
 
 TEST_F(CellTest, WithoutARegistryReadersGoOn) {

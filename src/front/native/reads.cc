@@ -220,29 +220,32 @@ PeerRead PeerReadOf(const wire::PeerReadRequest& request) {
           .offset = request.offset,
           .until = request.until,
           .size = request.size,
-          .held_only = (request.flags & wire::kHeldOnly) != 0};
+          .asker = request.asker,
+          .held_only = (request.flags & wire::kHeldOnly) != 0,
+          .or_coming = (request.flags & wire::kOrComing) != 0};
 }
 
 }  // namespace
 
+bool Session::AnswerPeer(const wire::FrameHeader& header, const wire::PeerReadRequest& request,
+                         PeerGiven& given) {
+  return AnswerData(header, request.object_size, request.offset, given.bytes,
+                    wire::PeerReadAnswer{.elsewhere = given.elsewhere, .crcs = {}});
+}
+
 bool Session::TryPeerRead(const wire::FrameHeader& header, Bytes body) {
   const auto request = wire::DecodeMeta<wire::PeerReadRequest>(header.type, body);
   if (!request) return false;
-  auto result = door_.node.TryReadForPeer(*who_, PeerReadOf(*request));
-  if (!result || !*result) return false;
-  return AnswerData(header, request->object_size, request->offset, **result,
-                    wire::PeerReadAnswer{});
+  auto given = door_.node.TryReadForPeer(*who_, PeerReadOf(*request));
+  return given && AnswerPeer(header, *request, *given);
 }
 
 Task<Result<void>> Session::PeerRead(SlowRequest& slow) {
   FB_CO_ASSIGN(const auto request, slow.Decode<wire::PeerReadRequest>());
   for (int attempt = 0; attempt < 2; ++attempt) {
-    FB_CO_ASSIGN(ReadResult result, co_await door_.node.ReadForPeer(*who_, PeerReadOf(request),
-                                                                    slow.call, &slow.trace));
-    if (AnswerData(slow.header, request.object_size, request.offset, result,
-                   wire::PeerReadAnswer{})) {
-      co_return Result<void>{};
-    }
+    FB_CO_ASSIGN(PeerGiven given, co_await door_.node.ReadForPeer(*who_, PeerReadOf(request),
+                                                                  slow.call, &slow.trace));
+    if (AnswerPeer(slow.header, request, given)) co_return Result<void>{};
   }
   co_return Fail(Code::kCorrupt, "memory of the node changes what is stored in it");
 }

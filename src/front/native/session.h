@@ -119,6 +119,8 @@ class Session {
   bool TryRead(const wire::FrameHeader& header, Bytes body);
   bool TryGet(const wire::FrameHeader& header, Bytes body);
   bool TryPeerRead(const wire::FrameHeader& header, Bytes body);
+  bool AnswerPeer(const wire::FrameHeader& header, const wire::PeerReadRequest& request,
+                  PeerGiven& given);
   template <class M>
   bool AnswerData(const wire::FrameHeader& request, uint64_t object_size, uint64_t offset,
                   ReadResult& result, M answer, uint8_t flags = 0);

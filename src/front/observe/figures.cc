@@ -158,6 +158,8 @@ void AddCell(std::vector<Figure>& list, const Counters& c, const CellFigures& ce
         c.peer.fallbacks.value()},
        {"peer.served_requests", kCounter, "Reads by other nodes", c.peer.served_requests.value()},
        {"peer.served_bytes", kCounter, "Bytes given to other nodes", c.peer.served_bytes.value()},
+       {"peer.sent_elsewhere", kCounter, "Reads sent on to a node that had just got the block",
+        c.peer.sent_elsewhere.value()},
 
        {"cell.epoch", kGauge, "The map that this node knows; 0 where it stands alone", cell.epoch},
        {"cell.nodes", kGauge, "Nodes that live by that map", cell.nodes},

@@ -177,11 +177,12 @@ void SamplePeers(To& to) {
                                          .offset = 1u << 20,
                                          .until = 32u << 20,
                                          .size = 4096,
-                                         .flags = kHeldOnly,
+                                         .asker = 4,
+                                         .flags = kHeldOnly | kOrComing,
                                          .key = "a.bin",
                                          .etag = "v1-abc"});
-  to.Answer("PeerReadAnswer", MessageType::kPeerRead, PeerReadAnswer{.crcs = AsBytes("crc4")},
-            4096);
+  to.Answer("PeerReadAnswer", MessageType::kPeerRead,
+            PeerReadAnswer{.elsewhere = 11, .crcs = AsBytes("crc4")}, 4096);
   to.Request("PeerResolve",
              PeerResolveRequest{.attachment_id = 3, .asker = "node-7", .key = "a.bin"});
   to.Answer("PeerResolveAnswer", MessageType::kPeerResolve,

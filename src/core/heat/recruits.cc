@@ -1,0 +1,34 @@
+#include "src/core/heat/recruits.h"
+
+#include <algorithm>
+
+namespace forebay {
+
+uint32_t Recruits::Ask(const BlockKey& key, uint32_t asker, int64_t now) {
+  const auto found = by_key_.find(key);
+  if (found != by_key_.end()) {
+    blocks_.splice(blocks_.begin(), blocks_, found->second);
+  } else {
+    if (blocks_.size() == kMaxBlocks) {
+      by_key_.erase(blocks_.back().key);
+      blocks_.pop_back();
+    }
+    blocks_.push_front({.key = key});
+    by_key_[key] = blocks_.begin();
+  }
+  Block& block = blocks_.front();
+  if (now - block.asked_at >= kHeatLasts) {
+    block.asked = 0;
+    block.served.clear();
+  }
+  block.asked_at = now;
+  const uint64_t served = block.served.size();
+  const bool lost_it = std::ranges::find(block.served, asker) != block.served.end();
+  if (!lost_it && block.asked++ >= kSentPerServed * served * served) {
+    block.served.push_back(asker);
+    return kNobody;
+  }
+  return lost_it ? kNobody : block.served[block.asked % served];
+}
+
+}  // namespace forebay
