@@ -239,11 +239,11 @@ Task<Result<ReadResult>> Node::Read(Authenticated who, std::shared_ptr<Handle> h
   co_return result;
 }
 
-Task<Result<ReadResult>> Node::ReadForPeer(Authenticated, PeerRead, Call, Trace*) {
+Task<Result<PeerGiven>> Node::ReadForPeer(Authenticated, PeerRead, Call, Trace*) {
   co_return Fail(Code::kUnsupported, "scripted: stands alone");
 }
 
-std::optional<Result<ReadResult>> Node::TryReadForPeer(const Authenticated&, const PeerRead&) {
+std::optional<PeerGiven> Node::TryReadForPeer(const Authenticated&, const PeerRead&) {
   return std::nullopt;
 }
 
