@@ -11,6 +11,7 @@
 #include "src/front/s3/operations.h"
 #include "src/front/s3/payload.h"
 #include "src/front/s3/request.h"
+#include "src/front/s3/upload_ids.h"
 #include "src/front/s3/xml_writer.h"
 
 namespace forebay::s3door {
@@ -41,6 +42,7 @@ struct S3Door::Parts {
   int64_t date_s = -1;
   std::string date;  // of that second, as headers have it
   AttributeCache attributes{kAttributeCacheBytes};
+  UploadIds upload_ids{options.upload_secret};
 };
 
 /// Lives in the frame of Serve; every operation is a function of it.

@@ -264,11 +264,12 @@ Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Ha
   static const auto kNone = std::make_shared<const ObjectAttributes>();
   const ResolvedObject& object = ObjectOf(*handle);
   if (!object.attachment->origin->capabilities().attributes) co_return kNone;
-  if (auto known = x.door.attributes.Find(object.version)) co_return known;
+  const int64_t modified_ns = object.info.modified_ns, now_ns = x.env().clock.WallNanos();
+  if (auto known = x.door.attributes.Find(object.version, modified_ns)) co_return known;
   FB_CO_ASSIGN(ObjectAttributes attributes, co_await x.node().Attributes(*x.who, handle, x.call()));
   auto learned =
       attributes.empty() ? kNone : std::make_shared<const ObjectAttributes>(std::move(attributes));
-  x.door.attributes.Learn(object.version, learned);
+  x.door.attributes.Learn(object.version, modified_ns, now_ns, learned);
   co_return learned;
 }
 
