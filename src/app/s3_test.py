@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 
 from s3_base import (BOSS, EMPTY_HASH, KEYS, READER, S3, TIME_LIMIT_S, ClientError, by_hand, main,
-                     sign)
+                     program, sign)
 from botocore import UNSIGNED  # there once s3_base is
 
 
@@ -238,6 +238,22 @@ class Signing(S3):
                 time.sleep(0.1)
         else:
             self.fail("the new key was not read")
+
+    def test_a_key_that_was_added_may_come(self):
+        done = program.forebay("key", "add", "/box:rl", "--s3-keys", str(self.folder / "keys"))
+        self.assertEqual(done.returncode, 0, done)
+        said = dict(line.split("=") for line in done.stdout.decode().split())
+        added = self.client(list(said.values()))
+        until = time.monotonic() + TIME_LIMIT_S
+        while True:
+            try:
+                self.assertEqual([b["Name"] for b in added.list_buckets()["Buckets"]], ["box"])
+                break
+            except ClientError as error:
+                self.assertEqual(error.response["Error"]["Code"], "InvalidAccessKeyId")
+                self.assertLess(time.monotonic(), until, "the new key was not read")
+                time.sleep(0.1)
+        self.refused("AccessDenied", added.put_object, Bucket="box", Key="w", Body=b"")
 
     def test_presigned_requests(self):
         for method, options in (("get_object", {}), ("put_object", {"Body": b"x"})):
