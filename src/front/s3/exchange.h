@@ -61,7 +61,7 @@ struct Exchange {
   Env& env() const { return door.env; }
   Node& node() const { return door.node; }
   Call call() const;
-  http::ResponseHead HeadOf(const Reply& reply) const;
+  http::ResponseHead HeadOf(Reply reply) const;
 };
 
 /// Names each object once, whatever its origin calls its states: an MD5 (of S3) stays as it is;
