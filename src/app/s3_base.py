@@ -31,7 +31,7 @@ import botocore.auth  # noqa: E402: it is known to be there only now
 import botocore.awsrequest  # noqa: E402
 import botocore.credentials  # noqa: E402
 from botocore.config import Config  # noqa: E402
-from botocore.exceptions import ClientError  # noqa: E402
+from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402, F401: for tests
 
 import program_test as program  # noqa: E402: takes the program from the command line
 

@@ -5,9 +5,11 @@
 s3_cell_test.py PROGRAM SERVERS-FOLDER [unittest's arguments]
 """
 
+import queue
 import random
 import signal
 import sys
+import threading
 import unittest
 import urllib.request
 
@@ -19,6 +21,8 @@ import origins_test as origins  # noqa: E402
 
 BUCKETS = ("file", "moto", "azure")
 MIB = 2**20
+PART_BYTES = 6 * MIB
+PARTS = 171 if cells.TIER == "full" else 9
 
 
 class S3CellNode(cells.CellNode):
@@ -255,6 +259,62 @@ class Uploads(S3Cell):
         # Who came late hears that it is over; never of another object.
         self.assertLessEqual(set(told), {etag, "NoSuchUpload", "InvalidPart",
                                          "ServiceUnavailable"}, told)
+
+
+class Deaths(S3Cell):
+    """A node is killed while parts go through it; whoever sent one sends it again elsewhere."""
+
+    def test_an_upload_outlasts_a_node_that_is_killed(self):
+        nodes = self.cell.nodes
+        dying = threading.Event()
+        sent = queue.Queue()
+
+        def kill():
+            for _ in range(len(BUCKETS) * PARTS // 2):
+                sent.get(timeout=cells.START_TIME_S)
+            dying.set()
+            nodes["n2"].stop(signal.SIGKILL)
+        self.cell.beside(kill, lambda: self.each(lambda bucket: self.upload(bucket, sent, dying)))
+        self.assertEqual(nodes["n2"].process.poll(), -signal.SIGKILL)
+        self.cell.restart("n2")
+        for bucket in BUCKETS:
+            self.is_whole(bucket)
+        # What the dead node had begun is gone with its next start.
+        left = [path for path in (self.cell.files / ".forebay-tmp").rglob("*")
+                if path.is_file() and path.stat().st_size > 0]
+        self.assertEqual(left, [])
+
+    def body(self, bucket, number):
+        return random.Random(f"{bucket} {number}").randbytes(PART_BYTES)
+
+    def upload(self, bucket, sent, dying):
+        upload = self.s3[0].create_multipart_upload(Bucket=bucket, Key="big")["UploadId"]
+        parts, lost = {}, []
+
+        def send(through):
+            for number in range(through + 1, PARTS + 1, len(self.s3)):
+                body = self.body(bucket, number)
+                try:
+                    part = self.part(self.s3[through], bucket, "big", upload, number, body)
+                except (s3_base.ClientError, s3_base.BotoCoreError):
+                    self.assertTrue(dying.is_set() or through == 2)
+                    lost.append(number)
+                    part = self.part(self.s3[0], bucket, "big", upload, number, body)
+                parts[number] = part
+                sent.put(number)
+        self.cell.beside(*[lambda through=through: send(through) for through in range(3)])
+        print(f"{bucket}: {PARTS} parts of {PART_BYTES // MIB} MiB, {len(lost)} sent again")
+        self.complete(self.s3[1], bucket, "big", upload, [parts[n] for n in sorted(parts)])
+        self.refused("NoSuchUpload", self.s3[0].list_parts, Bucket=bucket, Key="big",
+                     UploadId=upload)
+
+    def is_whole(self, bucket):
+        for s3 in self.s3:
+            got = s3.get_object(Bucket=bucket, Key="big")
+            self.assertEqual(got["ContentLength"], PARTS * PART_BYTES)
+            for number in range(1, PARTS + 1):
+                self.assertTrue(got["Body"].read(PART_BYTES) == self.body(bucket, number),
+                                f"part {number} of {bucket}")
 
 
 class Writes(S3Cell):

@@ -310,6 +310,26 @@ class Writing(S3):
                      UploadId=other)
         self.refused("NoSuchUpload", self.s3.list_parts, Bucket="box", Key="parts", UploadId=other)
 
+    def test_parts_without_bytes(self):
+        def named(key):
+            upload = self.s3.create_multipart_upload(Bucket="box", Key=key)["UploadId"]
+            return {"Bucket": "box", "Key": key, "UploadId": upload}
+        def part(of, number, body):
+            said = self.s3.upload_part(PartNumber=number, Body=body, **of)
+            return {"PartNumber": number, "ETag": said["ETag"]}
+        alone = named("nothing")
+        self.s3.complete_multipart_upload(MultipartUpload={"Parts": [part(alone, 1, b"")]},
+                                          **alone)
+        self.assertEqual(self.get("nothing"), b"")
+        before = named("before")
+        parts = [part(before, 1, b""), part(before, 2, b"x")]
+        self.refused("EntityTooSmall", self.s3.complete_multipart_upload,
+                     MultipartUpload={"Parts": parts}, **before)
+        last = named("last")
+        parts = [part(last, 1, self.large + bytes(300_000)), part(last, 2, b"")]
+        self.s3.complete_multipart_upload(MultipartUpload={"Parts": parts}, **last)
+        self.assertEqual(self.get("last"), self.large + bytes(300_000))
+
     def test_uploads_that_are_pending(self):
         begun = [(key, self.s3.create_multipart_upload(Bucket="box", Key=key)["UploadId"])
                  for key in ("p/b/2", "p/a", "p/b/1", "p/a", "q")]
