@@ -25,6 +25,7 @@ const std::vector<Group>& Groups() {
        "one node and its clients: local hits, TCP, cold reading",
        {WindowRows, NodeLocalRows, NodeRemoteRows, NodeLoopsRows, NodeCostRows, NodeOriginRows}},
       {"origin", "a store of objects through a node, against curl straight from it", {OriginRows}},
+      {"s3", "the S3 door, against nginx and a server of S3", {S3Rows}},
       {"cell", "many nodes: placement", {PlacementRows}},
   };
   return groups;

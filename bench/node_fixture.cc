@@ -52,9 +52,10 @@ Result<std::unique_ptr<RunningNode>> RunningNode::Start(const std::string& direc
   const std::string socket = directory + "/node.sock";
   std::vector<std::string> arguments = {"forebay",  "node",       "--data",   directory + "/node",
                                         "--socket", socket,       "--listen", "127.0.0.1:0",
-                                        "--http",   "none",       "--s3",     "none",
+                                        "--http",   "none",       "--s3",     options.s3,
                                         "--dram",   options.dram, "--disk",   options.disk};
   if (options.loops > 0) arguments.push_back(fmt::format("--loops={}", options.loops));
+  if (!options.s3_keys.empty()) arguments.push_back("--s3-keys=" + options.s3_keys);
   std::array<int, 2> pipe_ends{};
   if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return Fail(System("pipe"));
   const int pid = fork();
@@ -80,6 +81,7 @@ Result<void> RunningNode::AwaitReady(int output) {
     said.append(piece.data(), static_cast<size_t>(got));
   }
   tcp_ = WordAfter(said.substr(said.find("ready:")), "tcp:");
+  s3_ = WordAfter(said.substr(said.find("ready:")), "s3:");
   if (tcp_.empty()) return Fail(Code::kInternal, "the node names no TCP address: " + said);
   return {};
 }
@@ -90,10 +92,14 @@ RunningNode::~RunningNode() {
 }
 
 Result<double> RunningNode::CpuSeconds() const {
+  return CpuSecondsOf(pid_);
+}
+
+Result<double> CpuSecondsOf(int pid) {
   clockid_t clock{};
   timespec used{};
-  if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &used) != 0) {
-    return Fail(System("the node's CPU time"));
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) {
+    return Fail(System("a server's CPU time"));
   }
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
 }

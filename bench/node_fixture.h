@@ -23,6 +23,8 @@ class RunningNode {
     std::string disk = "0";
     bool pinned = false;  // to kServerCore, which leaves it one loop
     int loops = 0;        // 0: as many as it takes by itself
+    std::string s3 = "none";
+    std::string s3_keys = {};
     std::vector<std::pair<std::string, std::string>> variables = {};  // of its environment
   };
   /// `directory` is for the node's own files and must outlive it.
@@ -36,6 +38,7 @@ class RunningNode {
   Result<double> CpuSeconds() const;
   const std::string& local() const { return local_; }  // "unix:PATH"
   const std::string& tcp() const { return tcp_; }
+  const std::string& s3() const { return s3_; }
   /// A figure of `forebay status --json`, by its section and name.
   Result<uint64_t> Status(const std::string& section, const std::string& name) const;
   /// What the program printed for a client's command.
@@ -48,7 +51,11 @@ class RunningNode {
   int pid_;
   std::string local_;
   std::string tcp_;
+  std::string s3_;
 };
+
+/// What a child has used of the machine's cores so far, in seconds.
+Result<double> CpuSecondsOf(int pid);
 
 /// The C library, as any program would use it.
 class CClient {

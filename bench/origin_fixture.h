@@ -22,6 +22,9 @@ class FastServer {
   /// For `forebay attach`; the keys are in the environment, which nodes inherit.
   std::string OriginUrl() const;
   std::string ObjectUrl(const std::string& key) const;
+  /// "127.0.0.1:52019"
+  std::string address() const { return server_->url().substr(server_->url().rfind('/') + 1); }
+  int pid() const { return server_->pid(); }
   /// For other files of a row.
   const std::string& directory() const { return place_.path(); }
 

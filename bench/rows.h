@@ -23,6 +23,8 @@ void NodeOriginRows(Report& report);  // cold reading against dd, and what the o
 
 void OriginRows(Report& report);  // stores of objects through a node, against curl
 
+void S3Rows(Report& report);  // the S3 door, against nginx and a server of S3
+
 void PlacementRows(Report& report);  // who owns what in a cell
 
 }  // namespace forebay::bench

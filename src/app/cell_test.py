@@ -59,11 +59,11 @@ class Etcd:
 class CellNode(program.Node):
     """One of many, on a folder that it keeps over its lives."""
 
-    def __init__(self, cell, name):
+    def __init__(self, cell, name, **options):
         self.home = cell.folder / name
         self.home.mkdir(exist_ok=True)
         super().__init__(self.home, "--cell", f"etcd://{cell.etcd.address}/test", "--name", name,
-                         "--cell-secret-file", cell.secret, "--loops", "1")
+                         "--cell-secret-file", cell.secret, "--loops", "1", **options)
         self.name = name
 
     def figures(self):

@@ -18,6 +18,7 @@ void AddDemoCommand(CLI::App& app, int& status);
 void AddDetachCommand(CLI::App& app, int& status);
 void AddEvictCommand(CLI::App& app, int& status);
 void AddGetCommand(CLI::App& app, int& status);
+void AddKeyCommand(CLI::App& app, int& status);
 void AddLoadCommand(CLI::App& app, int& status);
 void AddLsCommand(CLI::App& app, int& status);
 void AddMapCommand(CLI::App& app, int& status);

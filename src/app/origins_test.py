@@ -60,6 +60,17 @@ class Server:
         self.output.close()
 
 
+def start_moto(folder):
+    return Server(folder, SERVERS / "moto/bin/python", SERVERS / "moto/bin/moto_server",
+                  "-H", "127.0.0.1", "-p", "0")
+
+
+def start_azurite(folder):
+    return Server(folder, "node", SERVERS / "azurite/node_modules/.bin/azurite-blob",
+                  "--blobHost", "127.0.0.1", "--blobPort", "0", "--silent",
+                  "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry")
+
+
 def make_container(url, name):
     date = email.utils.formatdate(usegmt=True)
     text = ("PUT\n\n\n\n\n\n\n\n\n\n\n\n" + f"x-ms-date:{date}\nx-ms-version:2021-08-06\n"
@@ -79,11 +90,7 @@ class Origins(unittest.TestCase):
         cls.folder = pathlib.Path(cls.temporary.name)
         if not (SERVERS / "moto/bin/moto_server").exists():
             raise RuntimeError(f"there are no servers in {SERVERS}; './dev servers' installs them")
-        cls.moto = Server(cls.folder, SERVERS / "moto/bin/python", SERVERS / "moto/bin/moto_server",
-                          "-H", "127.0.0.1", "-p", "0")
-        cls.azurite = Server(cls.folder, "node", SERVERS / "azurite/node_modules/.bin/azurite-blob",
-                             "--blobHost", "127.0.0.1", "--blobPort", "0", "--silent",
-                             "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry")
+        cls.moto, cls.azurite = start_moto(cls.folder), start_azurite(cls.folder)
         request = urllib.request.Request(cls.moto.url + "/bucket", method="PUT")
         urllib.request.urlopen(request, timeout=10).close()
         make_container(cls.azurite.url, "box")

@@ -5,6 +5,7 @@ them, and what a person may get wrong.
 program_test.py PROGRAM [unittest's arguments]
 """
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -112,6 +113,77 @@ class WithoutNode(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done)
             self.assertIn(b"attachments", done.stdout)
             subprocess.run(["bash", "-n"], input=done.stdout, check=True)
+
+
+class Keys(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="forebay-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.file = self.folder / "keys"
+
+    def add(self, *arguments, status=0, env=None):
+        named = [] if env else ["--s3-keys", str(self.file)]
+        done = forebay("key", "add", *arguments, *named, env=env)
+        self.assertEqual(done.returncode, status, done)
+        self.assertEqual(bool(done.stdout), status == 0)
+        return (done.stdout if status == 0 else done.stderr).decode()
+
+    def test_a_key_is_written_and_told_once(self):
+        said = dict(line.split("=") for line in self.add("/box:rl", "*:r").split())
+        key, secret = said["AWS_ACCESS_KEY_ID"], said["AWS_SECRET_ACCESS_KEY"]
+        self.assertRegex(key, "^[A-Z2-7]{20}$")
+        self.assertRegex(secret, "^[A-Za-z0-9]{40}$")
+        self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(self.file.read_text().splitlines()[1:], [f"{key} {secret} /box:rl,*:r"])
+        more = self.add("/other:rwl", "--id", "OPERATOR", env={"FOREBAY_S3_KEYS": str(self.file)})
+        self.assertIn("AWS_ACCESS_KEY_ID=OPERATOR\n", more)
+        self.assertNotIn(secret, more)
+        lines = self.file.read_text().splitlines()
+        self.assertEqual([line.split()[0] for line in lines], ["#", key, "OPERATOR"])
+        self.assertEqual(len({line.split()[1] for line in lines}), 3)
+
+    def test_what_is_wrong_is_refused_and_nothing_written(self):
+        self.add("*:rwla", "--id", "TAKEN")
+        before = self.file.read_text()
+        secret = before.split()[-2]
+        for status, fragment, arguments in (
+                (6, "has a key 'TAKEN'", ["/box:r", "--id", "TAKEN"]),
+                (2, "'x' is no right", ["/box:rx"]),
+                (2, "no rights after", ["/box"]),
+                (2, "/ATTACHMENT:RIGHTS", ["box:r"]),
+                (2, "ACCESS-KEY", ["/box:r", "--id", "a b"]),
+                (2, "anonymous is no key", ["/box:r", "--id", "anonymous"]),
+                (2, "RIGHTS", [])):
+            said = self.add(*arguments, status=status)
+            self.assertIn(fragment, said)
+            self.assertNotIn(secret, said)
+        self.assertEqual(self.file.read_text(), before)
+        self.assertEqual(list(self.folder.iterdir()), [self.file])
+        self.file.write_text("A secret with spaces /box:r\nnothing of this is a key\n")
+        said = self.add("/box:r", status=2)
+        self.assertIn("line 1", said)
+        self.assertNotIn("secret with", said)
+        self.file.unlink()
+        self.file.mkdir()
+        self.add("/box:r", status=1)
+
+    def test_what_was_there_stays(self):
+        meant = self.folder / "meant"
+        meant.write_text("# by hand\nHAND secret-by-hand /box:r")
+        meant.chmod(0o644)
+        self.file.symlink_to(meant)
+        self.add("/box:r", "--id", "NEW")
+        self.assertTrue(self.file.is_symlink())
+        lines = meant.read_text().splitlines()
+        self.assertEqual(lines[:2], ["# by hand", "HAND secret-by-hand /box:r"])
+        self.assertTrue(lines[2].startswith("NEW "))
+        self.assertEqual(meant.stat().st_mode & 0o777, 0o640)
+
+    def test_many_at_once_lose_none(self):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: self.add("/box:r", "--id", f"K{number}"), range(24)))
+        written = sorted(line.split()[0] for line in self.file.read_text().splitlines())
+        self.assertEqual(written, sorted(["#", *[f"K{number}" for number in range(24)]]))
 
 
 class WithNode(unittest.TestCase):

@@ -1,7 +1,6 @@
 #include "src/app/serve.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "src/app/exit_status.h"
 #include "src/app/membership.h"
 #include "src/app/origins.h"
+#include "src/app/private_file.h"
 #include "src/app/process_figures.h"
 #include "src/app/signals.h"
 #include "src/app/token_file.h"
@@ -26,6 +26,7 @@
 #include "src/front/s3/door.h"
 #include "src/front/window/node_window.h"
 #include "src/node/node.h"
+#include "src/origin/http/text.h"
 #include "src/platform/linux/log.h"
 #include "src/platform/linux/loop.h"
 #include "src/platform/linux/loop_threads.h"
@@ -36,20 +37,14 @@ namespace {
 constexpr Duration kTokenLook = std::chrono::seconds(1);
 constexpr Duration kStopLook = std::chrono::milliseconds(10);
 constexpr size_t kNonceSecretBytes = 32;
+/// What the S3 door's secret is for; another use of the cell's gets another name.
+constexpr std::string_view kUploadPurpose = "forebay s3 upload ids";
 /// What cannot be given up gets so much longer than `grace`; what waits for a disk, so much again.
 constexpr Duration kHangPatience = std::chrono::seconds(5);
 constexpr Duration kFlushPatience = std::chrono::seconds(10);
 constexpr Duration kFlushLook = std::chrono::milliseconds(20);
 constexpr mode_t kSocketDirectoryMode = 0755;
 constexpr mode_t kSocketMode = 0666;  // who may do what is asked of the gate, with the peer's uid
-
-Result<std::string> Secret() {
-  std::string secret(kNonceSecretBytes, '\0');
-  if (getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
-    return Fail(Code::kInternal, "the kernel gives no random bytes");
-  }
-  return secret;
-}
 
 /// The directory of the socket, made where it is not there. One that another user owns could be
 /// changed under us, and the node's clients led elsewhere.
@@ -146,6 +141,7 @@ class Server {
   Result<void> OpenDoors();
   Result<void> OpenHttp();
   Task<Result<void>> Join();
+  Result<std::string> UploadSecret() const;
   Result<void> OpenS3();
   void SayReady();
   Task<void> AwaitStop();
@@ -238,7 +234,7 @@ Result<void> Server::OpenDoors() {
   serving_window_.Spawn(window_->Collect(env_, stop_window_.token()));
   options.node_id = data_.node_id;
   options.node_name = membership_.name();
-  FB_ASSIGN(options.nonce_secret, Secret());
+  FB_ASSIGN(options.nonce_secret, RandomBytes(kNonceSecretBytes));
   options.max_connections = static_cast<uint32_t>(config_.connections);
   // What answers hold cannot be evicted.
   options.max_pinned_bytes = std::min(options.max_pinned_bytes, config_.dram_bytes / 2);
@@ -278,15 +274,24 @@ Task<Result<void>> Server::Join() {
   return membership_.Join(data_.node_id, *tcp);
 }
 
+/// What every node of the cell has; a node that stands alone keeps one of its own.
+Result<std::string> Server::UploadSecret() const {
+  if (membership_.secret().empty()) return ReadOrMakeSecret(data_.path + "/secret");
+  const auto derived = http_origin::HmacSha256(AsBytes(membership_.secret()), kUploadPurpose);
+  return std::string(AsText(derived));
+}
+
 Result<void> Server::OpenS3() {
   if (config_.s3.empty()) return {};
+  FB_ASSIGN(std::string upload_secret, UploadSecret());
   FB_ASSIGN(s3_listener_, env_.net.Listen(config_.s3));
   s3_door_ = std::make_unique<s3door::S3Door>(
       env_, *node_,
       s3door::S3DoorOptions{.region = config_.s3_region,
                             .domain = config_.s3_domain,
                             .bucket_root = config_.s3_bucket_root,
-                            .max_pinned_bytes = config_.dram_bytes / 4});
+                            .max_pinned_bytes = config_.dram_bytes / 4,
+                            .upload_secret = std::move(upload_secret)});
   s3_ = std::make_unique<http::HttpServer>(env_, s3door::S3Door::Limits(config_.s3_connections),
                                            *s3_door_);
   serving_s3_.Spawn(s3_->Run(*s3_listener_, stop_s3_.token(), cut_s3_.token()));

@@ -215,6 +215,10 @@ Result<Gate::Tokens> Gate::ParseKeys(std::string_view text) {
     if (!anonymous && secret.size() < kMinKeySecretBytes) {
       return wrong(fmt::format("a secret has at least {} characters", kMinKeySecretBytes));
     }
+    // What is no right may be a secret with a space in it, and is not told.
+    if (line[grants_at] != '/' && line[grants_at] != '*') {
+      return wrong("expected /ATTACHMENT:RIGHTS or *:RIGHTS at its end");
+    }
     auto grants = ParseGrants<Authenticated::Token::Grant>(line.substr(grants_at));
     if (!grants) return wrong(grants.error().message());
     auto key = std::make_shared<Authenticated::Token>();

@@ -5,10 +5,12 @@
 #define BOOST_DISABLE_ASSERTS
 #include "src/front/http/codec.h"
 
+#include <algorithm>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
 #include <limits>
+#include <optional>
 
 #include "src/base/assert.h"
 
@@ -16,6 +18,8 @@ namespace forebay::http {
 namespace {
 
 namespace beast = boost::beast;
+
+constexpr size_t kUsualHeaders = 16;
 
 Refusal ToRefusal(const beast::error_code& error) {
   if (error == beast::http::error::header_limit) {
@@ -44,7 +48,11 @@ bool IsHeaderText(char c) {
 }
 
 void AppendClean(std::string& text, std::string_view value) {
-  for (const char c : value) text += IsHeaderText(c) ? c : '?';
+  const size_t begin = text.size();
+  text += value;
+  std::replace_if(
+      text.begin() + static_cast<ptrdiff_t>(begin), text.end(),
+      [](char c) { return !IsHeaderText(c); }, '?');
 }
 
 void AppendHeader(std::string& text, std::string_view name, std::string_view value) {
@@ -64,14 +72,26 @@ const std::string* RequestHead::Find(std::string_view name) const {
 }
 
 struct RequestReader::State {
-  beast::http::request_parser<beast::http::buffer_body> parser;
+  using Parser = beast::http::request_parser<beast::http::buffer_body>;
+  explicit State(size_t max_header_bytes) : max_header_bytes(max_header_bytes) { Begin(); }
+
+  void Begin() {
+    parser.emplace();
+    parser->header_limit(static_cast<uint32_t>(max_header_bytes));
+    // Bodies are read piece by piece; how much of one is wanted is up to the service. Not none,
+    // which Boost 1.74 takes for less than every length.
+    parser->body_limit(std::numeric_limits<uint64_t>::max());
+  }
+
+  const size_t max_header_bytes;
+  std::optional<Parser> parser;
 };
 
-RequestReader::RequestReader(size_t max_header_bytes) : state_(std::make_unique<State>()) {
-  state_->parser.header_limit(static_cast<uint32_t>(max_header_bytes));
-  // Bodies are read piece by piece; how much of one is wanted is up to the service. Not none, which
-  // Boost 1.74 takes for less than every length.
-  state_->parser.body_limit(std::numeric_limits<uint64_t>::max());
+RequestReader::RequestReader(size_t max_header_bytes)
+    : state_(std::make_unique<State>(max_header_bytes)) {}
+
+void RequestReader::Reset() {
+  state_->Begin();
 }
 
 RequestReader::~RequestReader() = default;
@@ -80,50 +100,51 @@ std::expected<size_t, Refusal> RequestReader::ReadHead(Bytes bytes) {
   FB_ASSERT(!head_done());
   beast::error_code error;
   const size_t used =
-      state_->parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+      state_->parser->put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
   if (error && error != beast::http::error::need_more) return std::unexpected(ToRefusal(error));
   if (!head_done()) return used;
-  if (state_->parser.get().version() >= 11 &&
-      state_->parser.get().count(beast::http::field::host) != 1) {
+  if (state_->parser->get().version() >= 11 &&
+      state_->parser->get().count(beast::http::field::host) != 1) {
     return std::unexpected(Refusal{400, "a request of HTTP/1.1 names exactly one Host"});
   }
   // Anything but plain chunks would leave where the body ends to whoever reads it.
-  if (state_->parser.get().count(beast::http::field::transfer_encoding) > 0 &&
-      !state_->parser.chunked()) {
+  if (state_->parser->get().count(beast::http::field::transfer_encoding) > 0 &&
+      !state_->parser->chunked()) {
     return std::unexpected(Refusal{501, "no transfer coding but 'chunked' is understood here"});
   }
   return used;
 }
 
 bool RequestReader::head_done() const {
-  return state_->parser.is_header_done();
+  return state_->parser->is_header_done();
 }
 
 RequestHead RequestReader::TakeHead() {
-  const auto& message = state_->parser.get();
+  const auto& message = state_->parser->get();
   RequestHead head;
+  head.headers.reserve(kUsualHeaders);
   head.method = std::string(message.method_string());
   head.target = PathOfTarget(std::string_view(message.target().data(), message.target().size()));
   for (const auto& field : message) {
     head.headers.push_back({std::string(field.name_string()), std::string(field.value())});
   }
-  if (const auto length = state_->parser.content_length()) head.content_length = *length;
-  head.has_body = !state_->parser.is_done();
-  head.keep_alive = state_->parser.keep_alive();
+  if (const auto length = state_->parser->content_length()) head.content_length = *length;
+  head.has_body = !state_->parser->is_done();
+  head.keep_alive = state_->parser->keep_alive();
   return head;
 }
 
 std::expected<RequestReader::Progress, Refusal> RequestReader::ReadBody(Bytes bytes,
                                                                         MutableBytes into) {
   Progress progress;
-  auto& body = state_->parser.get().body();
+  auto& body = state_->parser->get().body();
   body.data = into.data();
   body.size = into.size();
   body.more = true;
   beast::error_code error;
-  if (!state_->parser.is_done() && !into.empty() && !bytes.empty()) {
+  if (!state_->parser->is_done() && !into.empty() && !bytes.empty()) {
     progress.consumed =
-        state_->parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+        state_->parser->put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
   }
   progress.produced = into.size() - body.size;
   if (error && error != beast::http::error::need_more && error != beast::http::error::need_buffer) {
@@ -133,7 +154,7 @@ std::expected<RequestReader::Progress, Refusal> RequestReader::ReadBody(Bytes by
 }
 
 bool RequestReader::done() const {
-  return state_->parser.is_done();
+  return state_->parser->is_done();
 }
 
 std::string FormatHead(const ResponseHead& head) {

@@ -40,7 +40,11 @@ Task<Result<size_t>> HttpConnection::Receive(Instant deadline, CancelToken cance
 
 Task<bool> HttpConnection::NextRequest(CancelToken cancel) {
   if (!co_await FinishRequest(cancel)) co_return false;
-  reader_ = std::make_unique<RequestReader>(limits_.header_bytes);
+  if (reader_ == nullptr) {
+    reader_ = std::make_unique<RequestReader>(limits_.header_bytes);
+  } else {
+    reader_->Reset();
+  }
   request_ = {};
   Instant deadline = env_.clock.Now() + (begin_ == end_ ? limits_.idle : limits_.header);
   while (true) {
@@ -80,6 +84,7 @@ Task<bool> HttpConnection::FinishRequest(CancelToken cancel) {
   if (reader_ == nullptr) co_return true;
   // Whether a client that was not invited sends its body nevertheless cannot be known.
   if (!keep_alive_ || waits_for_invitation_) co_return false;
+  if (body_left_ ? *body_left_ == 0 : reader_->done()) co_return true;
   uint64_t left = limits_.unread_body_bytes;
   std::vector<std::byte> piece(4096);
   while (body_left_ ? *body_left_ > 0 : !reader_->done()) {

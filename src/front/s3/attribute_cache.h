@@ -1,4 +1,5 @@
-// What writers said of objects, by their versions: a version's attributes never change.
+// What writers said of objects, by their versions and when these were written: where equal bytes
+// have equal etags, as on S3, only the time tells that something else was said of the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +19,16 @@ class AttributeCache {
   explicit AttributeCache(uint64_t capacity_bytes) : capacity_bytes_(capacity_bytes) {}
 
   /// Null: not known.
-  Value Find(const VersionId& version);
-  void Learn(const VersionId& version, Value attributes);
+  Value Find(const VersionId& version, int64_t modified_ns);
+  /// Keeps nothing of what was modified so shortly before `now_ns` that it may be again within what
+  /// stores tell of times, which is seconds.
+  void Learn(const VersionId& version, int64_t modified_ns, int64_t now_ns, Value attributes);
 
  private:
   using Key = BlockKey;  // of the version's first block
   struct Kept {
     Value attributes;
+    int64_t modified_ns = 0;
     std::list<Key>::iterator age;
   };
   static uint64_t BytesOf(const ObjectAttributes& attributes);

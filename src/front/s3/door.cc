@@ -118,10 +118,12 @@ Call Exchange::call() const {
   return {.deadline = env().clock.Now() + kCallTime, .cancel = cancel};
 }
 
-http::ResponseHead Exchange::HeadOf(const Reply& reply) const {
+http::ResponseHead Exchange::HeadOf(Reply reply) const {
+  constexpr size_t kFurtherHeaders = 3;
+  reply.headers.reserve(reply.headers.size() + kFurtherHeaders);
   http::ResponseHead head{.status = reply.status,
-                          .content_type = reply.content_type,
-                          .headers = reply.headers,
+                          .content_type = std::move(reply.content_type),
+                          .headers = std::move(reply.headers),
                           .content_length = reply.length.value_or(reply.body.size())};
   const int64_t now_ns = env().clock.WallNanos();
   if (now_ns / 1'000'000'000 != door.date_s) {
@@ -152,12 +154,14 @@ Task<void> S3Door::Serve(http::HttpConnection& connection, CancelToken cancel) {
              .connection = connection,
              .cancel = cancel,
              .id = NewRequestId(parts_->env.rng)};
-  const Answer answer = co_await Handle(x);
+  Answer answer = co_await Handle(x);
   if (answer && answer->sent) co_return;
-  const Reply reply = answer ? *answer : ErrorReply(x, answer.error());
-  const Bytes parts[] = {AsBytes(reply.body)};
+  Reply reply = answer ? *std::move(answer) : ErrorReply(x, answer.error());
+  const std::string body = std::exchange(reply.body, {});
+  if (!reply.length) reply.length = body.size();
+  const Bytes parts[] = {AsBytes(body)};
   // Whether it arrived is the client's business.
-  static_cast<void>(co_await connection.Respond(x.HeadOf(reply), parts, cancel));
+  static_cast<void>(co_await connection.Respond(x.HeadOf(std::move(reply)), parts, cancel));
 }
 
 }  // namespace forebay::s3door

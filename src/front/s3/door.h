@@ -20,6 +20,9 @@ struct S3DoorOptions {
   /// Objects' bytes that answers on their way may hold in the store; past it they are copied in
   /// small pieces, so that slow clients cannot keep the store from evicting.
   uint64_t max_pinned_bytes = 64ull << 20;
+  /// What ids of uploads are proven with: known to all nodes of the cell, and to each of them after
+  /// a restart, and to nobody else.
+  std::string upload_secret;
 };
 
 /// Used from the node's loop. Env and Node outlive it.

@@ -11,6 +11,7 @@
 #include "src/front/s3/operations.h"
 #include "src/front/s3/payload.h"
 #include "src/front/s3/request.h"
+#include "src/front/s3/upload_ids.h"
 #include "src/front/s3/xml_writer.h"
 
 namespace forebay::s3door {
@@ -41,6 +42,7 @@ struct S3Door::Parts {
   int64_t date_s = -1;
   std::string date;  // of that second, as headers have it
   AttributeCache attributes{kAttributeCacheBytes};
+  UploadIds upload_ids{options.upload_secret};
 };
 
 /// Lives in the frame of Serve; every operation is a function of it.
@@ -59,7 +61,7 @@ struct Exchange {
   Env& env() const { return door.env; }
   Node& node() const { return door.node; }
   Call call() const;
-  http::ResponseHead HeadOf(const Reply& reply) const;
+  http::ResponseHead HeadOf(Reply reply) const;
 };
 
 /// Names each object once, whatever its origin calls its states: an MD5 (of S3) stays as it is;

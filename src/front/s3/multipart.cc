@@ -1,5 +1,5 @@
-// Uploads in parts. All state is the origin's: an upload's id is good through every node, and
-// outlives them.
+// Uploads in parts. All state is the origin's: an upload is there for every node, and outlives
+// them.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -18,23 +18,35 @@ constexpr size_t kMaxPartListBytes = size_t{4} << 20;
 constexpr uint32_t kMostParts = 1000;  // of one listing
 constexpr Duration kCommitTime = std::chrono::minutes(30);
 
-std::string UploadId(const Exchange& x) {
+/// As the client has it.
+std::string ShownId(const Exchange& x) {
   return x.request.QueryOr("uploadId", "");
+}
+
+S3Error NoSuchUpload(const Exchange& x) {
+  S3Error missing(kinds::kNoSuchUpload);
+  return std::move(missing.With("UploadId", ShownId(x)));
+}
+
+/// As the origin has it; kNoSuchUpload where nobody here gave it out for this key.
+Outcome<std::string> UploadId(const Exchange& x, Rights needed) {
+  FB_ASSIGN(const auto bucket, BucketOf(x, needed));
+  auto id = x.door.upload_ids.Open(bucket->config.id, x.request.key, ShownId(x));
+  if (!id) return std::unexpected(NoSuchUpload(x));
+  return *std::move(id);
 }
 
 /// What is not there is the upload, unless the bucket is not.
 S3Error UploadError(const Exchange& x, const Error& error) {
   S3Error told = ObjectError(x, error);
-  if (told.kind.code != kinds::kNoSuchKey.code) return told;
-  S3Error missing(kinds::kNoSuchUpload);
-  return std::move(missing.With("UploadId", UploadId(x)));
+  return told.kind.code == kinds::kNoSuchKey.code ? NoSuchUpload(x) : told;
 }
 
 using PartMap = std::map<uint32_t, UploadedPart>;
 
-Task<Outcome<PartMap>> PartsOf(Exchange& x) {
+Task<Outcome<PartMap>> PartsOf(Exchange& x, std::string upload) {
   const auto parts =
-      co_await x.node().ListParts(*x.who, x.request.NodePath(), UploadId(x), x.call());
+      co_await x.node().ListParts(*x.who, x.request.NodePath(), std::move(upload), x.call());
   if (!parts) co_return std::unexpected(UploadError(x, parts.error()));
   PartMap map;
   for (const UploadedPart& part : *parts) map[part.number] = part;
@@ -114,20 +126,22 @@ Task<Answer> CreateMultipartUpload(Exchange& x) {
   if (!id) co_return std::unexpected(ObjectError(x, id.error()));
   XmlWriter xml;
   xml.Root("InitiateMultipartUploadResult").Text("Bucket", x.request.bucket);
-  xml.Text("Key", x.request.key).Text("UploadId", *id);
+  xml.Text("Key", x.request.key);
+  xml.Text("UploadId", x.door.upload_ids.Seal(bucket->config.id, x.request.key, *id));
   co_return Reply::Xml(xml.Close("InitiateMultipartUploadResult").Take());
 }
 
 Task<Answer> UploadPart(Exchange& x) {
   FB_CO_ASSIGN(const uint32_t number, ReadPartNumber(x.request));
   FB_CO_TRY(CheckWriteHeaders(x.request));
+  FB_CO_ASSIGN(std::string id, UploadId(x, kWrite));
   FB_CO_ASSIGN(const auto payload, OpenPayload(x));
   auto upload =
-      co_await x.node().PutPart(*x.who, x.request.NodePath(), UploadId(x), number, x.call());
+      co_await x.node().PutPart(*x.who, x.request.NodePath(), std::move(id), number, x.call());
   if (!upload) co_return std::unexpected(UploadError(x, upload.error()));
   const auto info = co_await Receive(x, *payload, **upload, nullptr);
   if (!info && info.error().kind.code == kinds::kNoSuchKey.code) {
-    co_return Refuse(kinds::kNoSuchUpload);
+    co_return std::unexpected(NoSuchUpload(x));
   }
   if (!info) co_return std::unexpected(info.error());
   Reply reply = Reply::Empty();
@@ -139,30 +153,34 @@ Task<Answer> UploadPart(Exchange& x) {
 Task<Answer> UploadPartCopy(Exchange& x) {
   FB_CO_ASSIGN(const uint32_t number, ReadPartNumber(x.request));
   FB_CO_TRY(CheckWriteHeaders(x.request));
-  FB_CO_TRY(BucketOf(x, kWrite));
+  FB_CO_ASSIGN(std::string id, UploadId(x, kWrite));
   FB_CO_ASSIGN(Source source, co_await OpenSource(x));
   auto upload =
-      co_await x.node().PutPart(*x.who, x.request.NodePath(), UploadId(x), number, x.call());
+      co_await x.node().PutPart(*x.who, x.request.NodePath(), std::move(id), number, x.call());
   if (!upload) co_return std::unexpected(UploadError(x, upload.error()));
-  FB_CO_ASSIGN(const ObjectInfo info, co_await Copy(x, std::move(source), **upload, nullptr));
+  const auto info = co_await Copy(x, std::move(source), **upload, nullptr);
+  if (!info && info.error().kind.code == kinds::kNoSuchKey.code) {
+    co_return std::unexpected(NoSuchUpload(x));
+  }
+  if (!info) co_return std::unexpected(info.error());
   XmlWriter xml;
-  xml.Root("CopyPartResult").Text("LastModified", IsoDate(info.modified_ns));
-  xml.Text("ETag", Quoted(ShownEtag(info.etag)));
+  xml.Root("CopyPartResult").Text("LastModified", IsoDate(info->modified_ns));
+  xml.Text("ETag", Quoted(ShownEtag(info->etag)));
   co_return Reply::Xml(xml.Close("CopyPartResult").Take());
 }
 
 Task<Answer> CompleteMultipartUpload(Exchange& x) {
-  FB_CO_TRY(BucketOf(x, kWrite));
+  FB_CO_ASSIGN(const std::string id, UploadId(x, kWrite));
   FB_CO_ASSIGN(const auto payload, OpenPayload(x));
   FB_CO_ASSIGN(const std::string body, co_await payload->ReadAll(kMaxPartListBytes, x.cancel));
   FB_CO_ASSIGN(const auto named, ReadPartList(body));
-  FB_CO_ASSIGN(const PartMap there, co_await PartsOf(x));
+  FB_CO_ASSIGN(const PartMap there, co_await PartsOf(x, id));
   FB_CO_ASSIGN(auto parts, Choose(named, there));
   FB_CO_TRY(CheckSize(x.request, parts));
   FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));
   const Call call{.deadline = x.env().clock.Now() + kCommitTime, .cancel = x.cancel};
   const auto info = co_await x.node().CompleteMultipart(
-      *x.who, x.request.NodePath(), UploadId(x), std::move(parts), std::move(condition), call);
+      *x.who, x.request.NodePath(), id, std::move(parts), std::move(condition), call);
   if (!info && info.error().code() == Code::kInvalidArgument) {
     co_return Refuse(kinds::kInvalidPart, info.error().message());
   }
@@ -177,17 +195,18 @@ Task<Answer> CompleteMultipartUpload(Exchange& x) {
 }
 
 Task<Answer> AbortMultipartUpload(Exchange& x) {
+  FB_CO_ASSIGN(std::string id, UploadId(x, kWrite));
   const auto aborted =
-      co_await x.node().AbortMultipart(*x.who, x.request.NodePath(), UploadId(x), x.call());
+      co_await x.node().AbortMultipart(*x.who, x.request.NodePath(), std::move(id), x.call());
   if (!aborted) co_return std::unexpected(UploadError(x, aborted.error()));
   co_return Reply::Empty(204);
 }
 
 Task<Answer> ListParts(Exchange& x) {
-  FB_CO_TRY(BucketOf(x, kList));
+  FB_CO_ASSIGN(std::string id, UploadId(x, kList));
   FB_CO_ASSIGN(const uint32_t limit, NumberOr(x.request, "max-parts", kMostParts, kMostParts));
   FB_CO_ASSIGN(const uint32_t after, NumberOr(x.request, "part-number-marker", 0, UINT32_MAX));
-  FB_CO_ASSIGN(const PartMap there, co_await PartsOf(x));
+  FB_CO_ASSIGN(const PartMap there, co_await PartsOf(x, std::move(id)));
   uint32_t count = 0, last = after;
   auto part = there.upper_bound(after);
   XmlWriter xml;
@@ -200,7 +219,7 @@ Task<Answer> ListParts(Exchange& x) {
         last, ShownEtag(part->second.etag), part->second.size);
   }
   xml.Root("ListPartsResult").Text("Bucket", x.request.bucket).Text("Key", x.request.key);
-  xml.Text("UploadId", UploadId(x));
+  xml.Text("UploadId", ShownId(x));
   xml.Number("PartNumberMarker", after).Number("NextPartNumberMarker", last);
   xml.Number("MaxParts", limit).Flag("IsTruncated", part != there.end()).Raw(list);
   WriteOwner(xml, "Initiator");

@@ -104,7 +104,8 @@ class Sending {
   Task<bool> SendParts(std::span<const Bytes> parts) {
     if (begun_) co_return (co_await x_.connection.SendMore(parts, x_.cancel)).has_value();
     begun_ = true;
-    co_return (co_await x_.connection.Respond(x_.HeadOf(reply_), parts, x_.cancel)).has_value();
+    co_return (co_await x_.connection.Respond(x_.HeadOf(std::move(reply_)), parts, x_.cancel))
+        .has_value();
   }
 
   Exchange& x_;
@@ -118,10 +119,12 @@ class Sending {
 /// Headers that tell of the object itself.
 Reply ReplyAbout(const ObjectInfo& info, std::string_view etag,
                  const ObjectAttributes& attributes) {
+  constexpr size_t kUsualHeaders = 8;
   Reply reply{.content_type = std::string(kDefaultType)};
-  reply.headers = {{"ETag", fmt::format("\"{}\"", etag)},
-                   {"Last-Modified", http_origin::HttpDate(info.modified_ns)},
-                   {"Accept-Ranges", "bytes"}};
+  reply.headers.reserve(kUsualHeaders);
+  reply.headers.push_back({"ETag", std::string("\"").append(etag) += '"'});
+  reply.headers.push_back({"Last-Modified", http_origin::HttpDate(info.modified_ns)});
+  reply.headers.push_back({"Accept-Ranges", "bytes"});
   for (const auto& [name, value] : attributes) {
     if (name == "content-type") {
       reply.content_type = value;
@@ -264,11 +267,12 @@ Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Ha
   static const auto kNone = std::make_shared<const ObjectAttributes>();
   const ResolvedObject& object = ObjectOf(*handle);
   if (!object.attachment->origin->capabilities().attributes) co_return kNone;
-  if (auto known = x.door.attributes.Find(object.version)) co_return known;
+  const int64_t modified_ns = object.info.modified_ns, now_ns = x.env().clock.WallNanos();
+  if (auto known = x.door.attributes.Find(object.version, modified_ns)) co_return known;
   FB_CO_ASSIGN(ObjectAttributes attributes, co_await x.node().Attributes(*x.who, handle, x.call()));
   auto learned =
       attributes.empty() ? kNone : std::make_shared<const ObjectAttributes>(std::move(attributes));
-  x.door.attributes.Learn(object.version, learned);
+  x.door.attributes.Learn(object.version, modified_ns, now_ns, learned);
   co_return learned;
 }
 

@@ -30,12 +30,22 @@ Outcome<uint32_t> MaxUploads(const Request& request) {
   return std::min(number, kMostUploads);
 }
 
+/// The origin's id of the upload that the page begins behind; "": none.
+Outcome<std::string> IdMarker(const Exchange& x, AttachmentId bucket) {
+  const std::string key = x.request.QueryOr("key-marker", "");
+  const std::string shown = x.request.QueryOr("upload-id-marker", "");
+  if (key.empty() || shown.empty()) return std::string();
+  auto id = x.door.upload_ids.Open(bucket, key, shown);
+  if (!id) return Refuse(kinds::kInvalidArgument, "Invalid uploadId marker");
+  return *std::move(id);
+}
+
 /// Those of one key in the order in which they were begun, as S3 has it.
-Page PageOf(std::vector<PendingUpload> all, const Request& request, uint32_t limit) {
+Page PageOf(std::vector<PendingUpload> all, const Request& request, const std::string& id_marker,
+            uint32_t limit) {
   const std::string prefix = request.QueryOr("prefix", "");
   const std::string delimiter = request.QueryOr("delimiter", "");
   const std::string key_marker = request.QueryOr("key-marker", "");
-  const std::string id_marker = key_marker.empty() ? "" : request.QueryOr("upload-id-marker", "");
   std::ranges::sort(
       all, {}, [](const PendingUpload& one) { return std::tie(one.key, one.begun_ns, one.id); });
   Page page;
@@ -70,31 +80,36 @@ Page PageOf(std::vector<PendingUpload> all, const Request& request, uint32_t lim
 
 Task<Answer> ListMultipartUploads(Exchange& x) {
   const Request& request = x.request;
-  FB_CO_TRY(BucketOf(x, kList));
+  FB_CO_ASSIGN(const auto bucket, BucketOf(x, kList));
   FB_CO_ASSIGN(const uint32_t limit, MaxUploads(request));
   const std::string encoding = request.QueryOr("encoding-type", "");
   if (!encoding.empty() && encoding != "url") {
     co_return Refuse(kinds::kInvalidArgument, "Invalid Encoding Method specified in Request");
   }
+  FB_CO_ASSIGN(const std::string id_marker, IdMarker(x, bucket->config.id));
   const auto name = [&encoding](std::string_view text) {
     return encoding.empty() ? std::string(text) : http_origin::PercentEncode(text, true);
   };
   auto pending = co_await x.node().ListUploads(*x.who, "/" + request.bucket, x.call());
   if (!pending) co_return std::unexpected(ObjectError(x, pending.error()));
-  const Page page = PageOf(std::move(*pending), request, limit);
+  const Page page = PageOf(std::move(*pending), request, id_marker, limit);
+  const auto shown = [&x, id = bucket->config.id](std::string_view key, std::string_view upload) {
+    return upload.empty() ? "" : x.door.upload_ids.Seal(id, key, upload);
+  };
   XmlWriter xml;
   xml.Root("ListMultipartUploadsResult").Text("Bucket", request.bucket);
   xml.Text("KeyMarker", name(request.QueryOr("key-marker", "")));
   xml.Text("UploadIdMarker", request.QueryOr("upload-id-marker", ""));
   if (page.more) {
-    xml.Text("NextKeyMarker", name(page.next_key)).Text("NextUploadIdMarker", page.next_id);
+    xml.Text("NextKeyMarker", name(page.next_key));
+    xml.Text("NextUploadIdMarker", shown(page.next_key, page.next_id));
   }
   xml.Text("Prefix", name(request.QueryOr("prefix", "")));
   if (request.Has("delimiter")) xml.Text("Delimiter", name(request.QueryOr("delimiter", "")));
   if (!encoding.empty()) xml.Text("EncodingType", encoding);
   xml.Number("MaxUploads", limit).Flag("IsTruncated", page.more);
   for (const PendingUpload& one : page.uploads) {
-    xml.Open("Upload").Text("Key", name(one.key)).Text("UploadId", one.id);
+    xml.Open("Upload").Text("Key", name(one.key)).Text("UploadId", shown(one.key, one.id));
     WriteOwner(xml, "Initiator");
     WriteOwner(xml);
     xml.Text("StorageClass", "STANDARD").Text("Initiated", IsoDate(one.begun_ns)).Close("Upload");

@@ -75,6 +75,9 @@ class FileOrigin final : public Origin {
   Task<Result<std::string>> KeyOfUpload(Env& env, std::string directory);
   /// The directory of a multipart upload of `key`; kNotFound where there is none.
   Task<Result<std::string>> FindUpload(Env& env, std::string key, std::string upload_id);
+  /// The same, and nobody else ends the upload while `lock` lives: not even through another node.
+  Task<Result<std::string>> HoldUpload(Env& env, std::string key, std::string upload_id,
+                                       std::shared_ptr<File>* lock, Call call);
   /// A file of an upload's directory beside its parts.
   Task<Result<void>> StageUploadFile(Env& env, std::string text, std::string directory,
                                      std::string name);

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "sim/sim_device.h"
 #include "sim/world.h"
 #include "src/origin/testing/origin_contract.h"
+#include "src/runtime/task_group.h"
 
 namespace forebay {
 namespace {
@@ -182,6 +185,34 @@ Task<void> EndUpload(SimHarness& h, std::string id) {
   EXPECT_EQ(parts.size(), 1u);
   EXPECT_TRUE(co_await h.origin().CompleteMultipart(h.env(), "big", id, parts, {}, {}));
   EXPECT_EQ((co_await GetText(h, "big")).value(), "first half");
+}
+
+Task<void> CompleteBig(Env& env, Origin& origin, std::string id, std::vector<UploadedPart> parts,
+                       std::vector<bool>* told) {
+  const auto done = co_await origin.CompleteMultipart(env, "big", id, std::move(parts), {}, {});
+  if (!done) {
+    EXPECT_EQ(CodeOf(done), Code::kNotFound) << done.error().ToString();
+  }
+  told->push_back(done.has_value());
+}
+
+/// Two nodes over one file system, each with a driver of its own.
+Task<void> OneOfTwoEnds(SimHarness& h) {
+  const auto other = std::move(*FileOrigin::Create(kUrl));
+  std::string id;
+  co_await BeginUpload(h, &id);
+  const auto parts = (co_await h.origin().ListParts(h.env(), "big", id, {})).value();
+  std::vector<bool> told;
+  TaskGroup group(h.env().executor);
+  group.Spawn(CompleteBig(h.env(), h.origin(), id, parts, &told));
+  group.Spawn(CompleteBig(h.env(), *other, id, parts, &told));
+  co_await group.Join();
+  EXPECT_EQ(std::ranges::count(told, true), 1);
+  EXPECT_EQ((co_await GetText(h, "big")).value(), "first half");
+}
+
+TEST_F(FileOriginTest, OfTwoThatCompleteAnUploadOneDoesIt) {
+  Run(OneOfTwoEnds);
 }
 
 TEST_F(FileOriginTest, UploadsInPartsOutlastAPowerCut) {

@@ -27,6 +27,7 @@ constexpr size_t kIdBytes = 32;
 constexpr size_t kCopyBytes = 1 << 20;
 constexpr size_t kListBatch = 1024;
 constexpr size_t kMostPending = 100'000;
+constexpr Duration kLockLook = std::chrono::milliseconds(20);
 
 /// What becomes part of a path must be nothing but an id.
 bool IsUploadId(std::string_view id) {
@@ -143,6 +144,21 @@ Task<Result<std::string>> FileOrigin::FindUpload(Env& env, std::string key, std:
   if (!stored) co_return Fail(stored.error());
   if (*stored != key) co_return none();
   co_return directory;
+}
+
+Task<Result<std::string>> FileOrigin::HoldUpload(Env& env, std::string key, std::string upload_id,
+                                                 std::shared_ptr<File>* lock, Call call) {
+  FB_CO_ASSIGN(const std::string directory, co_await FindUpload(env, key, upload_id));
+  for (;;) {
+    FB_CO_TRY(root_.CheckCall(env, call));
+    auto open = co_await env.disk.Open(fmt::format("{}/{}", directory, kKeyName),
+                                       {.write = true, .lock = true});
+    if (open) *lock = *std::move(open);
+    // What it was may have ended before the lock was ours.
+    if (open || IsMissing(open.error())) co_return co_await FindUpload(env, key, upload_id);
+    if (open.error().code() != Code::kInUse) co_return root_.Failed(open.error());
+    FB_CO_TRY(co_await env.clock.Sleep(kLockLook, call.cancel));
+  }
 }
 
 Task<Result<std::vector<PendingUpload>>> FileOrigin::ListUploads(Env& env, Call call) {
@@ -316,7 +332,8 @@ Task<Result<ObjectInfo>> FileOrigin::CompleteMultipart(Env& env, std::string key
                                                        disorder->number));
   }
   const auto held = co_await locks_.Hold(env.executor, LockName(upload_id));
-  FB_CO_ASSIGN(const std::string directory, co_await FindUpload(env, key, upload_id));
+  std::shared_ptr<File> lock;
+  FB_CO_ASSIGN(const std::string directory, co_await HoldUpload(env, key, upload_id, &lock, call));
   FB_CO_ASSIGN(const auto staged, co_await staging_.NewFile(env));
   const auto whole = co_await Concatenate(env, directory, std::move(parts), *staged, call);
   Result<ObjectInfo> info = Fail(Code::kInternal, "");
@@ -338,7 +355,8 @@ Task<Result<void>> FileOrigin::AbortMultipart(Env& env, std::string key, std::st
                                               Call call) {
   FB_CO_TRY(Check(env, key, {}, call));
   const auto held = co_await locks_.Hold(env.executor, LockName(upload_id));
-  FB_CO_ASSIGN(const std::string directory, co_await FindUpload(env, key, upload_id));
+  std::shared_ptr<File> lock;
+  FB_CO_ASSIGN(const std::string directory, co_await HoldUpload(env, key, upload_id, &lock, call));
   const auto removed = co_await file_origin::RemoveDirectory(env, directory);
   if (!removed) co_return root_.Failed(removed.error());
   co_return Result<void>();

@@ -190,10 +190,23 @@ Sha256 HmacSha256(Bytes key, std::string_view text) {
   return hash;
 }
 
+/// By hand: every answer of the S3 door tells a date.
 std::string HttpDate(int64_t wall_ns) {
   const Civil c = CivilOf(wall_ns);
-  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", NameAt(kWeekdays, c.weekday),
-                     c.day, NameAt(kMonths, c.month - 1), c.year, c.hour, c.minute, c.second);
+  std::string text = "Www, 00 Mmm 0000 00:00:00 GMT";
+  const auto put = [&text](size_t last, size_t digits, auto number) {
+    for (; digits > 0; --digits, --last, number /= 10) {
+      text[last] = static_cast<char>('0' + number % 10);
+    }
+  };
+  text.replace(0, 3, NameAt(kWeekdays, c.weekday));
+  text.replace(8, 3, NameAt(kMonths, c.month - 1));
+  put(6, 2, c.day);
+  put(15, 4, c.year);
+  put(18, 2, c.hour);
+  put(21, 2, c.minute);
+  put(24, 2, c.second);
+  return text;
 }
 
 std::optional<int64_t> ParseHttpDate(std::string_view text) {

@@ -1,0 +1,44 @@
+#include "src/front/s3/upload_ids.h"
+
+#include <fmt/format.h>
+
+#include "src/origin/http/text.h"
+
+namespace forebay::s3door {
+namespace {
+
+constexpr size_t kProofDigits = 32;  // of 128 bits
+constexpr char kSeparator = '.';
+
+/// In constant time: how far a guess was right must not be seen.
+bool Same(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(a[i] ^ b[i]);
+  return difference == 0;
+}
+
+}  // namespace
+
+std::string UploadIds::ProofOf(AttachmentId attachment, std::string_view key,
+                               std::string_view origin_id) const {
+  // With the key's length: where it ends must not be open to choice.
+  const std::string text = fmt::format("{} {} {} {}", attachment, key.size(), key, origin_id);
+  const auto mac = http_origin::HmacSha256(AsBytes(secret_), text);
+  return http_origin::Hex(mac).substr(0, kProofDigits);
+}
+
+std::string UploadIds::Seal(AttachmentId attachment, std::string_view key,
+                            std::string_view origin_id) const {
+  return fmt::format("{}{}{}", ProofOf(attachment, key, origin_id), kSeparator, origin_id);
+}
+
+std::optional<std::string> UploadIds::Open(AttachmentId attachment, std::string_view key,
+                                           std::string_view id) const {
+  if (id.size() <= kProofDigits || id[kProofDigits] != kSeparator) return std::nullopt;
+  const std::string_view origin_id = id.substr(kProofDigits + 1);
+  if (!Same(id.substr(0, kProofDigits), ProofOf(attachment, key, origin_id))) return std::nullopt;
+  return std::string(origin_id);
+}
+
+}  // namespace forebay::s3door
