@@ -207,6 +207,135 @@ class OneCache(Cell):
         self.assertIn("3 live of 3", self.ok("n0", "map").decode())
 
 
+class Commands(Cell):
+    """What people ask of a whole cell. Small chunks, so that every file has several owners."""
+    CHUNK = 2**20
+    BYTES = FILES * FILE_BYTES
+
+    def start(self):
+        super().start()
+        self.ok("n0", "attach", "/small", f"file://{self.data}", "--chunk", "1MiB")
+        for name in self.nodes:
+            self.await_true(lambda node=name: "/small" in self.ok(node, "attachments").decode())
+
+    def where(self, node, key):
+        return json.loads(self.ok(node, "where", "--json", f"/small/{key}"))
+
+    def peer_bytes(self, name):
+        return self.nodes[name].figures()["peer"]["bytes"]
+
+    def test_a_load_is_done_by_the_owners(self):
+        self.start()
+        said = self.ok("n0", "load", "/small/").decode()
+        self.assertIn("3 nodes", said)
+        self.assertEqual(self.total("origin", "bytes"), self.BYTES)
+        self.assertEqual([self.peer_bytes(name) for name in self.nodes], [0, 0, 0])
+        # Every chunk is at its owner, and nowhere else.
+        owners = dict.fromkeys(self.nodes, 0)
+        for key in self.content:
+            shown = [self.where(name, key) for name in self.nodes]
+            for chunks in zip(*[one["chunks"] for one in shown]):
+                self.assertEqual(len({chunk["owner"] for chunk in chunks}), 1)
+                owner = chunks[0]["owner"]
+                owners[owner] += chunks[0]["size"]
+                for name, chunk in zip(self.nodes, chunks):
+                    held = chunk["size"] if name == owner else 0
+                    self.assertEqual(chunk["here"]["memory_bytes"], held, f"{name} {key} {chunk}")
+                    self.assertEqual(chunk["at_owner"]["memory_bytes"], chunk["size"])
+        # Whoever reads now asks no origin.
+        self.beside(*[lambda name=name: [self.assertEqual(self.ok(name, "cat", f"/small/{key}"),
+                                                          content)
+                                         for key, content in self.content.items()]
+                      for name in self.nodes])
+        self.assertEqual(self.total("origin", "bytes"), self.BYTES)
+        print(f"loaded: origin bytes {self.total('origin', 'bytes') / self.BYTES:.4f} of the data, "
+              f"peer bytes at the loader 0, owners {owners}: {said.strip()}")
+
+    def test_a_load_passes_over_an_owner_that_died(self):
+        self.start()
+        self.nodes["n1"].stop(signal.SIGKILL)
+        done = program.forebay("load", "/small/", node=self.nodes["n0"].unix)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("n1 did not answer", done.stderr.decode())
+        self.assertEqual(self.total("origin", "bytes"), self.BYTES)
+        self.assertEqual(self.peer_bytes("n0"), 0)
+        for key in self.content:
+            for chunk in self.where("n0", key)["chunks"]:
+                if chunk["owner"] != "n1":
+                    self.assertEqual(chunk["at_owner"]["memory_bytes"], chunk["size"])
+
+    def test_where_people_see_owners(self):
+        self.start()
+        self.ok("n1", "cat", "/small/0.bin")
+        shown = self.ok("n1", "where", "/small/0.bin").decode()
+        self.assertRegex(shown, r"(?m)^memory  4194317 \(100%\)$")
+        self.assertRegex(shown, r"(?m)^chunks  5 of 1 MiB")
+        owners = [chunk["owner"] for chunk in self.where("n2", "0.bin")["chunks"]]
+        for number, owner in enumerate(owners):
+            self.assertRegex(shown, rf"(?m)^{number} +\S+ \S+ +{owner} +100% memory")
+        self.nodes["n0"].stop(signal.SIGKILL)
+        if "n0" in owners:
+            self.assertIn("n0 did not answer", self.ok("n1", "where", "/small/0.bin").decode())
+
+    def top(self, name):
+        shown = json.loads(self.ok(name, "top", "--once", "--json"))
+        return {node["name"]: node for node in shown["nodes"]}
+
+    def test_top_shows_every_node(self):
+        self.start()
+        self.ok("n0", "load", "/small/")
+        before = self.top("n2")
+        self.assertEqual([node["state"] for node in before.values()], ["live"] * 3)
+        self.assertEqual(sum(node["status"]["origin"]["bytes"] for node in before.values()),
+                         self.BYTES)
+        over = threading.Event()
+        tasks, _ = self.readers(["n1"], over)
+
+        def look():
+            try:
+                self.await_true(lambda: self.top("n0")["n1"]["hits_per_s"] > 0)
+            finally:
+                over.set()
+        self.beside(look, *tasks)
+        table = self.ok("n0", "top", "--once").decode()
+        self.assertRegex(table, r"(?m)^all +3 ")
+        self.nodes["n1"].process.send_signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            shown = self.top("n0")
+            took = time.monotonic() - began
+            self.assertEqual(shown["n1"]["state"], "silent")
+            self.assertNotIn("status", shown["n1"])
+            self.assertEqual(shown["n2"]["state"], "live")
+        finally:
+            self.nodes["n1"].process.send_signal(signal.SIGCONT)
+        print(f"top with one silent of three took {took:.1f} s, of which 1 s is the second")
+
+    def test_ctrl_c_ends_a_load_at_all_owners(self):
+        self.start()
+        large = self.data / "large"
+        large.mkdir()
+        for number in range(200):
+            with open(large / f"{number}", "wb") as file:
+                file.truncate(32 * 2**20)
+        loading = subprocess.Popen(
+            [program.PROGRAM, "load", "/small/large/"], stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE, env=dict(program.CLEAN, FOREBAY_NODE=self.nodes["n0"].unix))
+        self.await_true(lambda: self.total("origin", "bytes") > 0)
+        loading.send_signal(signal.SIGINT)
+        said = loading.communicate(timeout=program.TIME_LIMIT_S)[1].decode()
+        self.assertEqual(loading.returncode, 130, said)
+        self.assertIn("run it again to go on", said)
+
+        def still():
+            before = self.total("origin", "bytes")
+            time.sleep(0.5)
+            return self.total("origin", "bytes") == before
+        self.await_true(still)
+        print(f"interrupted after {self.total('origin', 'bytes') / 2**20:.0f} of 6400 MiB")
+        self.assertLess(self.total("origin", "bytes"), 200 * 32 * 2**20)
+
+
 class Losses(Cell):
     def test_an_owner_that_is_killed_costs_no_read(self):
         self.start()

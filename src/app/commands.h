@@ -30,6 +30,7 @@ void AddPutCommand(CLI::App& app, int& status);
 void AddRmCommand(CLI::App& app, int& status);
 void AddStatCommand(CLI::App& app, int& status);
 void AddStatusCommand(CLI::App& app, int& status);
+void AddTopCommand(CLI::App& app, int& status);
 void AddVersionCommand(CLI::App& app, int& status);
 void AddWhereCommand(CLI::App& app, int& status);
 

@@ -14,9 +14,9 @@
 
 #include "src/base/bytes.h"
 #include "src/base/result.h"
+#include "src/client/cell.h"
 #include "src/runtime/channel.h"
 #include "src/runtime/memory.h"
-#include "src/wire/exchange.h"
 #include "src/wire/handshake.h"
 #include "src/wire/write_messages.h"
 
@@ -38,9 +38,6 @@ struct Outside {
   Dialer& dialer;
   Memory& memory;
 };
-
-/// An object at one version: version, size, modified_ns, etag and what the protocol needs.
-using ObjectInfo = wire::OwnedInfo;
 
 /// What must hold for a write or a removal to happen.
 using PutCondition = wire::PutCondition;
@@ -211,6 +208,19 @@ class Client {
   Result<std::string> StatusJson();
   /// What the node knows of its cell: docs/PROTOCOL.md, Cell.
   Result<std::string> CellText(bool accept_losses);
+
+  // -- By the whole cell; a node that stands alone is a cell of one.
+
+  /// Has every owner bring in its parts of objects of one attachment; at most wire::kMaxLoadItems
+  /// and kMaxLoadBytes at a time.
+  Result<Loaded> Load(std::string_view attachment, std::span<const LoadPart> parts);
+  Result<ChunkOwners> Owners(std::string_view path, uint64_t first_chunk);
+  /// Of all nodes, by name.
+  Result<std::vector<NodeStatus>> StatusOfAll();
+
+  /// Ends what is in progress with kCancelled, and whatever is asked from now on; so do the nodes
+  /// that work for it.
+  void Interrupt();
 
  private:
   friend class File;

@@ -124,25 +124,10 @@ Task<Result<Node::Where>> Node::Locate(Authenticated who, std::string path, Call
   Trace trace;
   FB_CO_ASSIGN(ResolvedObject object, co_await Stat(who, std::move(path), call, &trace));
   Operation operation(*impl_, call);
-  Store& store = *impl_->context.store;
   Where where{.object = std::move(object)};
-  const uint64_t size = where.object.info.size;
-  for (uint64_t block = 0; BlockBegin(block) < size; ++block) {
-    const BlockKey key = KeyOf(where.object, block);
-    const auto presence = store.Probe(key);
-    if ((block + 1) % kBlocksATurn == 0) co_await Yield(impl_->context.env.executor);
-    if (!presence) continue;
-    if (presence->on_disk) where.disk_bytes += presence->length;
-    if (!presence->in_memory) continue;
-    const auto pages = static_cast<uint32_t>(DivideRoundUp(presence->length, kPageBytes));
-    for (uint32_t page = 0; page < pages;) {
-      const auto run = store.RunAt(key, page, pages);
-      const uint64_t end =
-          std::min<uint64_t>(uint64_t{page + run.pages} * kPageBytes, presence->length);
-      if (run.filled) where.memory_bytes += end - uint64_t{page} * kPageBytes;
-      page += run.pages;
-    }
-  }
+  const HeldBytes held = co_await impl_->HeldOf(where.object.version, {0, where.object.info.size});
+  where.memory_bytes = held.memory;
+  where.disk_bytes = held.disk;
   co_return where;
 }
 

@@ -15,6 +15,7 @@
 #include "src/base/block_key.h"
 #include "src/core/names/name_cache.h"
 #include "src/node/attachment.h"
+#include "src/node/cell_requests.h"
 #include "src/node/counters.h"
 #include "src/node/gate.h"
 #include "src/node/trace.h"
@@ -174,6 +175,25 @@ class Node {
   /// there. For `load` and `prefetch`.
   Task<Result<uint64_t>> Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,
                                uint64_t size, Call call, Trace* trace);
+
+  // -- By the whole cell (cell_load.cc, cell_owners.cc).
+
+  /// Has each part brought in by its owner; nothing comes here that this node does not own. Returns
+  /// when all is there or could not be had.
+  Task<Result<LoadReport>> Load(Authenticated who, std::string attachment,
+                                std::vector<LoadItem> items, Call call);
+  /// The same for another node, by this one: how each item ended.
+  Task<Result<std::vector<Result<void>>>> LoadForPeer(Authenticated who, AttachmentId attachment,
+                                                      std::vector<PeerLoadItem> items, Call call);
+  /// Of an object that Stat gave: chunks from `first` on, kMaxOwnersChunks at most.
+  Task<Result<Owners>> OwnersOf(Authenticated who, ResolvedObject object, uint64_t first,
+                                Call call);
+  /// What this node has of chunks of one version, for another.
+  Task<Result<std::vector<HeldBytes>>> HeldForPeer(Authenticated who, AttachmentId attachment,
+                                                   std::string key, ObjectInfo info,
+                                                   std::vector<uint64_t> chunks, Call call);
+  /// Asks the others how they are; of those whose names are after `after`.
+  Task<Result<PeerStatusPage>> StatusOfPeers(Authenticated who, std::string after, Call call);
 
   // -- Writing, write-through: done when the origin has it; the next read here sees it.
 

@@ -21,7 +21,8 @@ class Node::Impl {
         lookups(context, flights),
         listings(context, lookups),
         cell_names(context, lookups, listings),
-        attachments(context, registry, std::move(origins)) {
+        attachments(context, registry, std::move(origins)),
+        load_requests(context.origin_requests.all()) {
     attachments.OnEnd([this](std::shared_ptr<const Attachment> ended) { End(std::move(ended)); });
   }
 
@@ -70,7 +71,15 @@ class Node::Impl {
                              Trace* trace);
   Task<void> RunBringUp(BlockKey key);
   Task<Result<void>> FetchPart(std::shared_ptr<Handle> handle, ByteRange part, Call call,
-                               Trace* trace);
+                               Trace* trace, Flights::Way way = Flights::Way::kAny);
+  /// A part of one version, from the origin or its former owner, for the cell.
+  Task<Result<void>> BringIn(std::shared_ptr<const Attachment> attachment, const PeerLoadItem* item,
+                             Call call);
+  /// The same for many, some at a time: how each ended.
+  Task<std::vector<Result<void>>> BringInAll(std::shared_ptr<const Attachment> attachment,
+                                             const std::vector<PeerLoadItem>* items, Call call);
+  void AddHeld(const BlockKey& key, HeldBytes* held);
+  Task<HeldBytes> HeldOf(VersionId version, ByteRange range);
   /// Whether a request that failed should be tried again; waits a while if so.
   Task<Result<void>> Again(const Attachment& attachment, Error error, int attempt, Call call);
   /// A request that stands alone: within the limit of requests, and counted.
@@ -90,6 +99,9 @@ class Node::Impl {
   CellNames cell_names;
   AttachmentTable attachments;
   HandlePool handles;
+  /// Requests to origins, of this node and others, by loads that were asked for here: as many as of
+  /// readers. Not the same budget: two nodes that load by each other would wait for each other.
+  Budget load_requests;
   std::map<BlockKey, std::shared_ptr<BringingUp>> bringing_up;
   std::mutex recruits_mutex;
   Recruits recruits;

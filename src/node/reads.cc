@@ -420,11 +420,11 @@ Task<Result<uint64_t>> Node::Fetch(Authenticated who, std::shared_ptr<Handle> ha
 
 /// Returns when each byte of the part was there.
 Task<Result<void>> Node::Impl::FetchPart(std::shared_ptr<Handle> handle, ByteRange part, Call call,
-                                         Trace* trace) {
+                                         Trace* trace, Flights::Way way) {
   const ResolvedObject& object = handle->object();
   FB_CO_TRY(context.CheckRoomToWait());
   int attempt = 0;
-  flights.Demand(object, part);
+  flights.Demand(object, part, way);
   for (uint64_t at = part.begin; at < part.end;) {
     const auto flight = flights.Covering(object.version, at);
     if (flight == nullptr) {
@@ -438,7 +438,7 @@ Task<Result<void>> Node::Impl::FetchPart(std::shared_ptr<Handle> handle, ByteRan
       continue;
     }
     FB_CO_TRY(co_await Again(*object.attachment, there.error(), ++attempt, call));
-    flights.Demand(object, {at, part.end});
+    flights.Demand(object, {at, part.end}, way);
   }
   co_return Result<void>();
 }

@@ -48,6 +48,7 @@ constexpr Named kNames[] = {
     {MessageType::kStat, "Stat"},
     {MessageType::kList, "List"},
     {MessageType::kFetch, "Fetch"},
+    {MessageType::kLoad, "Load"},
     {MessageType::kPut, "Put"},
     {MessageType::kPutBegin, "PutBegin"},
     {MessageType::kPutData, "PutData"},
@@ -65,11 +66,16 @@ constexpr Named kNames[] = {
     {MessageType::kWhere, "Where"},
     {MessageType::kStatus, "Status"},
     {MessageType::kCell, "Cell"},
+    {MessageType::kOwners, "Owners"},
+    {MessageType::kCellStatus, "CellStatus"},
     {MessageType::kWindow, "Window"},
     {MessageType::kWindowSegment, "WindowSegment"},
     {MessageType::kPeerRead, "PeerRead"},
     {MessageType::kPeerResolve, "PeerResolve"},
     {MessageType::kPeerForget, "PeerForget"},
+    {MessageType::kPeerLoad, "PeerLoad"},
+    {MessageType::kPeerHeld, "PeerHeld"},
+    {MessageType::kPeerStatus, "PeerStatus"},
 };
 
 }  // namespace

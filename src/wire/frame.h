@@ -34,6 +34,7 @@ enum class MessageType : uint8_t {
   kStat = 23,
   kList = 24,
   kFetch = 25,
+  kLoad = 26,
 
   kPut = 32,
   kPutBegin = 33,
@@ -53,6 +54,8 @@ enum class MessageType : uint8_t {
   kWhere = 52,
   kStatus = 53,
   kCell = 54,
+  kOwners = 60,
+  kCellStatus = 61,
 
   kWindow = 64,
   kWindowSegment = 65,
@@ -60,6 +63,9 @@ enum class MessageType : uint8_t {
   kPeerRead = 80,
   kPeerResolve = 81,
   kPeerForget = 82,
+  kPeerLoad = 90,
+  kPeerHeld = 91,
+  kPeerStatus = 92,
 };
 bool IsKnown(MessageType type);
 /// "Read"; "?" for what is not known.

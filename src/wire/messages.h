@@ -1,7 +1,7 @@
 // The messages that a connection begins with, and the codec of all. Plain structs:
 // texts are views, of the frame that was received or of what the sender keeps. Reading is in
-// read_messages.h, writing in write_messages.h, administration in admin_messages.h, what nodes ask
-// one another in peer_messages.h.
+// read_messages.h, writing in write_messages.h, administration in admin_messages.h, what is asked
+// of a whole cell in cell_messages.h, what nodes ask one another in peer_messages.h.
 #pragma once
 
 #include <array>

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "src/wire/read_messages.h"
 
@@ -101,5 +102,121 @@ struct PeerForgetRequest {
   }
 };
 using PeerForgetAnswer = Empty;
+
+// -- Loading.
+
+/// Of one Load or PeerLoad.
+inline constexpr size_t kMaxLoadItems = 128;
+inline constexpr uint64_t kMaxLoadBytes = 64ull << 20;
+inline constexpr size_t kMaxLoadErrorBytes = 512;
+
+/// What a node is to bring in from the origin: a part of one version of an object.
+struct PeerLoadItem {
+  uint64_t object_size = 0;
+  int64_t modified_ns = 0;
+  uint64_t offset = 0;
+  uint64_t size = 0;
+  std::string_view key;
+  std::string_view etag;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("object_size", m.object_size);
+    v.Number("modified_ns", m.modified_ns);
+    v.Number("offset", m.offset);
+    v.Number("size", m.size);
+    v.Text("key", m.key, kMaxKeyBytes);
+    v.Text("etag", m.etag, kMaxEtagBytes);
+  }
+};
+/// Answered when all is there, or could not be had.
+struct PeerLoadRequest {
+  static constexpr MessageType kType = MessageType::kPeerLoad;
+  uint64_t attachment_id = 0;
+  std::vector<PeerLoadItem> items;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("attachment_id", m.attachment_id);
+    v.List("items", m.items, kMaxLoadItems);
+  }
+};
+struct PeerLoadFailure {
+  uint16_t item = 0;
+  uint16_t status = kStatusOk;
+  std::string_view message;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("item", m.item);
+    v.Number("status", m.status);
+    v.Text("message", m.message, kMaxLoadErrorBytes);
+  }
+};
+struct PeerLoadAnswer {
+  std::vector<PeerLoadFailure> failures;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.List("failures", m.failures, kMaxLoadItems);
+  }
+};
+
+// -- For people.
+
+/// Of one Owners or PeerHeld.
+inline constexpr size_t kMaxOwnersChunks = 512;
+
+/// Bytes of a chunk that lie in a node's tiers; both may have the same ones.
+struct HeldBytes {
+  uint64_t memory_bytes = 0;
+  uint64_t disk_bytes = 0;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("memory_bytes", m.memory_bytes);
+    v.Number("disk_bytes", m.disk_bytes);
+  }
+};
+struct ChunkNumber {
+  uint64_t chunk = 0;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("chunk", m.chunk);
+  }
+};
+/// What a node has of chunks of one version.
+struct PeerHeldRequest {
+  static constexpr MessageType kType = MessageType::kPeerHeld;
+  uint64_t attachment_id = 0;
+  uint64_t object_size = 0;
+  std::vector<ChunkNumber> chunks;
+  std::string_view key;
+  std::string_view etag;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("attachment_id", m.attachment_id);
+    v.Number("object_size", m.object_size);
+    v.List("chunks", m.chunks, kMaxOwnersChunks);
+    v.Text("key", m.key, kMaxKeyBytes);
+    v.Text("etag", m.etag, kMaxEtagBytes);
+  }
+};
+struct PeerHeldAnswer {
+  std::vector<HeldBytes> held;  // one for each chunk
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.List("held", m.held, kMaxOwnersChunks);
+  }
+};
+
+/// A node's own status, as Status gives it.
+struct PeerStatusRequest {
+  static constexpr MessageType kType = MessageType::kPeerStatus;
+  template <class V, class M>
+  static void Fields(V&, M&) {}
+};
+struct PeerStatusAnswer {
+  std::string_view json;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Rest("json", m.json);
+  }
+};
 
 }  // namespace forebay::wire

@@ -10,4 +10,7 @@ namespace forebay::app {
 /// not there, as with an older node.
 uint64_t StatusFigure(std::string_view json, std::string_view group, std::string_view name);
 
+/// The sum over all disk tiers.
+uint64_t DisksFigure(std::string_view json, std::string_view name);
+
 }  // namespace forebay::app

@@ -32,6 +32,21 @@ TEST(CliText, ANameCannotSteerATerminal) {
   EXPECT_EQ(Visible("a\x1b[2Jb\nc"), "a\\x1b[2Jb\\x0ac");
 }
 
+TEST(CliText, ANameInJsonEndsWhereItEnds) {
+  EXPECT_EQ(JsonText("a\"b\\c\n"), "\"a\\\"b\\\\c\\u000a\"");
+}
+
+TEST(CliText, FiguresOfAllDisks) {
+  constexpr std::string_view kJson =
+      "{\n  \"memory\": {\"used_bytes\": 5},\n  \"disks\": [\n"
+      "    {\"directory\": \"/a\", \"used_bytes\": 7, \"reads\": 1},\n"
+      "    {\"directory\": \"/b\", \"used_bytes\": 9, \"reads\": 2}\n  ]\n}\n";
+  EXPECT_EQ(DisksFigure(kJson, "used_bytes"), 16u);
+  EXPECT_EQ(DisksFigure(kJson, "reads"), 3u);
+  EXPECT_EQ(DisksFigure(kJson, "writes"), 0u);
+  EXPECT_EQ(DisksFigure("{\n  \"disks\": []\n}", "reads"), 0u);
+}
+
 TEST(CliText, FiguresOfAStatus) {
   constexpr std::string_view kJson =
       "{\n  \"ready\": true,\n  \"origin\": {\"requests\": 3, \"bytes\": 40},\n"

@@ -68,22 +68,10 @@ Task<Result<void>> Session::Where(SlowRequest& slow) {
   co_return Result<void>{};
 }
 
-namespace {
-
-/// It looks at parts that belong to the node's loop.
-Task<std::string> AskStatus(const std::function<std::string()>* status_json) {
-  co_return (*status_json)();
-}
-
-}  // namespace
-
 Task<Result<void>> Session::Status(SlowRequest& slow) {
   FB_CO_TRY(slow.Decode<wire::StatusRequest>());
   FB_CO_TRY(door_.node.gate().CheckAdmin(*who_));
-  if (!door_.options.status_json) {
-    co_return Fail(Code::kUnsupported, "this node tells its status elsewhere");
-  }
-  const std::string json = co_await door_.node.There(AskStatus(&door_.options.status_json));
+  FB_CO_ASSIGN(const std::string json, co_await OwnStatus());
   Answer(slow.header, wire::StatusAnswer{.json = json});
   co_return Result<void>{};
 }

@@ -74,6 +74,24 @@ class NodeAccess {
                      Call call) {
     return There(node_.ForgetForPeer(std::move(who), attachment, std::move(key), pass_on, call));
   }
+  auto Load(Authenticated who, std::string attachment, std::vector<LoadItem> items, Call call) {
+    return There(node_.Load(std::move(who), std::move(attachment), std::move(items), call));
+  }
+  auto LoadForPeer(Authenticated who, AttachmentId attachment, std::vector<PeerLoadItem> items,
+                   Call call) {
+    return There(node_.LoadForPeer(std::move(who), attachment, std::move(items), call));
+  }
+  auto OwnersOf(Authenticated who, ResolvedObject object, uint64_t first, Call call) {
+    return There(node_.OwnersOf(std::move(who), std::move(object), first, call));
+  }
+  auto HeldForPeer(Authenticated who, AttachmentId attachment, std::string key, ObjectInfo info,
+                   std::vector<uint64_t> chunks, Call call) {
+    return There(node_.HeldForPeer(std::move(who), attachment, std::move(key), std::move(info),
+                                   std::move(chunks), call));
+  }
+  auto StatusOfPeers(Authenticated who, std::string after, Call call) {
+    return There(node_.StatusOfPeers(std::move(who), std::move(after), call));
+  }
   auto Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset, uint64_t size,
              Call call, Trace* trace) {
     return There(node_.Fetch(std::move(who), std::move(handle), offset, size, call, trace));

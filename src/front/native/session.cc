@@ -411,7 +411,7 @@ Task<Result<void>> Session::Perform(SlowRequest& slow) {
     case MessageType::kPeerForget:
       return PeerForget(slow);
     default:
-      FB_ASSERT(false);
+      return PerformByCell(slow);
   }
 }
 

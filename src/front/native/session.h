@@ -168,10 +168,20 @@ class Session {
   Task<Result<void>> Where(SlowRequest& slow);
   Task<Result<void>> Status(SlowRequest& slow);
   Task<Result<void>> Cell(SlowRequest& slow);
+  Task<Result<std::string>> OwnStatus();
   Result<void> CheckWindow() const;
   Task<Result<void>> SendGrant(const SlowRequest& slow, WindowGrant grant);
   Task<Result<void>> Window(SlowRequest& slow);
   Task<Result<void>> WindowSegment(SlowRequest& slow);
+
+  // cell.cc
+  Task<Result<void>> PerformByCell(SlowRequest& slow);
+  Task<Result<void>> Load(SlowRequest& slow);
+  Task<Result<void>> PeerLoad(SlowRequest& slow);
+  Task<Result<void>> Owners(SlowRequest& slow);
+  Task<Result<void>> PeerHeld(SlowRequest& slow);
+  Task<Result<void>> CellStatus(SlowRequest& slow);
+  Task<Result<void>> PeerStatus(SlowRequest& slow);
 
   DoorState& door_;
   std::unique_ptr<Stream> stream_;

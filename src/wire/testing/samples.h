@@ -7,6 +7,7 @@
 #include "src/wire/codec.h"
 #include "src/wire/peer_messages.h"
 #include "src/wire/read_messages.h"
+#include "src/wire/testing/cell_samples.h"
 #include "src/wire/write_messages.h"
 
 namespace forebay::wire {
@@ -42,16 +43,6 @@ inline Nonce SampleNonce(unsigned first) {
   for (size_t i = 0; i < nonce.size(); ++i) nonce[i] = static_cast<std::byte>(i);
   nonce[0] = static_cast<std::byte>(first);
   return nonce;
-}
-
-inline Info SampleInfo() {
-  return {.version = {{.hi = 0x0123456789abcdef, .lo = 0xfedcba9876543210}},
-          .size = 5'000'000'000,
-          .modified_ns = 1'750'000'000'000'000'000,
-          .attachment_id = 3,
-          .fresh_for_ms = 60'000,
-          .block_bytes = 1u << 20,
-          .etag = "v1-abc"};
 }
 
 template <class To>
@@ -201,6 +192,7 @@ void ForEachSample(Visit visit) {
   SampleWrites(to);
   SampleAdministration(to);
   SamplePeers(to);
+  SampleCell(to);
 }
 
 }  // namespace forebay::wire

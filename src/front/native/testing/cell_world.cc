@@ -22,6 +22,7 @@ Task<Result<void>> CellNode::Open() {
   options.addresses = {"0.0.0.0:7400"};
   options.node_name = name;
   options.nonce_secret = std::string(32, 's');
+  options.status_json = [] { return std::string("{}"); };
   door = std::make_unique<NativeDoor>(env(), *node, std::move(options));
   FB_CO_TRY(door->Start());
   CellOptions membership{.name = name,

@@ -256,6 +256,24 @@ Task<Result<void>> Node::ForgetForPeer(Authenticated, AttachmentId, std::string,
   co_return Fail(Code::kUnsupported, "scripted: stands alone");
 }
 
+Task<Result<LoadReport>> Node::Load(Authenticated, std::string, std::vector<LoadItem>, Call) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
+Task<Result<std::vector<Result<void>>>> Node::LoadForPeer(Authenticated, AttachmentId,
+                                                          std::vector<PeerLoadItem>, Call) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
+Task<Result<Owners>> Node::OwnersOf(Authenticated, ResolvedObject, uint64_t, Call) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
+Task<Result<std::vector<HeldBytes>>> Node::HeldForPeer(Authenticated, AttachmentId, std::string,
+                                                       ObjectInfo, std::vector<uint64_t>, Call) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
+Task<Result<PeerStatusPage>> Node::StatusOfPeers(Authenticated, std::string, Call) {
+  co_return PeerStatusPage();
+}
+
 Task<Result<uint64_t>> Node::Fetch(Authenticated, std::shared_ptr<Handle> handle, uint64_t offset,
                                    uint64_t size, Call call, Trace*) {
   FB_CO_TRY(co_await impl_->Wait(call));
