@@ -16,6 +16,7 @@ void AddCatCommand(CLI::App& app, int& status);
 void AddCompletionCommand(CLI::App& app, int& status);
 void AddDemoCommand(CLI::App& app, int& status);
 void AddDetachCommand(CLI::App& app, int& status);
+void AddDrainCommand(CLI::App& app, int& status);
 void AddEvictCommand(CLI::App& app, int& status);
 void AddGetCommand(CLI::App& app, int& status);
 void AddKeyCommand(CLI::App& app, int& status);

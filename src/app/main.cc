@@ -23,11 +23,13 @@ constexpr const char* kFooter =
     "interrupted.\n";
 
 constexpr void (*kCommands[])(CLI::App& app, int& status) = {
-    AddNodeCommand, AddAttachCommand, AddDetachCommand,  AddAttachmentsCommand, AddLsCommand,
-    AddStatCommand, AddCatCommand,    AddGetCommand,     AddPutCommand,         AddRmCommand,
-    AddLoadCommand, AddEvictCommand,  AddWhereCommand,   AddStatusCommand,      AddBenchCommand,
-    AddDemoCommand, AddNodesCommand,  AddMapCommand,     AddTopCommand,         AddOriginCommand,
-    AddKeyCommand,  AddPolicyCommand, AddVersionCommand, AddCompletionCommand};
+    AddNodeCommand,      AddAttachCommand, AddDetachCommand, AddAttachmentsCommand,
+    AddLsCommand,        AddStatCommand,   AddCatCommand,    AddGetCommand,
+    AddPutCommand,       AddRmCommand,     AddLoadCommand,   AddEvictCommand,
+    AddWhereCommand,     AddStatusCommand, AddBenchCommand,  AddDemoCommand,
+    AddNodesCommand,     AddMapCommand,    AddDrainCommand,  AddTopCommand,
+    AddOriginCommand,    AddKeyCommand,    AddPolicyCommand, AddVersionCommand,
+    AddCompletionCommand};
 
 /// "cat ", or nothing where the line did not get as far as a command.
 std::string NameOfCommand(const CLI::App& app) {

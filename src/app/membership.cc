@@ -97,13 +97,43 @@ observe::CellFigures Membership::Figures() const {
           .frozen = cell_->frozen()};
 }
 
-Task<Result<std::string>> Membership::Describe(bool accept_losses) {
+/// Without an owner everybody would ask the origin for himself.
+Result<void> Membership::CheckMayLeave() const {
+  const CellMap& map = cell_->view()->map;
+  const bool others = std::ranges::any_of(map.nodes, [&](const auto& node) {
+    return node.first != name() && map.Lives(node.second.index) && !node.second.member.leaving;
+  });
+  if (others) return {};
+  return Fail(
+      Code::kInvalidArgument,
+      "this is the last node of the cell that owns anything: there is nobody to hand over to");
+}
+
+Task<Result<std::string>> Membership::Act(wire::CellAction action) {
   if (cell_ == nullptr || cell_->view() == nullptr) {
     co_return Fail(Code::kUnavailable, "this node has not joined its cell yet");
   }
-  if (accept_losses) {
-    FB_CO_TRY(co_await cell_->AcceptLosses({.deadline = env_.clock.Now() + kOpenPatience}));
+  const Call call{.deadline = env_.clock.Now() + kOpenPatience};
+  switch (action) {
+    case wire::CellAction::kNone:
+      break;
+    case wire::CellAction::kAcceptLosses:
+      FB_CO_TRY(co_await cell_->AcceptLosses(call));
+      break;
+    case wire::CellAction::kLeave:
+      FB_CO_TRY(CheckMayLeave());
+      FB_CO_TRY(co_await cell_->SetLeaving(true, call));
+      break;
+    case wire::CellAction::kStay:
+      FB_CO_TRY(co_await cell_->SetLeaving(false, call));
+      break;
+    default:
+      co_return Fail(Code::kUnsupported, "this node does not know what that asks of its cell");
   }
+  co_return Describe();
+}
+
+std::string Membership::Describe() const {
   const CellMap& map = cell_->view()->map;
   const auto word = [](const std::string& text) { return text.empty() ? "-" : text.c_str(); };
   std::string text = fmt::format("epoch {}\nself {}\ncontroller {}\nfrozen {}\n", map.epoch.number,
@@ -117,7 +147,7 @@ Task<Result<std::string>> Membership::Describe(bool accept_losses) {
                         word(member.region), word(member.zone), word(member.host), member.weight,
                         state);
   }
-  co_return text;
+  return text;
 }
 
 Task<void> Membership::Leave() {

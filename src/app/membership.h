@@ -11,6 +11,7 @@
 #include "src/front/observe/figures.h"
 #include "src/origin/surroundings.h"
 #include "src/registry/registry.h"
+#include "src/wire/admin_messages.h"
 
 namespace forebay::app {
 
@@ -35,12 +36,14 @@ class Membership {
   Task<Result<void>> Join(Hash128 node_id, std::string bound);
   Task<void> Leave();
   observe::CellFigures Figures() const;
-  /// For people: what stands in the map.
-  Task<Result<std::string>> Describe(bool accept_losses);
+  /// For people: what stands in the map once the action is done.
+  Task<Result<std::string>> Act(wire::CellAction action);
   /// When nobody asks peers or registry any more.
   Task<void> Close();
 
  private:
+  Result<void> CheckMayLeave() const;
+  std::string Describe() const;
   Result<std::string> Advertised(const std::string& bound) const;
 
   const NodeConfig& config_;

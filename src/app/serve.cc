@@ -244,7 +244,7 @@ Result<void> Server::OpenDoors() {
     return observe::StatusJson(MakeObserved());
   };
   if (!config_.cell.empty()) {
-    options.cell = [this](bool accept) { return membership_.Describe(accept); };
+    options.cell = [this](wire::CellAction action) { return membership_.Act(action); };
   }
   door_ = std::make_unique<NativeDoor>(env_, *node_, std::move(options), further_);
   FB_TRY(door_->Start());

@@ -15,7 +15,11 @@ constexpr Duration kPause = std::chrono::milliseconds(500);
 }  // namespace
 
 Cell::Cell(Env& env, CellOptions options, Registry& registry)
-    : env_(env), options_(std::move(options)), registry_(registry), group_(env.executor) {}
+    : env_(env),
+      options_(std::move(options)),
+      member_(options_.member),
+      registry_(registry),
+      group_(env.executor) {}
 
 Cell::~Cell() {
   FB_ASSERT(group_.running() == 0);
@@ -73,7 +77,7 @@ Task<Result<void>> Cell::CheckName(Call call) {
                co_await registry_.Get(std::string(kMembersPrefix) + options_.name, call));
   if (!known || known->lease == lease_) co_return Result<void>();
   const auto other = ParseMember(known->value);
-  if (!other || other->incarnation == options_.member.incarnation) co_return Result<void>();
+  if (!other || other->incarnation == member_.incarnation) co_return Result<void>();
   co_return Fail(Code::kAlreadyExists,
                  fmt::format("a node named {} lives at {}, with other data; give this one another "
                              "name (--name), or wait until that one is gone",
@@ -84,7 +88,7 @@ Task<Result<void>> Cell::TakeLease(Call call) {
   FB_CO_TRY(co_await CheckName(call));
   FB_CO_ASSIGN(const LeaseId lease, co_await registry_.GrantLease(options_.lease, call));
   const auto put = co_await registry_.Put(std::string(kMembersPrefix) + options_.name,
-                                          Serialize(options_.member), {}, lease, call);
+                                          Serialize(member_), {}, lease, call);
   if (!put) co_return Fail(put.error());
   lease_ = lease;  // not before: it would be kept alive with nothing under it
   co_return Result<void>();
@@ -112,6 +116,27 @@ Task<void> Cell::RunLease() {
       env_.log.Warning("cell", "lease: " + renewed.error().ToString());
     }
   }
+}
+
+Task<Result<void>> Cell::SetLeaving(bool leaving, Call call) {
+  if (lease_ == 0) co_return Fail(Code::kUnavailable, "this node is not in its cell just now");
+  Member member = member_;
+  member.leaving = leaving;
+  const auto put = co_await registry_.Put(std::string(kMembersPrefix) + options_.name,
+                                          Serialize(member), {}, lease_, call);
+  if (!put) co_return Fail(put.error());
+  member_ = std::move(member);
+  const auto known = [&] {
+    const auto self = view_->map.nodes.find(options_.name);
+    return self != view_->map.nodes.end() && self->second.member.leaving == leaving;
+  };
+  while (!known()) {
+    if (env_.clock.Now() >= call.deadline) {
+      co_return Fail(Code::kDeadlineExceeded, "the map does not say so yet; ask again");
+    }
+    FB_CO_TRY(co_await env_.clock.Sleep(kPause / 10, call.cancel));
+  }
+  co_return Result<void>();
 }
 
 Task<Result<void>> Cell::AcceptLosses(Call call) {

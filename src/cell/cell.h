@@ -42,6 +42,9 @@ class Cell {
   const std::string& controller() const { return controller_; }
   /// Dead who stay in the map because too many went at once; known to the controller alone.
   uint32_t frozen() const { return frozen_; }
+  /// From now on the node owns nothing, or owns again. Returns when this node's map says so; after
+  /// a restart it owns.
+  Task<Result<void>> SetLeaving(bool leaving, Call call);
   /// Says that what seems dead is dead.
   Task<Result<void>> AcceptLosses(Call call);
 
@@ -69,6 +72,7 @@ class Cell {
 
   Env& env_;
   const CellOptions options_;
+  Member member_;  // what stands in the registry of this node
   Registry& registry_;
   LeaseId lease_ = 0;  // 0: none, or nothing stands under it
 

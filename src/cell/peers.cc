@@ -99,6 +99,14 @@ uint32_t Peers::FormerOwnerOf(uint64_t key) const {
   return kNobody;
 }
 
+bool Peers::OwnedLately(uint64_t key) const {
+  if (view_ == nullptr || view_->placement.Owner(key) == view_->self) return false;
+  const Instant now = env_.clock.Now();
+  return std::ranges::any_of(former_, [&](const Former& former) {
+    return former.until > now && former.view->placement.Owner(key) == view_->self;
+  });
+}
+
 size_t Peers::Before(uint64_t key, std::span<uint32_t> into) const {
   if (view_ == nullptr) return 0;
   std::array<uint32_t, kMostAsked> order{};

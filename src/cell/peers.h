@@ -69,6 +69,8 @@ class Peers {
   uint32_t IndexOf(std::string_view name) const;
   /// kNobody until it stands in the map.
   uint32_t self() const { return view_ == nullptr ? kNobody : view_->self; }
+  /// This node owned the key, though it does not any more.
+  bool OwnedLately(uint64_t key) const;
   /// When owners last moved.
   Instant moved_at() const { return moved_at_; }
   /// Of a key that this node owns since the map changed not long ago: who owned it before, if he

@@ -28,6 +28,16 @@ Result<Loaded> Client::Load(std::string_view attachment, std::span<const LoadPar
   return loaded;
 }
 
+Result<HandedOver> Client::HandOver(uint32_t stripe, uint32_t skip) {
+  FB_ASSIGN(const auto answer, impl_->core().Ask<wire::HandOverAnswer>(
+                                   wire::HandOverRequest{.stripe = stripe, .skip = skip}));
+  return HandedOver{.stripes = answer.value.stripes,
+                    .parts = answer.value.parts,
+                    .failed = answer.value.failed,
+                    .bytes = answer.value.bytes,
+                    .more = answer.value.more};
+}
+
 Result<ChunkOwners> Client::Owners(std::string_view path, uint64_t first_chunk) {
   FB_ASSIGN(const auto answer, impl_->core().Ask<wire::OwnersAnswer>(
                                    wire::OwnersRequest{.first_chunk = first_chunk, .path = path}));

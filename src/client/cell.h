@@ -32,6 +32,15 @@ struct Loaded {
   std::vector<Failure> failures;
 };
 
+/// How far handing over has come; src/node/cell_requests.h.
+struct HandedOver {
+  uint32_t stripes = 0;
+  uint32_t parts = 0;
+  uint32_t failed = 0;
+  uint64_t bytes = 0;
+  bool more = false;
+};
+
 /// Who owns the chunks of an object, and what of them is where.
 struct ChunkOwners {
   struct Node {

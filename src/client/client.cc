@@ -245,9 +245,9 @@ Result<std::string> Client::StatusJson() {
   return std::string(answer.value.json);
 }
 
-Result<std::string> Client::CellText(bool accept_losses) {
-  FB_ASSIGN(const auto answer,
-            impl_->core().Ask<wire::CellAnswer>(wire::CellRequest{.accept = accept_losses}));
+Result<std::string> Client::CellText(wire::CellAction action) {
+  FB_ASSIGN(const auto answer, impl_->core().Ask<wire::CellAnswer>(
+                                   wire::CellRequest{.action = static_cast<uint8_t>(action)}));
   return std::string(answer.value.text);
 }
 

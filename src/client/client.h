@@ -17,6 +17,7 @@
 #include "src/client/cell.h"
 #include "src/runtime/channel.h"
 #include "src/runtime/memory.h"
+#include "src/wire/admin_messages.h"
 #include "src/wire/handshake.h"
 #include "src/wire/write_messages.h"
 
@@ -206,8 +207,8 @@ class Client {
   Result<uint64_t> Evict(std::string_view path);
   Result<Whereabouts> Where(std::string_view path);
   Result<std::string> StatusJson();
-  /// What the node knows of its cell: docs/PROTOCOL.md, Cell.
-  Result<std::string> CellText(bool accept_losses);
+  /// What the node knows of its cell once the action is done: docs/PROTOCOL.md, Cell.
+  Result<std::string> CellText(wire::CellAction action);
 
   // -- By the whole cell; a node that stands alone is a cell of one.
 
@@ -215,6 +216,8 @@ class Client {
   /// and kMaxLoadBytes at a time.
   Result<Loaded> Load(std::string_view attachment, std::span<const LoadPart> parts);
   Result<ChunkOwners> Owners(std::string_view path, uint64_t first_chunk);
+  /// Of what the node owned before its map changed, gives some to those who own it now.
+  Result<HandedOver> HandOver(uint32_t stripe, uint32_t skip);
   /// Of all nodes, by name.
   Result<std::vector<NodeStatus>> StatusOfAll();
 

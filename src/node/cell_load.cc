@@ -373,7 +373,12 @@ Task<Result<LoadReport>> Node::Load(Authenticated who, std::string attachment,
                    fmt::format("more than {} at once; load in smaller parts",
                                FormatSize(wire::kMaxLoadBytes)));
   }
-  Loading loading(*impl_, std::move(of), std::move(items), operation.call());
+  co_return co_await impl_->LoadAll(std::move(of), std::move(items), operation.call());
+}
+
+Task<Result<LoadReport>> Node::Impl::LoadAll(std::shared_ptr<const Attachment> attachment,
+                                             std::vector<LoadItem> items, Call call) {
+  Loading loading(*this, std::move(attachment), std::move(items), call);
   co_return co_await loading.Run();
 }
 

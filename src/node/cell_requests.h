@@ -31,6 +31,30 @@ struct LoadReport {
   std::vector<Failure> failures;         // one an item at most
 };
 
+/// What another node of the cell reads here: all that an origin would have to be asked.
+struct PeerRead {
+  AttachmentId attachment = 0;
+  std::string_view key;
+  std::string_view etag;
+  uint64_t object_size = 0;
+  int64_t modified_ns = 0;
+  uint64_t offset = 0;
+  uint64_t until = 0;  // where its reader will stop
+  uint32_t size = 0;
+  uint32_t asker = UINT32_MAX;  // its index, where it may be sent to another node
+  bool held_only = false;       // kNotFound where it would have to be fetched
+  bool or_coming = false;       // with it: unless it is on its way already
+};
+
+/// How far handing over has come.
+struct HandedOver {
+  uint32_t stripes = 0;  // of names, in all
+  uint32_t parts = 0;    // that were handed over now, or could not be
+  uint32_t failed = 0;   // of those
+  uint64_t bytes = 0;
+  bool more = false;  // in this stripe
+};
+
 /// What one node tells another to bring in: all that an origin has to be asked with.
 struct PeerLoadItem {
   std::string key;

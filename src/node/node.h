@@ -70,21 +70,6 @@ struct ReadResult {
   }
 };
 
-/// What another node of the cell reads here: all that an origin would have to be asked.
-struct PeerRead {
-  AttachmentId attachment = 0;
-  std::string_view key;
-  std::string_view etag;
-  uint64_t object_size = 0;
-  int64_t modified_ns = 0;
-  uint64_t offset = 0;
-  uint64_t until = 0;  // where its reader will stop
-  uint32_t size = 0;
-  uint32_t asker = UINT32_MAX;  // its index, where it may be sent to another node
-  bool held_only = false;       // kNotFound where it would have to be fetched
-  bool or_coming = false;       // with it: unless it is on its way already
-};
-
 /// What another node gets: bytes, or the index of who is to be asked instead.
 struct PeerGiven {
   ReadResult bytes;
@@ -182,7 +167,10 @@ class Node {
   /// when all is there or could not be had.
   Task<Result<LoadReport>> Load(Authenticated who, std::string attachment,
                                 std::vector<LoadItem> items, Call call);
-  /// The same for another node, by this one: how each item ended.
+  /// Gives what this node holds of what it owned before the map changed to those who own it now: of
+  /// the names of one stripe, after `skip` parts, some 64 MiB. Admin.
+  Task<Result<HandedOver>> HandOver(Authenticated who, uint32_t stripe, uint32_t skip, Call call);
+  /// Loads for another node, by this one: how each item ended.
   Task<Result<std::vector<Result<void>>>> LoadForPeer(Authenticated who, AttachmentId attachment,
                                                       std::vector<PeerLoadItem> items, Call call);
   /// Of an object that Stat gave: chunks from `first` on, kMaxOwnersChunks at most.

@@ -78,6 +78,10 @@ class Node::Impl {
   /// The same for many, some at a time: how each ended.
   Task<std::vector<Result<void>>> BringInAll(std::shared_ptr<const Attachment> attachment,
                                              const std::vector<PeerLoadItem>* items, Call call);
+  Task<Result<LoadReport>> LoadAll(std::shared_ptr<const Attachment> attachment,
+                                   std::vector<LoadItem> items, Call call);
+  void AddHeldRuns(const NameCache::Named& name, ByteRange chunk, std::vector<LoadItem>* runs);
+  Task<std::vector<LoadItem>> FormerlyOwned(const Attachment* attachment, uint32_t stripe);
   void AddHeld(const BlockKey& key, HeldBytes* held);
   Task<HeldBytes> HeldOf(VersionId version, ByteRange range);
   /// Whether a request that failed should be tried again; waits a while if so.

@@ -112,14 +112,21 @@ struct StatusAnswer {
   }
 };
 
-/// What a node of a cell knows of the others, a line each; from version 2 on. `accept`: those whom
-/// the frozen map keeps are dead.
+enum class CellAction : uint8_t {
+  kNone = 0,
+  kAcceptLosses = 1,  // those whom the frozen map keeps are dead
+  kLeave = 2,         // the node owns nothing from now on
+  kStay = 3,          // it owns again
+};
+
+/// What a node of a cell knows of the others, a line each, once the action is done; from version 2
+/// on.
 struct CellRequest {
   static constexpr MessageType kType = MessageType::kCell;
-  bool accept = false;
+  uint8_t action = 0;
   template <class V, class M>
   static void Fields(V& v, M& m) {
-    v.Flag("accept", m.accept);
+    v.Number("action", m.action);
   }
 };
 struct CellAnswer {

@@ -72,6 +72,34 @@ struct LoadAnswer {
   }
 };
 
+// -- HandOver: of what a node owned before its map changed, its owners now get what it has.
+
+struct HandOverRequest {
+  static constexpr MessageType kType = MessageType::kHandOver;
+  uint32_t stripe = 0;  // of the names; from 0 to HandOverAnswer::stripes
+  uint32_t skip = 0;    // parts of the stripe that were handed over before
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("stripe", m.stripe);
+    v.Number("skip", m.skip);
+  }
+};
+struct HandOverAnswer {
+  uint32_t stripes = 0;
+  uint32_t parts = 0;   // that were handed over now, or could not be
+  uint32_t failed = 0;  // of those
+  uint64_t bytes = 0;
+  bool more = false;  // in the stripe
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("stripes", m.stripes);
+    v.Number("parts", m.parts);
+    v.Number("failed", m.failed);
+    v.Number("bytes", m.bytes);
+    v.Flag("more", m.more);
+  }
+};
+
 // -- Owners: who owns the chunks of an object, and what they have of them.
 
 struct OwnersRequest {

@@ -66,6 +66,7 @@ constexpr Named kNames[] = {
     {MessageType::kWhere, "Where"},
     {MessageType::kStatus, "Status"},
     {MessageType::kCell, "Cell"},
+    {MessageType::kHandOver, "HandOver"},
     {MessageType::kOwners, "Owners"},
     {MessageType::kCellStatus, "CellStatus"},
     {MessageType::kWindow, "Window"},

@@ -54,6 +54,7 @@ enum class MessageType : uint8_t {
   kWhere = 52,
   kStatus = 53,
   kCell = 54,
+  kHandOver = 55,
   kOwners = 60,
   kCellStatus = 61,
 

@@ -50,9 +50,10 @@ struct ListedCell {
   }
 };
 
-Result<ListedCell> Ask(const Arguments& arguments, bool accept = false) {
+Result<ListedCell> Ask(const Arguments& arguments,
+                       wire::CellAction action = wire::CellAction::kNone) {
   FB_ASSIGN(Session session, Session::Connect(arguments.node));
-  FB_ASSIGN(const std::string text, session.client().CellText(accept));
+  FB_ASSIGN(const std::string text, session.client().CellText(action));
   return ListedCell(text);
 }
 
@@ -97,7 +98,7 @@ Result<void> RunMap(const Arguments& arguments) {
 }
 
 Result<void> RunAccept(const Arguments& arguments) {
-  FB_ASSIGN(const ListedCell cell, Ask(arguments, true));
+  FB_ASSIGN(const ListedCell cell, Ask(arguments, wire::CellAction::kAcceptLosses));
   fmt::print("who is missing up to epoch {} will leave the map\n", cell.epoch);
   return {};
 }

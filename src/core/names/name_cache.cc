@@ -183,6 +183,17 @@ std::vector<NameCache::Named> NameCache::Take(uint32_t number, AttachmentId atta
   return taken;
 }
 
+std::vector<NameCache::Named> NameCache::NamesOf(uint32_t number, AttachmentId attachment) {
+  Stripe& stripe = stripes_[number];
+  std::vector<Named> names;
+  const std::scoped_lock lock(stripe.mutex);
+  for (Entry* entry : stripe.slots) {
+    if (entry == nullptr || entry->attachment != attachment || !entry->exists) continue;
+    names.push_back({std::string(entry->key()), entry->version, entry->size});
+  }
+  return names;
+}
+
 /// Takes an entry out and moves those behind it up, so that every chain stays whole.
 void NameCache::Remove(Stripe& stripe, size_t at) {
   const size_t mask = stripe.slots.size() - 1;

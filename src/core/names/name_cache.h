@@ -82,6 +82,8 @@ class NameCache {
   /// Takes out all names of one stripe that begin with `prefix`; those that exist are returned. For
   /// 0..kStripes-1, so that nobody waits long.
   std::vector<Named> Take(uint32_t stripe, AttachmentId attachment, std::string_view prefix);
+  /// The names of one stripe that exist, as far as is known.
+  std::vector<Named> NamesOf(uint32_t stripe, AttachmentId attachment);
 
   /// From now on `watcher` hears of everything; null: nobody does, nor is being told.
   void Watch(NameWatcher* watcher);

@@ -82,8 +82,9 @@ Task<Result<void>> Session::Cell(SlowRequest& slow) {
   if (!door_.options.cell) {
     co_return Fail(Code::kUnsupported, "this node stands alone; --cell makes it one of many");
   }
-  FB_CO_ASSIGN(const std::string text,
-               co_await door_.node.There(door_.options.cell(request.accept)));
+  FB_CO_ASSIGN(
+      const std::string text,
+      co_await door_.node.There(door_.options.cell(static_cast<wire::CellAction>(request.action))));
   Answer(slow.header, wire::CellAnswer{.text = text});
   co_return Result<void>{};
 }

@@ -28,6 +28,8 @@ Task<Result<void>> Session::PerformByCell(SlowRequest& slow) {
       return Owners(slow);
     case wire::MessageType::kCellStatus:
       return CellStatus(slow);
+    case wire::MessageType::kHandOver:
+      return HandOver(slow);
     case wire::MessageType::kPeerLoad:
       return PeerLoad(slow);
     case wire::MessageType::kPeerHeld:
@@ -37,6 +39,18 @@ Task<Result<void>> Session::PerformByCell(SlowRequest& slow) {
     default:
       FB_ASSERT(false);
   }
+}
+
+Task<Result<void>> Session::HandOver(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::HandOverRequest>());
+  FB_CO_ASSIGN(const HandedOver handed,
+               co_await door_.node.HandOver(*who_, request.stripe, request.skip, slow.call));
+  Answer(slow.header, wire::HandOverAnswer{.stripes = handed.stripes,
+                                           .parts = handed.parts,
+                                           .failed = handed.failed,
+                                           .bytes = handed.bytes,
+                                           .more = handed.more});
+  co_return Result<void>{};
 }
 
 // -- Loading

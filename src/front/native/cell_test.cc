@@ -153,6 +153,67 @@ TEST_F(CellTest, ManyReadersOfASlowOwnerShareWhatItGives) {
   EXPECT_GT(node(0).node->counters().peer.sent_elsewhere.value(), 0u);
 }
 
+Task<void> HandOverAll(CellNode* node, HandedOver* total, Result<void>* result) {
+  for (uint32_t stripe = 0; *result; ++stripe) {
+    HandedOver now;
+    do {
+      const uint32_t skip = now.more ? now.parts : 0;
+      const auto handed = co_await node->node->HandOver(node->self(), stripe, skip, {});
+      if (!handed) {
+        *result = Fail(handed.error());
+        co_return;
+      }
+      total->bytes += handed->bytes;
+      total->failed += handed->failed;
+      now = *handed;
+      now.parts += skip;
+    } while (now.more);
+    if (stripe + 1 >= now.stripes) co_return;
+  }
+}
+
+/// What it owned is with others before it is gone, and the origin is not asked for it again.
+TEST_F(CellTest, WhoLeavesHandsOverWhatItOwned) {
+  Start(4);
+  std::vector<Result<void>> results(4);
+  world.Run(ReadAll(&node(1), "a", kSeed, kBytes, &results[1]));
+  ASSERT_TRUE(results[1]) << results[1].error().ToString();
+  size_t leaver = 0;  // owns something, and nobody but the reader and the owners has copies
+  const AttachmentId id = node(1).node->Attachments(node(1).self()).front()->config.id;
+  const Placement& placement = node(1).peers->view()->placement;
+  while (leaver == 1 || placement.Owner(ChunkKey(NameHash(id, "a"), 0)) != leaver) {
+    if (++leaver == 4) GTEST_SKIP() << "the reader owns the first chunk";
+  }
+  const auto left = world.Run(node(leaver).cell->SetLeaving(true, {}));
+  ASSERT_TRUE(left) << left.error().ToString();
+  ASSERT_TRUE(cell.AwaitAgreement());
+  EXPECT_EQ(node(1).peers->view()->placement.live(), 3u);
+  HandedOver total;
+  Result<void> handed;
+  world.Run(HandOverAll(&node(leaver), &total, &handed));
+  ASSERT_TRUE(handed) << handed.error().ToString();
+  EXPECT_GE(total.bytes, 32 * kMiB);
+  EXPECT_EQ(total.failed, 0u);
+  EXPECT_EQ(origin().bytes_given, kBytes);
+  node(leaver).Stop();
+  node(1).Stop();  // whose copies would hide a loss
+  ASSERT_TRUE(cell.AwaitAgreement());
+  ASSERT_TRUE(node(1).Start());
+  ASSERT_TRUE(cell.AwaitAgreement());
+  const uint64_t before = origin().bytes_given;
+  world.Run(ReadAll(&node(1), "a", kSeed, 32 * kMiB, &results[1]));
+  ASSERT_TRUE(results[1]) << results[1].error().ToString();
+  EXPECT_EQ(origin().bytes_given - before, 0u);
+}
+
+TEST_F(CellTest, WhoLeftMayStayAfterAll) {
+  Start(2);
+  ASSERT_TRUE(world.Run(node(0).cell->SetLeaving(true, {})));
+  EXPECT_EQ(node(0).cell->view()->placement.live(), 1u);
+  ASSERT_TRUE(world.Run(node(0).cell->SetLeaving(false, {})));
+  EXPECT_EQ(node(0).cell->view()->placement.live(), 2u);
+}
+
 TEST_F(CellTest, WithoutARegistryReadersGoOn) {
   Start(4);
   cell.registry.away = true;

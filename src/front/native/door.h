@@ -11,6 +11,7 @@
 #include "src/node/node.h"
 #include "src/runtime/env.h"
 #include "src/runtime/task_group.h"
+#include "src/wire/admin_messages.h"
 #include "src/wire/messages.h"
 
 namespace forebay {
@@ -38,7 +39,7 @@ struct NativeDoorOptions {
   /// What Status answers with, asked on the node's loop; null: kUnsupported.
   std::function<std::string()> status_json;
   /// What Cell answers with, asked on the node's loop; null: this node stands alone.
-  std::function<Task<Result<std::string>>(bool accept)> cell;
+  std::function<Task<Result<std::string>>(wire::CellAction)> cell;
   /// Null: no window is offered. Must outlive the door.
   WindowHost* window = nullptr;
   /// True for a TCP peer on this machine; null: by its address (127.0.0.0/8, ::1). Any thread.

@@ -77,6 +77,9 @@ class NodeAccess {
   auto Load(Authenticated who, std::string attachment, std::vector<LoadItem> items, Call call) {
     return There(node_.Load(std::move(who), std::move(attachment), std::move(items), call));
   }
+  auto HandOver(Authenticated who, uint32_t stripe, uint32_t skip, Call call) {
+    return There(node_.HandOver(std::move(who), stripe, skip, call));
+  }
   auto LoadForPeer(Authenticated who, AttachmentId attachment, std::vector<PeerLoadItem> items,
                    Call call) {
     return There(node_.LoadForPeer(std::move(who), attachment, std::move(items), call));

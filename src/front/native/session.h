@@ -176,6 +176,7 @@ class Session {
 
   // cell.cc
   Task<Result<void>> PerformByCell(SlowRequest& slow);
+  Task<Result<void>> HandOver(SlowRequest& slow);
   Task<Result<void>> Load(SlowRequest& slow);
   Task<Result<void>> PeerLoad(SlowRequest& slow);
   Task<Result<void>> Owners(SlowRequest& slow);

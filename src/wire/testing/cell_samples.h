@@ -29,6 +29,10 @@ void SampleCell(To& to) {
                                      .status = StatusOf(Code::kNotFound),
                                      .node = "node-8",
                                      .message = "gone"}}});
+  to.Request("HandOver", HandOverRequest{.stripe = 5, .skip = 2});
+  to.Answer(
+      "HandOverAnswer", MessageType::kHandOver,
+      HandOverAnswer{.stripes = 64, .parts = 3, .failed = 1, .bytes = 2u << 20, .more = true});
   to.Request("Owners", OwnersRequest{.first_chunk = 512, .path = "/data/a.bin"});
   const HeldBytes none;
   to.Answer("OwnersAnswer", MessageType::kOwners,

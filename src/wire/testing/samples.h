@@ -152,7 +152,7 @@ void SampleAdministration(To& to) {
             WhereAnswer{.info = info, .memory_bytes = 4096, .disk_bytes = 8192});
   to.Request("Status", StatusRequest{});
   to.Answer("StatusAnswer", MessageType::kStatus, StatusAnswer{.json = "{}"});
-  to.Request("Cell", CellRequest{.accept = true});
+  to.Request("Cell", CellRequest{.action = 2});
   to.Answer("CellAnswer", MessageType::kCell, CellAnswer{.text = "epoch 7"});
   to.Request("Window", WindowRequest{.attachment_id = 3, .request = AsBytes("ask")});
   to.Answer("WindowAnswer", MessageType::kWindow, WindowAnswer{.grant = AsBytes("grant")});

@@ -259,6 +259,9 @@ Task<Result<void>> Node::ForgetForPeer(Authenticated, AttachmentId, std::string,
 Task<Result<LoadReport>> Node::Load(Authenticated, std::string, std::vector<LoadItem>, Call) {
   co_return Fail(Code::kUnsupported, "scripted: stands alone");
 }
+Task<Result<HandedOver>> Node::HandOver(Authenticated, uint32_t, uint32_t, Call) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
 Task<Result<std::vector<Result<void>>>> Node::LoadForPeer(Authenticated, AttachmentId,
                                                           std::vector<PeerLoadItem>, Call) {
   co_return Fail(Code::kUnsupported, "scripted: stands alone");
