@@ -7,6 +7,7 @@ hostile_test.py PROGRAM [unittest's arguments]
 import os
 import pathlib
 import random
+import re
 import socket
 import struct
 import sys
@@ -56,6 +57,13 @@ def hello(lowest=1, highest=1, magic=MAGIC):
 
 def auth(method=1, name=b"", proof=bytes(32)):
     return frame(AUTH, struct.pack("<B", method) + text(name) + proof)
+
+
+def vectors(prefix):
+    """The requests of docs/PROTOCOL.md's test vectors whose names begin so: their frames."""
+    path = pathlib.Path(__file__).parent.parent / "wire/testing/vectors.txt"
+    found = re.findall(rf"^name ({prefix}\w*)\nhex (\w+)$", path.read_text(), re.MULTILINE)
+    return {name: bytes.fromhex(frame) for name, frame in found if not name.endswith("Answer")}
 
 
 class Connection:
@@ -151,6 +159,16 @@ class Hostile(Doors):
                 self.assertTrue(answer is None or answer[0] == REFUSED, said[:40])
                 self.assertIsNone(connection.frame())
         self.assertGreaterEqual(self.status()["door"]["protocol_errors"], 18)
+
+    def test_what_nodes_ask_one_another_is_refused_to_others(self):
+        asked = vectors("Peer")
+        self.assertIn("PeerLoad", asked)
+        for address in self.doors():
+            connection = self.connect(address, hello(1, 2), auth())
+            self.assertEqual([connection.frame()[0] for _ in range(2)], [WELCOME, READY])
+            for name, request in asked.items():
+                connection.send(request)
+                self.assertIn(b"is no node of this cell", connection.frame()[1], name)
 
     def test_garbage_after_the_handshake(self):
         chance = random.Random(11)

@@ -135,6 +135,10 @@ class Loading {
     std::string failed_at;  // the node
   };
 
+  /// Nobody waits for it any more.
+  bool Over() const {
+    return call_.cancel.cancelled() || context_.env.clock.Now() >= call_.deadline;
+  }
   Task<void> FindAll();
   Task<void> FindSome(size_t* next);
   Task<void> Find(Item* item);
@@ -197,7 +201,7 @@ Task<void> Loading::Find(Item* item) {
         co_await node_.lookups.Resolve(attachment_, key, Lookups::Purpose::kStat, call_, nullptr);
     if (!found) {
       item->error = found.error();
-      if (call_.cancel.cancelled()) error_ = found.error();
+      if (Over()) error_ = found.error();
       co_return;
     }
     item->object.info = found->info;
@@ -275,11 +279,13 @@ Task<void> Loading::Send(Batch* batch) {
     items.back().size = part.range.size();
   }
   const auto told = co_await Tell(batch, std::move(items));
-  if (call_.cancel.cancelled()) {
-    error_ = Error(Code::kCancelled, "the load was given up");
+  if (Over()) {
+    error_ = call_.cancel.cancelled()
+                 ? Error(Code::kCancelled, "the load was given up")
+                 : Error(Code::kDeadlineExceeded, "not all of it had come in time; ask again");
   } else if (told) {
     Settle(*batch);
-  } else if (batch->node == Peers::kNobody || context_.env.clock.Now() >= call_.deadline) {
+  } else if (batch->node == Peers::kNobody) {
     error_ = told.error();
   } else {
     context_.env.log.Warning("load", NameOf(batch->node) + ": " + told.error().ToString());

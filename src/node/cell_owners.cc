@@ -30,7 +30,7 @@ void Node::Impl::AddHeld(const BlockKey& key, HeldBytes* held) {
   }
 }
 
-/// Of whole blocks.
+/// Of whole blocks. Others get their turn once in a while, and at its end.
 Task<HeldBytes> Node::Impl::HeldOf(VersionId version, ByteRange range) {
   HeldBytes held;
   uint64_t since_turn = 0;
@@ -38,6 +38,7 @@ Task<HeldBytes> Node::Impl::HeldOf(VersionId version, ByteRange range) {
     AddHeld(BlockKey::Of(version, static_cast<uint32_t>(at / kBlockBytes)), &held);
     if (++since_turn % kBlocksATurn == 0) co_await Yield(context.env.executor);
   }
+  co_await Yield(context.env.executor);
   co_return held;
 }
 

@@ -108,7 +108,9 @@ $count nodes are one cache now; each has a socket of its own. In another termina
   cd $cell_folder
   forebay ls /data/ --node unix:\$PWD/n1.sock
   forebay cat /data/1.bin --node unix:\$PWD/n$count.sock | wc -c
-  forebay nodes --node unix:\$PWD/n1.sock
+  forebay load /data/ --node unix:\$PWD/n1.sock       # each node fetches what it owns
+  forebay where /data/1.bin --node unix:\$PWD/n1.sock
+  forebay top --node unix:\$PWD/n1.sock
 
 and to break it:
 

@@ -346,7 +346,8 @@ constexpr Setting kSettings[] = {
      .group = kBudgets,
      .type = "count",
      .fallback = "256",
-     .help = "requests to origins in progress at one time",
+     .help = "requests to origins in progress at one time; of the loads that begin here so many "
+             "in the whole cell",
      .form = ValueForm::kCount,
      .set = SetCount<&C::origin_requests, 1, 100'000>},
     {.name = "origin_range",

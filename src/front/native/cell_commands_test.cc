@@ -217,6 +217,24 @@ TEST_F(CellCommandsTest, ALoadKeepsToTheBudgetOfWhoeverRunsIt) {
   EXPECT_GE(world.Now() - began, origin().behaviour.latency * (120 / 4));
 }
 
+TEST_F(CellCommandsTest, ALoadThatComesToItsTimeSaysSoAndGoesOn) {
+  Start(3, 2, 0);
+  origin().behaviour.bytes_per_second = 8 * kMiB;
+  std::vector<LoadItem> halves;  // at each node some
+  for (const LoadItem& item : keys) halves.push_back({item.key, 0, kBytes / 2});
+  int tries = 0;
+  for (bool done = false; !done;) {
+    ASSERT_LT(++tries, 10);
+    const auto report = world.Run(
+        node(0).node->Load(node(0).self(), "data", halves, {.deadline = world.Now() + 2s}));
+    done = report.has_value();
+    if (done) EXPECT_EQ(report->failures.size(), 0u);
+    if (!done) EXPECT_EQ(report.error().code(), Code::kDeadlineExceeded);
+  }
+  EXPECT_GT(tries, 1);
+  EXPECT_EQ(origin().bytes_given, 2 * (kBytes / 2 / kPageBytes + 1) * kPageBytes);
+}
+
 TEST_F(CellCommandsTest, MoreThanOneRequestMayHoldIsRefused) {
   Start(1, 0, 1);
   const auto report = world.Run(Load(0, {"small0", 0, wire::kMaxLoadBytes + 1}));
