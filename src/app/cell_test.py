@@ -405,6 +405,81 @@ class Losses(Cell):
               f"{count['longest']:.2f} s")
 
 
+class Leaving(Cell):
+    """Nodes that go because somebody wants them to."""
+
+    def state(self, name):
+        lines = self.ok("n0", "nodes").decode().splitlines()
+        return next(line.split()[2] for line in lines if line.split()[0] == name)
+
+    def test_a_drained_node_hands_over_what_it_owned(self):
+        self.start()
+        self.ok("n0", "load", "/data/")
+        said = self.ok("n1", "drain").decode()
+        self.assertIn("handed over", said)
+        self.assertNotIn("failed", said)
+        self.assertEqual(self.state("n1"), "leaving")
+        self.nodes["n1"].stop()
+        self.converge(2)
+        before = self.total("origin", "bytes")
+        for name in ("n0", "n2"):
+            self.read_in_own_order(name)
+        self.assertEqual(self.total("origin", "bytes"), before, "what it had is lost")
+        print(f"drained: {said.splitlines()[0]}")
+
+    def test_the_last_owner_stays(self):
+        self.start()
+        self.ok("n1", "drain", "--budget", "0")
+        self.ok("n2", "drain", "--budget", "0")
+        done = program.forebay("drain", node=self.nodes["n0"].unix)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("the last node of the cell", done.stderr.decode())
+        self.ok("n1", "drain", "--undo")
+        self.await_true(lambda: self.state("n1") == "live")
+        self.ok("n0", "drain", "--budget", "0")
+        self.read_in_own_order("n0")
+
+    def test_all_are_restarted_one_after_the_other(self):
+        self.start()
+        over = threading.Event()
+        # Whoever reads has a node that runs: a command that finds none says so.
+        tasks, count = self.readers(["n0", "n1"], over)
+        later, others = self.readers(["n2"], over)
+
+        def restart(name, reads):
+            before = reads["reads"]
+            self.await_true(lambda: reads["reads"] >= before + 10)
+            self.nodes[name].stop()
+            self.nodes[name] = CellNode(self, name)
+            self.converge(self.NODES)
+
+        def restart_all():
+            try:
+                for name in ("n0", "n1"):
+                    restart(name, others)
+            finally:
+                over.set()
+        self.beside(restart_all, *later)
+        over.clear()
+
+        def restart_last():
+            try:
+                restart("n2", count)
+            finally:
+                over.set()
+        self.beside(restart_last, *tasks)
+        count = {"reads": count["reads"] + others["reads"],
+                 "longest": max(count["longest"], others["longest"])}
+        for name in self.nodes:
+            self.read_in_own_order(name)
+        before = self.total("origin", "bytes")
+        for name in self.nodes:
+            self.read_in_own_order(name)
+        self.assertEqual(self.total("origin", "bytes"), before)
+        print(f"restarted: {count['reads']} reads, none failed, the longest "
+              f"{count['longest']:.2f} s; afterwards all are hits")
+
+
 class Refusals(Cell):
     NODES = 1
 
