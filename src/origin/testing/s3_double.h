@@ -101,6 +101,7 @@ class S3Double {
   Reply Delete(const Request& asked);
   Reply List(const Request& asked);
   Reply CreateUpload(const Request& asked);
+  Reply Uploads(const Request& asked) const;
   Reply PutPart(const Request& asked, Upload& upload);
   Reply Parts(const Request& asked, const Upload& upload);
   Reply Complete(const Request& asked, const std::string& id);
