@@ -315,8 +315,8 @@ Task<Result<ObjectInfo>> Bucket::Complete(Env& env, Completion completion, Call 
     whole = co_await CompleteOnce(env, completion, request, call);
   }
   const std::string etag = completion.mark.empty() ? EtagOfParts(completion.parts) : "";
-  if (!whole && whole.error().code() == Code::kNotFound && !etag.empty()) {
-    // The upload is over, and what it was to become is there.
+  if (!whole && !etag.empty() && co_await IsOver(env, completion, whole.error().code(), call)) {
+    // What it was to become may be there: then the answer was lost.
     auto found = co_await Head(env, completion.key, call);
     if (found && found->info.etag == etag) co_return std::move(found->info);
   }
@@ -336,6 +336,13 @@ Task<Result<ObjectInfo>> Bucket::Complete(Env& env, Completion completion, Call 
                                             : found.mark == completion.mark;
   if (ours) co_return std::move(found.info);
   co_return Fail(Code::kUnavailable, "the store does not say whether the upload is complete");
+}
+
+/// After a refusal: a store may look at the condition before it looks for the upload.
+Task<bool> Bucket::IsOver(Env& env, const Completion& completion, Code refusal, Call call) {
+  if (refusal != Code::kVersionChanged) co_return refusal == Code::kNotFound;
+  const auto parts = co_await Parts(env, completion.key, completion.upload, call);
+  co_return !parts && parts.error().code() == Code::kNotFound;
 }
 
 /// S3 may say 200 at once and find out afterwards that it failed: the body then holds an error,

@@ -75,6 +75,7 @@ class Bucket {
   using Whole = http_origin::Fetcher::Whole;
   Task<Result<Whole>> CompleteOnce(Env& env, const Completion& completion,
                                    http_origin::FetchRequest request, Call call);
+  Task<bool> IsOver(Env& env, const Completion& completion, Code refusal, Call call);
   /// Whether a write that seems to have failed under its condition was ours after all.
   Task<Result<ObjectInfo>> AfterRefusal(Env& env, std::string key, std::string mark,
                                         Condition condition, Error refusal, Call call);

@@ -192,6 +192,9 @@ Task<void> LostCompletionChecks(S3Harness& h) {
 TEST(S3OriginTest, ACompletionWhoseAnswerWasLostIsDone) {
   S3Harness h;
   h.Run(LostCompletionChecks(h));
+  S3Harness other("s3://bucket/some/prefix?endpoint=https://s3.test",
+                  S3DoubleOptions{.condition_before_upload = true});
+  other.Run(LostCompletionChecks(other));
 }
 
 Task<void> OddKeyChecks(S3Harness& h) {

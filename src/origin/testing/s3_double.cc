@@ -185,7 +185,8 @@ SimHttpReply S3Double::Dispatch(const Request& asked) {
     const std::string& id = asked.query.at("uploadId");
     const auto upload = uploads_.find(id);
     if (upload == uploads_.end() || upload->second.key != asked.key) {
-      return S3Error(404, "NoSuchUpload");
+      auto refused = options_.condition_before_upload ? CheckCondition(asked) : std::nullopt;
+      return refused ? std::move(*refused) : S3Error(404, "NoSuchUpload");
     }
     if (method == "PUT") return count("PUT part"), PutPart(asked, upload->second);
     if (method == "GET") return count("GET parts"), Parts(asked, upload->second);

@@ -26,7 +26,8 @@ struct S3DoubleOptions {
   std::function<int64_t()> now;
   uint64_t min_part_bytes = 0;
   bool knows_conditional_delete = true;
-  bool spaces_as_plus = true;  // of listings, as S3 has it
+  bool condition_before_upload = false;  // of a completion whose upload is over
+  bool spaces_as_plus = true;            // of listings, as S3 has it
 };
 
 class S3Double {
