@@ -170,7 +170,7 @@ class Uploads(S3Cell):
         self.each(end)
 
     def listed_are(self, s3, bucket, uploads):
-        if bucket != "file":  # docs/S3.md
+        if bucket == "azure":  # docs/S3.md
             self.refused("NotImplemented", s3.list_multipart_uploads, Bucket=bucket)
             return
         listed = s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])

@@ -43,11 +43,18 @@ tier_ci() {
 
 tier_full() {
   test_preset release full
+  check "Spark on a cell" spark_on_a_cell || true
   test_preset asan ci
   test_preset tsan ci forebay_io_tests
   (dev_fuzz 1800) || true
   (dev_lint all) || true
   run_docs
+}
+
+spark_on_a_cell() {
+  (spark_server) || return 1
+  FOREBAY_TEST_TIER=full python3 -B src/app/spark_test.py build/release/src/app/forebay \
+    "$servers_folder" -v
 }
 
 sanitizer_options() {

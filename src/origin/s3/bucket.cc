@@ -1,15 +1,19 @@
 #include "src/origin/s3/bucket.h"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "src/base/hash.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 #include "src/origin/s3/answers.h"
+#include "src/origin/s3/listing.h"
 
 namespace forebay::s3 {
 namespace {
@@ -26,6 +30,8 @@ using http_origin::XmlEscape;
 constexpr uint64_t kMaxListingBytes = 16 << 20;
 constexpr uint64_t kMaxAnswerBytes = 1 << 20;
 constexpr int kCompleteTries = 3;
+constexpr size_t kMd5Bytes = 16;
+constexpr size_t kMostPending = 100'000;
 constexpr Duration kCompletePause = std::chrono::milliseconds(200);
 constexpr std::string_view kMarkHeader = "x-amz-meta-forebay-write";
 
@@ -87,10 +93,25 @@ std::string NewMark(Env& env, std::string_view key) {
   return fmt::format("{:016x}{:016x}", env.rng.Next(), HashBytes(AsBytes(key), 0).lo);
 }
 
-bool IsMarkOf(std::string_view mark, std::string_view key) {
-  const auto is_digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  return mark.size() == kMarkBytes && std::ranges::all_of(mark, is_digit) &&
-         mark.ends_with(fmt::format("{:016x}", HashBytes(AsBytes(key), 0).lo));
+std::string EtagOfParts(const std::vector<UploadedPart>& parts) {
+  std::string sums;
+  for (const UploadedPart& part : parts) {
+    if (part.etag.size() != 2 * kMd5Bytes) return {};
+    for (size_t at = 0; at < part.etag.size(); at += 2) {
+      const char* const digits = part.etag.data() + at;
+      uint8_t byte = 0;
+      if (std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) return {};
+      sums += static_cast<char>(byte);
+    }
+  }
+  std::array<std::byte, kMd5Bytes> sum{};
+  unsigned size = 0;
+  // Where the machine's policy forbids MD5, nothing is known.
+  if (EVP_Digest(sums.data(), sums.size(), reinterpret_cast<unsigned char*>(sum.data()), &size,
+                 EVP_md5(), nullptr) != 1) {
+    return {};
+  }
+  return fmt::format("{}-{}", http_origin::Hex(sum), parts.size());
 }
 
 Bucket::Bucket(Address address, std::shared_ptr<S3Signer> signer,
@@ -171,12 +192,15 @@ Task<Result<ObjectInfo>> Bucket::Put(Env& env, std::string key, HashedBody body,
 Task<Result<ObjectInfo>> Bucket::AfterRefusal(Env& env, std::string key, std::string mark,
                                               Condition condition, Error refusal, Call call) {
   const bool gone = refusal.code() == Code::kNotFound;
-  if (mark.empty() || (refusal.code() != Code::kVersionChanged && !gone)) {
+  const bool may_be_ours = refusal.code() == Code::kVersionChanged || gone;
+  if (!may_be_ours || (mark.empty() && !IsConditional(condition))) {
     co_return Fail(std::move(refusal));
   }
-  auto found = co_await Head(env, std::move(key), call);
-  if (found && found->mark == mark) co_return std::move(found->info);
-  if (!found && found.error().code() != Code::kNotFound) co_return Fail(found.error());
+  if (!mark.empty()) {
+    auto found = co_await Head(env, std::move(key), call);
+    if (found && found->mark == mark) co_return std::move(found->info);
+    if (!found && found.error().code() != Code::kNotFound) co_return Fail(found.error());
+  }
   if (condition.if_absent && !gone) {
     co_return Fail(Code::kAlreadyExists, "there is such an object already");
   }
@@ -206,7 +230,7 @@ Task<Result<std::string>> Bucket::CreateUpload(Env& env, std::string key, std::s
                                                ObjectAttributes attributes, Call call) {
   FetchRequest request = Request("POST", key, "uploads");
   AddAttributes(request, attributes);
-  SetHeader(request.http, kMarkHeader, std::move(mark));
+  if (!mark.empty()) SetHeader(request.http, kMarkHeader, std::move(mark));
   FB_CO_ASSIGN(const Whole whole,
                co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call));
   const auto root = ParseXml(whole.body);
@@ -249,6 +273,27 @@ Task<Result<std::vector<UploadedPart>>> Bucket::Parts(Env& env, std::string key,
   }
 }
 
+Task<Result<std::vector<PendingUpload>>> Bucket::Uploads(Env& env, Call call) {
+  std::vector<PendingUpload> pending;
+  std::string from;
+  for (;;) {
+    const std::string query = fmt::format("uploads&encoding-type=url&max-uploads=1000&prefix={}{}",
+                                          PercentEncode(address_.prefix, false), from);
+    FB_CO_ASSIGN(const std::string body, co_await List(env, query, call));
+    FB_CO_ASSIGN(UploadsAnswer answer, ReadUploads(body, address_.prefix));
+    std::ranges::move(answer.uploads, std::back_inserter(pending));
+    if (!answer.truncated) co_return pending;
+    if (pending.size() > kMostPending) {
+      co_return Fail(Code::kOverloaded, "too many uploads are pending to be listed");
+    }
+    std::string next =
+        fmt::format("&key-marker={}&upload-id-marker={}", PercentEncode(answer.next_key, false),
+                    PercentEncode(answer.next_id, false));
+    if (next == from) co_return Fail(Code::kCorrupt, "the list of uploads does not go on");
+    from = std::move(next);
+  }
+}
+
 Task<Result<ObjectInfo>> Bucket::Complete(Env& env, Completion completion, Call call) {
   std::string body = "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
   uint64_t size = 0;
@@ -269,6 +314,12 @@ Task<Result<ObjectInfo>> Bucket::Complete(Env& env, Completion completion, Call 
     FB_CO_TRY(co_await env.clock.Sleep(kCompletePause, call.cancel));
     whole = co_await CompleteOnce(env, completion, request, call);
   }
+  const std::string etag = completion.mark.empty() ? EtagOfParts(completion.parts) : "";
+  if (!whole && !etag.empty() && co_await IsOver(env, completion, whole.error().code(), call)) {
+    // What it was to become may be there: then the answer was lost.
+    auto found = co_await Head(env, completion.key, call);
+    if (found && found->info.etag == etag) co_return std::move(found->info);
+  }
   if (!whole) {
     co_return co_await AfterRefusal(env, completion.key, completion.mark, completion.condition,
                                     whole.error(), call);
@@ -281,8 +332,17 @@ Task<Result<ObjectInfo>> Bucket::Complete(Env& env, Completion completion, Call 
   if (!info.etag.empty()) co_return info;
   // It was cut off, or says nothing: the object itself tells.
   FB_CO_ASSIGN(Found found, co_await Head(env, completion.key, call));
-  if (found.mark == completion.mark) co_return std::move(found.info);
+  const bool ours = completion.mark.empty() ? !etag.empty() && found.info.etag == etag
+                                            : found.mark == completion.mark;
+  if (ours) co_return std::move(found.info);
   co_return Fail(Code::kUnavailable, "the store does not say whether the upload is complete");
+}
+
+/// After a refusal: a store may look at the condition before it looks for the upload.
+Task<bool> Bucket::IsOver(Env& env, const Completion& completion, Code refusal, Call call) {
+  if (refusal != Code::kVersionChanged) co_return refusal == Code::kNotFound;
+  const auto parts = co_await Parts(env, completion.key, completion.upload, call);
+  co_return !parts && parts.error().code() == Code::kNotFound;
 }
 
 /// S3 may say 200 at once and find out afterwards that it failed: the body then holds an error,

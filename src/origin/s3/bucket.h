@@ -25,8 +25,9 @@ struct HashedBody {
 /// What a writer leaves with an object, so that it knows its own write again when the answer was
 /// lost: conditions fail against one's own object, too. Half of it is chance, half is the key's.
 std::string NewMark(Env& env, std::string_view key);
-inline constexpr size_t kMarkBytes = 32;
-bool IsMarkOf(std::string_view mark, std::string_view key);
+/// The etag that S3 gives what it makes of these parts, in their order; "" where theirs are not
+/// plain ones, as of what is encrypted with keys of its own.
+std::string EtagOfParts(const std::vector<UploadedPart>& parts);
 
 /// Used from one loop, which it must outlive.
 class Bucket {
@@ -58,10 +59,12 @@ class Bucket {
                                     HashedBody body, Call call);
   Task<Result<std::vector<UploadedPart>>> Parts(Env& env, std::string key, std::string upload,
                                                 Call call);
+  /// All that are pending below the prefix.
+  Task<Result<std::vector<PendingUpload>>> Uploads(Env& env, Call call);
   struct Completion {
     std::string key;
     std::string upload;
-    std::string mark;
+    std::string mark;  // "": it left none, and is known by the etag of its parts
     std::vector<UploadedPart> parts;
     Condition condition;
   };
@@ -72,6 +75,7 @@ class Bucket {
   using Whole = http_origin::Fetcher::Whole;
   Task<Result<Whole>> CompleteOnce(Env& env, const Completion& completion,
                                    http_origin::FetchRequest request, Call call);
+  Task<bool> IsOver(Env& env, const Completion& completion, Code refusal, Call call);
   /// Whether a write that seems to have failed under its condition was ours after all.
   Task<Result<ObjectInfo>> AfterRefusal(Env& env, std::string key, std::string mark,
                                         Condition condition, Error refusal, Call call);

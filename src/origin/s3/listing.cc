@@ -109,4 +109,28 @@ Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options
   return answer;
 }
 
+Result<UploadsAnswer> ReadUploads(std::string_view body, std::string_view base) {
+  FB_ASSIGN(const XmlElement root, http_origin::ParseXml(body));
+  if (root.name != "ListMultipartUploadsResult") {
+    return Fail(Code::kCorrupt, fmt::format("uploads were asked for, and <{}> came", root.name));
+  }
+  const bool encoded = root.Text("EncodingType") == "url";
+  UploadsAnswer answer{.truncated = root.Text("IsTruncated") == "true",
+                       .next_id = std::string(root.Text("NextUploadIdMarker"))};
+  FB_ASSIGN(answer.next_key, Decoded(root.Text("NextKeyMarker"), encoded));
+  if (answer.truncated && answer.next_key.empty()) {
+    return Fail(Code::kCorrupt, "a list of uploads goes on, but does not say where");
+  }
+  for (const XmlElement& child : root.children) {
+    if (child.name != "Upload") continue;
+    PendingUpload upload{.id = std::string(child.Text("UploadId")),
+                         .begun_ns = ParseIsoDate(child.Text("Initiated")).value_or(0)};
+    FB_ASSIGN(upload.key, Decoded(child.Text("Key"), encoded));
+    if (!upload.key.starts_with(base)) continue;
+    upload.key.erase(0, base.size());
+    if (IsNameable(upload.key) && !upload.id.empty()) answer.uploads.push_back(std::move(upload));
+  }
+  return answer;
+}
+
 }  // namespace forebay::s3

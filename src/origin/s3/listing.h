@@ -1,4 +1,4 @@
-// One page of ListObjectsV2: what is asked, and what the answer says.
+// One page of a listing: what is asked, and what the answer says.
 #pragma once
 
 #include <cstdint>
@@ -21,5 +21,15 @@ struct ListAnswer {
 /// stores disagree about with a delimiter) are left out.
 Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options,
                                std::string_view base);
+
+/// One page of ListMultipartUploads.
+struct UploadsAnswer {
+  std::vector<PendingUpload> uploads;  // as ListAnswer's entries, in the order in which they came
+  bool truncated = false;
+  std::string next_key;  // where it goes on, with the prefix
+  std::string next_id;
+};
+/// kCorrupt: this is no list of uploads.
+Result<UploadsAnswer> ReadUploads(std::string_view body, std::string_view base);
 
 }  // namespace forebay::s3

@@ -1,5 +1,5 @@
-// Whatever a store may answer to a listing: what comes out is in order, was asked for, and can be
-// named.
+// Whatever a store may answer to a listing, of objects or of uploads: what comes out is in order,
+// was asked for, and can be named.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -9,8 +9,22 @@
 #include "src/origin/s3/address.h"
 #include "src/origin/s3/listing.h"
 
+namespace {
+
+void CheckUploads(std::string_view body) {
+  const auto page = forebay::s3::ReadUploads(body, "p/");
+  if (!page) return;
+  FB_ASSERT(!page->truncated || !page->next_key.empty());
+  for (const forebay::PendingUpload& upload : page->uploads) {
+    FB_ASSERT(forebay::s3::IsNameable(upload.key) && !upload.id.empty());
+  }
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);
+  CheckUploads(body);
   const forebay::ListOptions options{.prefix = "a", .delimiter = "/", .after = "a/b", .limit = 7};
   const auto page = forebay::s3::ReadListing(body, options, "p/");
   if (!page) return 0;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "src/base/hash.h"
 #include "src/origin/http/text.h"
 #include "src/origin/s3/listing.h"
 
@@ -17,18 +18,16 @@ namespace {
 
 constexpr uint64_t kMaxKeyBytes = 1024;  // of S3, its prefix included
 
-struct UploadId {
-  std::string mark;
-  std::string upload;
-};
+std::string PrefixOfIds(std::string_view key) {
+  return fmt::format("{:016x}.", HashBytes(AsBytes(key), 0).lo);
+}
 
-/// nullopt: none of ours, or of another key, which not every store would notice.
-std::optional<UploadId> ParseUploadId(std::string_view id, std::string_view key) {
-  const std::string_view mark = id.substr(0, s3::kMarkBytes);
-  if (!s3::IsMarkOf(mark, key) || id.size() < s3::kMarkBytes + 2 || id[s3::kMarkBytes] != '.') {
-    return std::nullopt;
-  }
-  return UploadId{.mark = std::string(mark), .upload = std::string(id.substr(s3::kMarkBytes + 1))};
+/// The store's own id. nullopt: none of ours, or of another key, which not every store would
+/// notice.
+std::optional<std::string> ParseUploadId(std::string_view id, std::string_view key) {
+  const std::string prefix = PrefixOfIds(key);
+  if (!id.starts_with(prefix) || id.size() == prefix.size()) return std::nullopt;
+  return std::string(id.substr(prefix.size()));
 }
 
 Error NoSuchUpload() {
@@ -191,10 +190,17 @@ Task<Result<std::string>> S3Origin::CreateMultipart(Env& env, std::string key, C
 Task<Result<std::string>> S3Origin::CreateDescribed(Env& env, std::string key,
                                                     ObjectAttributes attributes, Call call) {
   FB_CO_TRY(CheckCall(env, call));
-  std::string mark = s3::NewMark(env, key);
-  const auto upload = co_await bucket_.CreateUpload(env, key, mark, std::move(attributes), call);
+  const auto upload = co_await bucket_.CreateUpload(env, key, "", std::move(attributes), call);
   if (!upload) co_return Named(key, upload.error());
-  co_return fmt::format("{}.{}", mark, *upload);
+  co_return PrefixOfIds(key) + *upload;
+}
+
+Task<Result<std::vector<PendingUpload>>> S3Origin::ListUploads(Env& env, Call call) {
+  FB_CO_TRY(CheckCall(env, call));
+  auto pending = co_await bucket_.Uploads(env, call);
+  if (!pending) co_return Named("uploads", pending.error());
+  for (PendingUpload& upload : *pending) upload.id.insert(0, PrefixOfIds(upload.key));
+  co_return pending;
 }
 
 Task<Result<std::unique_ptr<OriginUpload>>> S3Origin::PutPart(Env& env, std::string key,
@@ -205,7 +211,7 @@ Task<Result<std::unique_ptr<OriginUpload>>> S3Origin::PutPart(Env& env, std::str
   auto id = ParseUploadId(upload_id, key);
   if (!id) co_return Named(key, NoSuchUpload());
   std::string name = fmt::format("{}: part {}", Name(key), number);
-  co_return s3::NewPartUpload(bucket_, env, std::move(name), std::move(key), std::move(id->upload),
+  co_return s3::NewPartUpload(bucket_, env, std::move(name), std::move(key), *std::move(id),
                               number);
 }
 
@@ -214,7 +220,7 @@ Task<Result<std::vector<UploadedPart>>> S3Origin::ListParts(Env& env, std::strin
   FB_CO_TRY(CheckCall(env, call));
   const auto id = ParseUploadId(upload_id, key);
   if (!id) co_return Named(key, NoSuchUpload());
-  auto parts = co_await bucket_.Parts(env, key, id->upload, call);
+  auto parts = co_await bucket_.Parts(env, key, *id, call);
   if (!parts) co_return Named(key, parts.error());
   co_return parts;
 }
@@ -227,17 +233,11 @@ Task<Result<ObjectInfo>> S3Origin::CompleteMultipart(Env& env, std::string key,
   if (const auto checked = CheckParts(parts); !checked) co_return Named(key, checked.error());
   const auto id = ParseUploadId(upload_id, key);
   if (!id) co_return Named(key, NoSuchUpload());
-  auto info = co_await bucket_.Complete(env,
-                                        {.key = key,
-                                         .upload = id->upload,
-                                         .mark = id->mark,
-                                         .parts = parts,
-                                         .condition = std::move(condition)},
-                                        call);
+  auto info = co_await bucket_.Complete(
+      env, {.key = key, .upload = *id, .parts = parts, .condition = std::move(condition)}, call);
   if (info) co_return info;
   if (info.error().code() != Code::kInvalidArgument) co_return Named(key, info.error());
-  co_return Named(
-      key, co_await ExplainParts(env, key, id->upload, std::move(parts), info.error(), call));
+  co_return Named(key, co_await ExplainParts(env, key, *id, std::move(parts), info.error(), call));
 }
 
 Task<Error> S3Origin::ExplainParts(Env& env, std::string key, std::string upload,
@@ -268,7 +268,7 @@ Task<Result<void>> S3Origin::AbortMultipart(Env& env, std::string key, std::stri
   FB_CO_TRY(CheckCall(env, call));
   const auto id = ParseUploadId(upload_id, key);
   if (!id) co_return Named(key, NoSuchUpload());
-  const auto aborted = co_await bucket_.Abort(env, key, id->upload, call);
+  const auto aborted = co_await bucket_.Abort(env, key, *id, call);
   if (!aborted) co_return Named(key, aborted.error());
   co_return aborted;
 }

@@ -32,7 +32,7 @@ class S3Origin final : public Origin {
   Task<Result<std::unique_ptr<OriginUpload>>> Put(Env& env, std::string key, Condition condition,
                                                   Call call) override;
   Task<Result<void>> Delete(Env& env, std::string key, Condition condition, Call call) override;
-  /// Ids carry the mark of the write before the store's own: "MARK.ID".
+  /// Ids carry the key's hash before the store's own: "HASH.ID".
   Task<Result<std::string>> CreateMultipart(Env& env, std::string key, Call call) override;
   Task<Result<std::string>> CreateDescribed(Env& env, std::string key, ObjectAttributes attributes,
                                             Call call) override;
@@ -48,6 +48,7 @@ class S3Origin final : public Origin {
                                              Call call) override;
   Task<Result<void>> AbortMultipart(Env& env, std::string key, std::string upload_id,
                                     Call call) override;
+  Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, Call call) override;
   /// Nothing: a bucket does not say whose an upload is, and others may be at it. The bucket's own
   /// life cycle rule is the one that can know.
   Task<Result<void>> Sweep(Env& env) override;

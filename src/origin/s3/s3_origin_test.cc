@@ -150,6 +150,30 @@ TEST(S3OriginTest, AWriterKnowsItsOwnWriteAgain) {
   h.Run(LostReplyChecks(h));
 }
 
+Task<void> PendingChecks(S3Harness& h) {
+  Origin& origin = h.origin();
+  std::vector<std::pair<std::string, std::string>> begun, told;
+  for (const char* key : {"b", "a b/%", "a b/%", "c", "d"}) {
+    begun.emplace_back(key, (co_await origin.CreateMultipart(h.env(), key, {})).value());
+  }
+  for (const PendingUpload& one : (co_await origin.ListUploads(h.env(), {})).value()) {
+    told.emplace_back(one.key, one.id);
+    EXPECT_GT(one.begun_ns, 0);
+  }
+  std::ranges::sort(begun);
+  std::ranges::sort(told);
+  EXPECT_EQ(told, begun);
+  for (const auto& [key, id] : told) {
+    EXPECT_TRUE(co_await origin.AbortMultipart(h.env(), key, id, {}));
+  }
+  EXPECT_TRUE((co_await origin.ListUploads(h.env(), {}))->empty());
+}
+
+TEST(S3OriginTest, UploadsThatArePendingAreListedByTheIdsThatTheyWereGiven) {
+  S3Harness h;
+  h.Run(PendingChecks(h));
+}
+
 Task<void> LostCompletionChecks(S3Harness& h) {
   Origin& origin = h.origin();
   const std::string id = (co_await origin.CreateMultipart(h.env(), "k", {})).value();
@@ -168,6 +192,9 @@ Task<void> LostCompletionChecks(S3Harness& h) {
 TEST(S3OriginTest, ACompletionWhoseAnswerWasLostIsDone) {
   S3Harness h;
   h.Run(LostCompletionChecks(h));
+  S3Harness other("s3://bucket/some/prefix?endpoint=https://s3.test",
+                  S3DoubleOptions{.condition_before_upload = true});
+  other.Run(LostCompletionChecks(other));
 }
 
 Task<void> OddKeyChecks(S3Harness& h) {

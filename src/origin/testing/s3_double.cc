@@ -1,11 +1,14 @@
 #include "src/origin/testing/s3_double.h"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
+#include "src/base/assert.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 
@@ -29,7 +32,19 @@ namespace {
 
 constexpr std::string_view kMark = "x-amz-meta-forebay-write";
 
-/// As of S3: the same bytes, the same etag.
+/// As of S3: the MD5 of those of the parts.
+std::string EtagOfEtags(std::string_view etags, size_t parts) {
+  std::string sums;
+  for (size_t at = 0; at < etags.size(); at += 2) {
+    sums += static_cast<char>(std::stoi(std::string(etags.substr(at, 2)), nullptr, 16));
+  }
+  std::array<std::byte, 16> sum{};
+  FB_ASSERT(EVP_Digest(sums.data(), sums.size(), reinterpret_cast<unsigned char*>(sum.data()),
+                       nullptr, EVP_md5(), nullptr) == 1);
+  return fmt::format("{}-{}", Hex(sum), parts);
+}
+
+/// The same bytes, the same etag.
 std::string EtagOf(std::string_view contents) {
   return Hex(HashSha256(AsBytes(contents))).substr(0, 32);
 }
@@ -163,13 +178,15 @@ SimHttpReply S3Double::Handle(const SimHttpRequest& request) {
 SimHttpReply S3Double::Dispatch(const Request& asked) {
   const std::string& method = asked.http.method;
   const auto count = [&](const std::string& what) { ++asked_[what]; };
+  if (asked.key.empty() && asked.Has("uploads")) return count("list uploads"), Uploads(asked);
   if (asked.key.empty()) return count("list"), List(asked);
   if (asked.Has("uploads")) return count("POST uploads"), CreateUpload(asked);
   if (asked.Has("uploadId")) {
     const std::string& id = asked.query.at("uploadId");
     const auto upload = uploads_.find(id);
     if (upload == uploads_.end() || upload->second.key != asked.key) {
-      return S3Error(404, "NoSuchUpload");
+      auto refused = options_.condition_before_upload ? CheckCondition(asked) : std::nullopt;
+      return refused ? std::move(*refused) : S3Error(404, "NoSuchUpload");
     }
     if (method == "PUT") return count("PUT part"), PutPart(asked, upload->second);
     if (method == "GET") return count("GET parts"), Parts(asked, upload->second);
@@ -254,6 +271,40 @@ SimHttpReply S3Double::CreateUpload(const Request& asked) {
                             id));
 }
 
+SimHttpReply S3Double::Uploads(const Request& asked) const {
+  const auto get = [&](const std::string& name) {
+    const auto found = asked.query.find(name);
+    return found == asked.query.end() ? std::string() : found->second;
+  };
+  std::vector<std::pair<std::string, std::string>> pending;  // key, id
+  for (const auto& [id, upload] : uploads_) pending.emplace_back(upload.key, id);
+  std::ranges::sort(pending);
+  const std::pair<std::string, std::string> after(get("key-marker"), get("upload-id-marker"));
+  constexpr size_t kPage = 2;
+  std::string body, next;
+  size_t told = 0;
+  bool more = false;
+  for (const auto& [key, id] : pending) {
+    if (!key.starts_with(get("prefix")) || std::pair(key, id) <= after) continue;
+    more = told == kPage;
+    if (more) break;
+    ++told;
+    const std::string shown = XmlEscape(PercentEncode(key, true));
+    body += fmt::format(
+        "<Upload><Key>{}</Key><UploadId>{}</UploadId><Initiated>{}</Initiated>"
+        "</Upload>",
+        shown, id, IsoDate(Now()));
+    next = fmt::format(
+        "<NextKeyMarker>{}</NextKeyMarker><NextUploadIdMarker>{}"
+        "</NextUploadIdMarker>",
+        shown, id);
+  }
+  return Ok({{"Content-Type", "application/xml"}},
+            fmt::format("<ListMultipartUploadsResult><EncodingType>url</EncodingType><IsTruncated>"
+                        "{}</IsTruncated>{}{}</ListMultipartUploadsResult>",
+                        more, more ? next : "", body));
+}
+
 SimHttpReply S3Double::PutPart(const Request& asked, Upload& upload) {
   const auto number = static_cast<uint32_t>(Number(asked.query.at("partNumber"), 0));
   if (number < 1 || number > 10'000) return S3Error(400, "InvalidArgument");
@@ -309,7 +360,7 @@ SimHttpReply S3Double::Complete(const Request& asked, const std::string& id) {
     etags += part->second.etag;
   }
   if (auto refused = CheckCondition(asked)) return std::move(*refused);
-  object.etag = fmt::format("{}-{}", EtagOf(etags), root->children.size());
+  object.etag = EtagOfEtags(etags, root->children.size());
   SimHttpReply reply =
       Ok({}, fmt::format("<?xml version=\"1.0\"?>\n<CompleteMultipartUploadResult><ETag>&quot;{}"
                          "&quot;</ETag></CompleteMultipartUploadResult>",

@@ -26,7 +26,8 @@ struct S3DoubleOptions {
   std::function<int64_t()> now;
   uint64_t min_part_bytes = 0;
   bool knows_conditional_delete = true;
-  bool spaces_as_plus = true;  // of listings, as S3 has it
+  bool condition_before_upload = false;  // of a completion whose upload is over
+  bool spaces_as_plus = true;            // of listings, as S3 has it
 };
 
 class S3Double {
@@ -101,6 +102,7 @@ class S3Double {
   Reply Delete(const Request& asked);
   Reply List(const Request& asked);
   Reply CreateUpload(const Request& asked);
+  Reply Uploads(const Request& asked) const;
   Reply PutPart(const Request& asked, Upload& upload);
   Reply Parts(const Request& asked, const Upload& upload);
   Reply Complete(const Request& asked, const std::string& id);
