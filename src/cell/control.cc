@@ -103,7 +103,7 @@ Task<Result<void>> Cell::Control() {
         result = co_await Write(std::move(step));
         if (!result) break;
         controller.Wrote(now);
-        members_changed_ = nodes;
+        if (nodes) members_changed_ = true;  // or somebody came while it was written
       }
     }
     if (!co_await env_.clock.Sleep(kLook, stop_.token())) break;

@@ -43,6 +43,7 @@ Task<Result<void>> Node::Impl::BringIn(std::shared_ptr<const Attachment> attachm
   const auto handle = handles.Make([&](ResolvedObject& to) {
     to = {std::move(attachment), item->key, version, item->info, Instant::Never()};
   });
+  NoteName(handle->object());
   const uint64_t size = item->info.size;
   const uint64_t begin = RoundDown(std::min(item->offset, size), kPageBytes);
   const uint64_t end = begin + std::min(item->offset - begin + item->size, size - begin);

@@ -59,6 +59,7 @@ class Node::Impl {
   bool Holds(const ResolvedObject& object, ByteRange range);
   Task<Result<void>> AwaitComing(const ResolvedObject& object, ByteRange range, Call call);
   uint32_t Recruit(const VersionId& version, const PeerRead& read);
+  void NoteName(const ResolvedObject& object);
   void CountGiven(const PeerGiven& given);
   struct BringingUp {
     bool done = false;

@@ -30,6 +30,22 @@ Result<ResolvedObject> Node::Impl::ObjectOfPeer(const Authenticated& who,
   return object;
 }
 
+/// For whoever hands over: the name of what other nodes have brought here. Nobody takes it for
+/// fresh.
+void Node::Impl::NoteName(const ResolvedObject& object) {
+  const AttachmentId id = object.attachment->config.id;
+  KnownName known;
+  if (context.names.Find(id, object.key, &known) && known.exists) return;
+  context.names.Learn(id, object.key,
+                      {.exists = true,
+                       .version = object.version,
+                       .size = object.info.size,
+                       .modified_ns = object.info.modified_ns,
+                       .fresh_until_ns = 0,
+                       .etag = object.info.etag},
+                      context.names.Ask());
+}
+
 namespace {
 
 ByteRange RangeOf(const PeerRead& read) {
@@ -116,6 +132,7 @@ Task<Result<PeerGiven>> Node::ReadForPeer(Authenticated who, PeerRead read, Call
   }
   const auto handle = impl_->handles.Make([&](ResolvedObject& to) { to = std::move(resolved); });
   const ResolvedObject& object = handle->object();
+  impl_->NoteName(object);
   const uint64_t chunk_bytes = object.attachment->config.chunk_bytes;
   const uint64_t chunk_end = RoundDown(range.begin, chunk_bytes) + chunk_bytes;
   const uint64_t until = std::min({std::max(read.until, range.end), chunk_end, read.object_size});

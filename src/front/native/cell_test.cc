@@ -249,6 +249,26 @@ TEST_F(CellTest, TheControllersDeathIsNobodysEnd) {
   }
 }
 
+/// Whenever it comes back: also while the new controller writes its first epoch.
+TEST_F(CellTest, AControllerThatIsRestartedIsTakenUpAgain) {
+  Start(3);
+  cell.registry.latency = 400ms;  // news comes while it writes
+  cell.registry.poll = 10ms;
+  for (int round = 0; round < 200; ++round) {
+    size_t controller = 0;
+    while (!node(controller).cell->controls()) {
+      if (++controller < 3) continue;
+      controller = 0;
+      world.RunFor(10ms);
+    }
+    node(controller).Stop();
+    world.RunFor(std::chrono::milliseconds(round * 10));
+    const auto started = node(controller).Start();
+    ASSERT_TRUE(started) << "after " << round * 10 << " ms: " << started.error().ToString();
+    ASSERT_TRUE(cell.AwaitAgreement(20s)) << "after " << round * 10 << " ms";
+  }
+}
+
 TEST_F(CellTest, TwoNodesOfOneNameAreToldSo) {
   Start(2);
   CellOptions twin{.name = "n1", .member = {.address = "n9:1", .incarnation = {.hi = 9, .lo = 9}}};

@@ -1,13 +1,6 @@
 #include "src/node/testing/memory_registry.h"
 
 namespace forebay::node_testing {
-namespace {
-
-constexpr Duration kLatency = std::chrono::milliseconds(1);
-constexpr Duration kPoll = std::chrono::milliseconds(500);
-
-}  // namespace
-
 void RegistryState::Drop(LeaseId lease) {
   leases.erase(lease);
   std::erase_if(entries, [&](const auto& keyed) {
@@ -32,7 +25,7 @@ class MemoryRegistry::Follower final : public RegistryWatch {
 
   Task<Result<std::vector<RegistryChange>>> Next(Call call) override {
     for (;;) {
-      FB_CO_TRY(co_await registry_.env_.clock.Sleep(kPoll, call.cancel));
+      FB_CO_TRY(co_await registry_.env_.clock.Sleep(registry_.state_.poll, call.cancel));
       if (registry_.state_.away) co_return Fail(Code::kUnavailable, "the registry is away");
       registry_.state_.Expire(registry_.env_.clock.Now());
       std::vector<RegistryChange> news;
@@ -53,7 +46,7 @@ class MemoryRegistry::Follower final : public RegistryWatch {
 };
 
 Task<Result<void>> MemoryRegistry::Arrive(Call call) {
-  FB_CO_TRY(co_await env_.clock.Sleep(kLatency, call.cancel));
+  FB_CO_TRY(co_await env_.clock.Sleep(state_.latency, call.cancel));
   if (state_.away) co_return Fail(Code::kUnavailable, "the registry is away");
   state_.Expire(env_.clock.Now());
   co_return Result<void>();
@@ -133,7 +126,8 @@ Task<Result<void>> MemoryRegistry::RevokeLease(LeaseId lease, Call call) {
 
 Task<Result<std::unique_ptr<RegistryWatch>>> MemoryRegistry::Watch(std::string prefix,
                                                                    Revision since, Call call) {
-  FB_CO_TRY(co_await Arrive(call));
+  if (call.cancel.cancelled()) co_return Fail(Code::kCancelled, "watch");
+  if (state_.away) co_return Fail(Code::kUnavailable, "the registry is away");
   co_return std::make_unique<Follower>(*this, std::move(prefix), since);
 }
 

@@ -16,6 +16,8 @@ struct RegistryState {
   std::vector<RegistryChange> changes;
   Revision revision = 0;
   bool away = false;
+  Duration latency = std::chrono::milliseconds(1);  // of every answer but news
+  Duration poll = std::chrono::milliseconds(500);    // how old news is at most
   struct Lease {
     Duration ttl;
     Instant until;
