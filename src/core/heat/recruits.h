@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <list>
-#include <unordered_map>
+#include <map>
 #include <vector>
 
 #include "src/base/block_key.h"
@@ -34,12 +34,9 @@ class Recruits {
     uint64_t asked = 0;  // how often
     std::vector<uint32_t> served;
   };
-  struct Spread {
-    size_t operator()(const BlockKey& key) const { return key.Spread(); }
-  };
 
   std::list<Block> blocks_;  // the last asked first
-  std::unordered_map<BlockKey, std::list<Block>::iterator, Spread> by_key_;
+  std::map<BlockKey, std::list<Block>::iterator> by_key_;
 };
 
 }  // namespace forebay

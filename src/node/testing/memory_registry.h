@@ -17,7 +17,7 @@ struct RegistryState {
   Revision revision = 0;
   bool away = false;
   Duration latency = std::chrono::milliseconds(1);  // of every answer but news
-  Duration poll = std::chrono::milliseconds(500);    // how old news is at most
+  Duration poll = std::chrono::milliseconds(500);   // how old news is at most
   struct Lease {
     Duration ttl;
     Instant until;
