@@ -13,6 +13,9 @@ constexpr uint64_t kCommitBytes = 256 * kKiB;
 constexpr uint64_t kMaxPeerRange = 4 * kMiB;
 /// Nodes that are asked before the origin: the owner, and who follows it.
 constexpr size_t kPeersAsked = 2;
+/// Whoever was sent here and waits longer goes back. Memory and budgets of nodes that follow one
+/// another could make a circle; this ends it.
+constexpr Duration kFollowPatience = std::chrono::seconds(5);
 /// Pauses before a peer that has too much to do is passed over. The origin is no way out: it would
 /// get what was too much for the peer.
 constexpr int kOverloadedTries = 10;
@@ -393,16 +396,23 @@ Task<Result<void>> Flights::Await(std::shared_ptr<Flight> flight, uint64_t until
   co_return waited;
 }
 
+/// One that waits for its turn here is not on its way yet: whom it waits for may wait for us.
 Task<Result<void>> Flights::Follow(std::shared_ptr<Flight> flight, uint64_t until, Call call) {
+  const Instant patience = context_.env.clock.Now() + kFollowPatience;
+  call.deadline = std::min(call.deadline, patience);
+  const auto coming = [&] {
+    return !flight->done && !flight->sent_elsewhere && flight->sent != Instant::Never();
+  };
   ++context_.waiting;
   ++flight->interested;
   auto waited = Result<void>();
-  while (waited && !flight->done && !flight->sent_elsewhere && flight->reached < until) {
+  while (waited && coming() && flight->reached < until) {
     waited = co_await flight->followers.Wait(context_.env, until, call);
   }
   --flight->interested;
   --context_.waiting;
-  if (!waited || flight->reached >= until) co_return waited;
+  if (flight->reached >= until) co_return Result<void>();
+  if (!waited && waited.error().code() == Code::kCancelled) co_return waited;
   co_return Fail(Code::kNotFound, "not on its way here any more");
 }
 

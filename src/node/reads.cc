@@ -6,6 +6,8 @@ namespace {
 
 /// How often a read looks again while what it brought in is evicted before it gets there.
 constexpr int kMaxRounds = 64;
+/// How often a reader that finds no memory gives back what it holds and begins anew.
+constexpr int kMaxLettingGo = 5;
 /// Blocks that readers in order have coming up from disks.
 constexpr size_t kMaxBringUpsAhead = 16;
 /// Readers in order share this part of the memory for what they have not read yet.
@@ -253,12 +255,22 @@ Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, 
     BringUpAhead(object, decision.ahead);
   }
   ReadResult result;
+  int let_go = 0;
   for (uint64_t at = range.begin; at < range.end;) {
     const uint64_t end = std::min(range.end, BlockEnd(at / kBlockBytes, object.info.size));
-    FB_CO_TRY(co_await PinPiece(handle, {at, end}, decision.demand, &result.pieces[result.count],
-                                call, trace));
-    ++result.count;
-    at = end;
+    const auto pinned = co_await PinPiece(handle, {at, end}, decision.demand,
+                                          &result.pieces[result.count], call, trace);
+    if (pinned) {
+      ++result.count;
+      at = end;
+      continue;
+    }
+    // Readers who wait with full hands may wait for one another's memory.
+    const bool full_hands = pinned.error().code() == Code::kOverloaded && result.count > 0;
+    if (!full_hands || ++let_go > kMaxLettingGo) co_return Fail(pinned.error());
+    result.Clear();
+    at = range.begin;
+    FB_CO_TRY(co_await BackOff(context.env, let_go, call));
   }
   result.size = range.size();
   co_return result;
