@@ -36,6 +36,8 @@ class Node::Impl {
                                                     std::string_view name);
 
   // -- Reading.
+  /// Whether a reader holds blocks while it waits for the next.
+  enum class Hands : uint8_t { kEmpty, kFull };
   ReadaheadLimits Limits() const;
   Result<void> CheckHandle(const Authenticated& who, const Handle& handle) const;
   std::optional<Result<void>> TryResolve(const Authenticated& who, std::string_view path,
@@ -49,7 +51,7 @@ class Node::Impl {
                                       Trace* trace);
   Task<Result<void>> PinPiece(std::shared_ptr<Handle> handle, ByteRange part, ByteRange demand,
                               ReadResult::Piece* piece, Call call, Trace* trace,
-                              Flights::Way way = Flights::Way::kAny);
+                              Flights::Way way = Flights::Way::kAny, Hands hands = Hands::kEmpty);
   Task<Result<void>> BringPiece(const ResolvedObject& object, ByteRange part, ByteRange demand,
                                 Call call, Trace* trace, Flights::Way way);
   Result<std::shared_ptr<const Attachment>> AttachmentOfPeer(const Authenticated& who,

@@ -258,16 +258,17 @@ Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, 
   int let_go = 0;
   for (uint64_t at = range.begin; at < range.end;) {
     const uint64_t end = std::min(range.end, BlockEnd(at / kBlockBytes, object.info.size));
-    const auto pinned = co_await PinPiece(handle, {at, end}, decision.demand,
-                                          &result.pieces[result.count], call, trace);
+    const Hands hands = result.count > 0 ? Hands::kFull : Hands::kEmpty;
+    const auto pinned =
+        co_await PinPiece(handle, {at, end}, decision.demand, &result.pieces[result.count], call,
+                          trace, Flights::Way::kAny, hands);
     if (pinned) {
       ++result.count;
       at = end;
       continue;
     }
-    // Readers who wait with full hands may wait for one another's memory.
-    const bool full_hands = pinned.error().code() == Code::kOverloaded && result.count > 0;
-    if (!full_hands || ++let_go > kMaxLettingGo) co_return Fail(pinned.error());
+    const bool no_room = pinned.error().code() == Code::kOverloaded && hands == Hands::kFull;
+    if (!no_room || ++let_go > kMaxLettingGo) co_return Fail(pinned.error());
     result.Clear();
     at = range.begin;
     FB_CO_TRY(co_await BackOff(context.env, let_go, call));
@@ -279,7 +280,7 @@ Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, 
 /// Looks, brings in what is missing, looks again.
 Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRange part,
                                         ByteRange demand, ReadResult::Piece* piece, Call call,
-                                        Trace* trace, Flights::Way way) {
+                                        Trace* trace, Flights::Way way, Hands hands) {
   const ResolvedObject& object = handle->object();
   const uint64_t number = part.begin / kBlockBytes;
   piece->key = KeyOf(object, number);
@@ -295,6 +296,10 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
     if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
     const auto brought = co_await BringPiece(object, part, demand, call, trace, way);
     if (brought) continue;
+    // Readers who wait with full hands may wait for one another's memory: they let go first, while
+    // those with empty hands still try.
+    const bool no_room = brought.error().code() == Code::kOverloaded;
+    if (no_room && hands == Hands::kFull) co_return Fail(brought.error());
     const auto again = co_await Again(*object.attachment, brought.error(), ++attempt, call);
     if (again) continue;
     const std::string path = PathOf(*object.attachment, object.key);

@@ -36,7 +36,7 @@ tier_ci() {
   test_preset asan quick
   test_preset tsan quick forebay_io_tests
   # In a subshell, as these may leave by `die`.
-  (dev_fuzz 30) || true
+  (dev_fuzz 60) || true
   (dev_lint) || true
   run_docs
 }

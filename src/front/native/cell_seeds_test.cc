@@ -237,7 +237,7 @@ Result<void> Story::Run() {
 
 TEST(CellSeeds, GivesRightBytesAndNothingOlderThanWasAcknowledged) {
   const auto report =
-      sim::RunSeeds("cell", {.quick = 4, .ci = 25, .full = 5000},
+      sim::RunSeeds("cell", {.quick = 4, .ci = 40, .full = 5000},
                     {.options = [](uint64_t) { return sim::WorldOptions(); },
                      .run = [](sim::World& world) { return Story(world).Run(); },
                      .expected_faults = {"cell.death", "cell.isolation", "cell.partition",

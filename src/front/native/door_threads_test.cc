@@ -49,8 +49,7 @@ class DoorOnLoops : public LoopTest {
     gate_ = std::move(*Gate::Create({.token_file_text = kTokens}));
     registry_ = std::make_unique<MemoryRegistry>(env(), registry_state_);
     NodeOptions options;
-    // Less than there is, so that some is missed; more than 24 slow readers hold of it.
-    options.store.dram.capacity_bytes = 23 * kMiB;
+    options.store.dram.capacity_bytes = 20 * kMiB;  // less than there is, so that some is missed
     options.metadata_bytes = 4 * kMiB;
     const auto origins = [this](const AttachmentConfig&) -> Result<std::unique_ptr<Origin>> {
       return std::make_unique<SharedOrigin>(origin_);
