@@ -1,4 +1,5 @@
 #include "bench/output.h"
+#include "src/base/json_string.h"
 
 #include <fmt/format.h>
 
@@ -43,20 +44,6 @@ Cells ToCells(const Row& row) {
       row.target ? (row.goal == Goal::kAtLeast ? ">= " : "<= ") + Cell(row.target) : "-";
   return {row.name,        row.unit,    Scaled(row.ours), Scaled(row.baseline),
           Cell(row.ratio), Spread(row), target,           Verdict(row)};
-}
-
-std::string JsonString(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += {'\\', c};
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
 }
 
 /// JSON knows neither NaN nor infinity.

@@ -53,20 +53,6 @@ std::string Visible(std::string_view name) {
   return out;
 }
 
-std::string JsonText(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += {'\\', c};
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
 double SecondsNow() {
   // tidy: allow wall-clock: what a person waits for; nothing is decided by it
   const auto now = std::chrono::steady_clock::now().time_since_epoch();

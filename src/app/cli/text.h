@@ -16,9 +16,6 @@ std::string FormatSeconds(double seconds);
 /// Control characters of a name as \xNN where it goes to a terminal.
 std::string Visible(std::string_view name);
 
-/// In quotes, as JSON writes a text; bytes from 128 on stay as they are.
-std::string JsonText(std::string_view text);
-
 /// Seconds since some moment, never going back.
 double SecondsNow();
 

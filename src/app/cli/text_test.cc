@@ -7,6 +7,7 @@
 
 #include "src/app/cli/progress.h"
 #include "src/app/cli/status_figure.h"
+#include "src/base/json_string.h"
 #include "src/base/units.h"
 
 namespace forebay::app {
@@ -33,7 +34,7 @@ TEST(CliText, ANameCannotSteerATerminal) {
 }
 
 TEST(CliText, ANameInJsonEndsWhereItEnds) {
-  EXPECT_EQ(JsonText("a\"b\\c\n"), "\"a\\\"b\\\\c\\u000a\"");
+  EXPECT_EQ(JsonString("a\"b\\c\n"), "\"a\\\"b\\\\c\\u000a\"");
 }
 
 TEST(CliText, FiguresOfAllDisks) {

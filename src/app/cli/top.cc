@@ -17,6 +17,7 @@
 #include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
+#include "src/base/json_string.h"
 #include "src/base/units.h"
 
 namespace forebay::app {
@@ -210,9 +211,9 @@ class Screen {
 // -- For programs: an object a line
 
 std::string Json(const Row& row) {
-  std::string json = fmt::format("{{\"name\": {}, \"state\": {}", JsonText(row.status.name),
-                                 JsonText(row.status.state));
-  if (!row.status.why.empty()) json += fmt::format(", \"why\": {}", JsonText(row.status.why));
+  std::string json = fmt::format("{{\"name\": {}, \"state\": {}", JsonString(row.status.name),
+                                 JsonString(row.status.state));
+  if (!row.status.why.empty()) json += fmt::format(", \"why\": {}", JsonString(row.status.why));
   if (row.rates) {
     json += fmt::format(
         ", \"hits_per_s\": {:.1f}, \"misses_per_s\": {:.1f}, \"origin_bytes_per_s\": {:.0f}, "

@@ -9,6 +9,7 @@
 #include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
+#include "src/base/json_string.h"
 #include "src/base/units.h"
 
 namespace forebay::app {
@@ -159,13 +160,13 @@ void PrintJson(const std::string& path, const client::Whereabouts& where,
   fmt::print(
       "{{\n  \"path\": {},\n  \"size\": {},\n  \"etag\": {},\n  \"memory_bytes\": {},\n"
       "  \"disk_bytes\": {},\n  \"chunk_bytes\": {},\n  \"node\": {},\n  \"silent\": {{",
-      JsonText(path), where.info.size, JsonText(where.info.etag), where.memory_bytes,
+      JsonString(path), where.info.size, JsonString(where.info.etag), where.memory_bytes,
       where.disk_bytes, owners.chunk_bytes,
-      JsonText(owners.nodes.empty() ? "" : owners.nodes.front().name));
+      JsonString(owners.nodes.empty() ? "" : owners.nodes.front().name));
   const char* separator = "";
   for (const ChunkOwners::Node& node : owners.nodes) {
     if (node.answered) continue;
-    fmt::print("{}{}: {}", separator, JsonText(node.name), JsonText(node.why));
+    fmt::print("{}{}: {}", separator, JsonString(node.name), JsonString(node.why));
     separator = ", ";
   }
   fmt::print("}},\n  \"chunks\": [");
@@ -176,8 +177,8 @@ void PrintJson(const std::string& path, const client::Whereabouts& where,
     fmt::print(
         "{}    {{\"chunk\": {}, \"size\": {}, \"owner\": {}, \"next\": {}, \"here\": {}, "
         "\"at_owner\": {}}}",
-        separator, i, BytesOf(owners, i), JsonText(owner.name),
-        JsonText(owners.nodes[chunk.next].name), HeldJson(chunk.here),
+        separator, i, BytesOf(owners, i), JsonString(owner.name),
+        JsonString(owners.nodes[chunk.next].name), HeldJson(chunk.here),
         owner.answered ? HeldJson(chunk.at_owner) : "null");
     separator = ",\n";
   }

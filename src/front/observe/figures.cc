@@ -1,4 +1,5 @@
 #include "src/front/observe/figures.h"
+#include "src/base/json_string.h"
 
 #include <fmt/format.h>
 
@@ -34,20 +35,6 @@ constexpr DiskFigure kDiskFigures[] = {
     {"skipped", kCounter, "Blocks not brought down because the disk was behind",
      &DiskStats::skipped_behind},
 };
-
-std::string JsonString(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += {'\\', c};
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
 
 /// In a label, backslash, quote and line end are escaped.
 std::string LabelValue(std::string_view text) {
