@@ -137,20 +137,26 @@ class GetRows {
                          .pipeline = depth,
                          .value_bytes = kValueBytes,
                          .requests = depth == 1 ? 400'000u : 1'000'000u};
-    std::vector<double> our_p99, their_p99;
+    std::vector<double> our_p99, their_p99, our_cost, their_cost;
     report.Compare(
         row, "gets/s", Goal::kAtLeast, target,
         [&]() -> Result<double> {
+          FB_ASSIGN(const double before, node_->CpuSeconds());
           FB_ASSIGN(const GetLoadResult result, Ours(load));
+          FB_ASSIGN(const double after, node_->CpuSeconds());
+          our_cost.push_back((after - before) / load.requests * 1e6);
           our_p99.push_back(result.p99_us);
           return result.gets_per_second;
         },
         [&]() -> Result<double> {
           FB_ASSIGN(const RedisResult result, redis_->Gets(load));
           their_p99.push_back(result.p99_us);
+          their_cost.push_back(result.server_us);
           return result.gets_per_second;
         });
     if (our_p99.empty() || their_p99.empty()) return;
+    report.Info(row + ".cost", "us/get", Median(our_cost),
+                fmt::format("of the server's core; redis {:.2f}", Median(their_cost)));
     report.Figure(row + ".p99", "x redis", Goal::kAtMost, 1.0, Median(our_p99) / Median(their_p99),
                   fmt::format("{:.0f} us against {:.0f} us", Median(our_p99), Median(their_p99)));
   }

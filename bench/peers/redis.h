@@ -18,6 +18,7 @@ struct RedisLoad {
 struct RedisResult {
   double gets_per_second = 0;
   double p99_us = 0;
+  double server_us = 0;  // of its processor, a get
 };
 
 /// Keeps values in memory only, on kServerCore, until it goes.

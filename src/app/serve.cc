@@ -30,6 +30,7 @@
 #include "src/platform/linux/log.h"
 #include "src/platform/linux/loop.h"
 #include "src/platform/linux/loop_threads.h"
+#include "src/runtime/spread_http.h"
 
 namespace forebay::app {
 namespace {
@@ -103,15 +104,23 @@ observe::FetchFigures FetchFiguresOf(const http_origin::FetchCounters& counters)
           .slow_downs = counters.slow_downs};
 }
 
+std::vector<Env*> All(Env& first, const std::vector<Env*>& further) {
+  std::vector<Env*> all = further;
+  all.push_back(&first);
+  return all;
+}
+
 /// All parts of a running node, from the bottom up; they go in the opposite order.
 class Server {
  public:
-  /// `further` are loops on threads of their own, for the doors.
+  /// `further` are loops on threads of their own, for the doors and for what comes from origins.
   Server(const NodeConfig& config, Env& env, std::vector<Env*> further, Doorbell& bell,
          Signals& signals)
       : config_(config),
         env_(env),
         further_(std::move(further)),
+        spread_http_(env, All(env, further_)),
+        node_env_(WithHttp(env, spread_http_)),
         bell_(bell),
         signals_(signals),
         started_(env.clock.Now()),
@@ -157,6 +166,8 @@ class Server {
   const NodeConfig& config_;
   Env& env_;
   const std::vector<Env*> further_;
+  SpreadHttp spread_http_;
+  Env node_env_;  // of the node and its origins
   Doorbell& bell_;
   Signals& signals_;
   const Instant started_;
@@ -216,7 +227,7 @@ Task<Result<void>> Server::OpenNode() {
   const auto origins = [this](const AttachmentConfig& attachment) {
     return OpenOrigin(attachment.origin, parts_);
   };
-  FB_CO_ASSIGN(node_, co_await Node::Open(env_, NodeOptionsOf(config_, data_.node_id), *gate_,
+  FB_CO_ASSIGN(node_, co_await Node::Open(node_env_, NodeOptionsOf(config_, data_.node_id), *gate_,
                                           membership_.registry(), origins, membership_.peers()));
   co_return Result<void>();
 }
@@ -425,6 +436,7 @@ Task<void> Server::Stop() {
   door_.reset();
   window_.reset();
   node_.reset();
+  co_await spread_http_.Close();
   co_await membership_.Close();
 }
 
@@ -451,8 +463,7 @@ int Serve(const NodeConfig& config) {
   const LoopOptions options{.io = BackendOf(config.io), .log = log.get()};
   auto loop = Loop::Create(options);
   if (!loop) return Complain("io", loop.error());
-  // What comes by Unix socket stays on the first.
-  const auto further = LoopThreads::Start(config.listen.empty() ? 0 : config.loops - 1, options);
+  const auto further = LoopThreads::Start(config.loops - 1, options);
   if (!further) return Complain("loops", further.error());
   Env& env = (*loop)->env();
   Doorbell bell(env.executor);

@@ -27,4 +27,16 @@ struct Env {
   Log& log;
 };
 
+inline Env WithHttp(const Env& env, Http& http) {
+  return {.executor = env.executor,
+          .clock = env.clock,
+          .net = env.net,
+          .disk = env.disk,
+          .http = http,
+          .memory = env.memory,
+          .rng = env.rng,
+          .faults = env.faults,
+          .log = env.log};
+}
+
 }  // namespace forebay

@@ -2,11 +2,17 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
+#include <thread>
+#include <tuple>
 #include <vector>
 
 #include "src/base/units.h"
+#include "src/platform/linux/loop_threads.h"
 #include "src/platform/linux/test_loop.h"
+#include "src/runtime/spread_http.h"
 #include "src/runtime/task_group.h"
 
 namespace forebay {
@@ -107,8 +113,41 @@ class Peer {
   uint64_t sent_ = 0;
 };
 
-class HttpOnBoth : public LoopTest {};
-INSTANTIATE_TEST_SUITE_P(Io, HttpOnBoth, testing::ValuesIn(kBothBackends), BackendTestName);
+/// On the loop of the test alone, or spread over so many threads and it.
+class HttpOnBoth : public testing::TestWithParam<std::tuple<IoBackend, size_t>> {
+ protected:
+  void SetUp() override {
+    const auto [io, threads] = GetParam();
+    auto loop = Loop::Create({.io = io});
+    if (!loop && geteuid() != 0) GTEST_SKIP() << loop.error().ToString();
+    ASSERT_TRUE(loop.has_value()) << loop.error().ToString();
+    loop_ = std::move(*loop);
+    auto started = LoopThreads::Start(threads, {.io = io});
+    ASSERT_TRUE(started.has_value()) << started.error().ToString();
+    threads_ = std::move(*started);
+    std::vector<Env*> loops = threads_->envs();
+    loops.push_back(&loop_->env());
+    spread_.emplace(loop_->env(), loops);
+    env_.emplace(WithHttp(loop_->env(), threads == 0 ? loop_->env().http : *spread_));
+  }
+  void TearDown() override {
+    if (spread_) loop_->Run(spread_->Close());
+  }
+
+  Env& env() { return *env_; }
+
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<LoopThreads> threads_;
+  std::optional<SpreadHttp> spread_;
+  std::optional<Env> env_;
+};
+std::string HttpTestName(const testing::TestParamInfo<std::tuple<IoBackend, size_t>>& info) {
+  const auto [io, threads] = info.param;
+  return std::string(IoBackendName(io)) + (threads > 0 ? "Spread" : "");
+}
+INSTANTIATE_TEST_SUITE_P(Io, HttpOnBoth,
+                         testing::Combine(testing::ValuesIn(kBothBackends), testing::Values(0, 2)),
+                         HttpTestName);
 
 struct Answer {
   int status = 0;
@@ -361,6 +400,59 @@ Task<int> ManyAtOnce(Env& env, int count) {
 
 TEST_P(HttpOnBoth, ManyAtOnceAllArrive) {
   EXPECT_EQ(loop_->Run(ManyAtOnce(env(), 600)), 600);
+}
+
+// -- On several loops.
+
+/// Notes the threads that it is used from.
+class NotedHttp final : public Http {
+ public:
+  explicit NotedHttp(Http& http) : http_(http) {}
+  Task<Result<std::unique_ptr<HttpResponse>>> Send(HttpRequest request, Call call) override {
+    at_ = std::this_thread::get_id();
+    return http_.Send(std::move(request), call);
+  }
+  std::thread::id at() const { return at_; }
+
+ private:
+  Http& http_;
+  std::thread::id at_;
+};
+
+Task<void> HoldFour(SpreadHttp& spread, std::string url) {
+  std::vector<std::unique_ptr<HttpResponse>> held;
+  for (int i = 0; i < 4; ++i) {
+    auto response = co_await spread.Send({.url = url}, {});
+    EXPECT_TRUE(response.has_value()) << response.error().ToString();
+    if (response) held.push_back(*std::move(response));
+  }
+  held.clear();
+  co_await spread.Close();
+}
+
+Task<void> SpreadFour(Env& env, std::vector<Env*> loops) {
+  Peer peer(env, {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"});
+  SpreadHttp spread(env, loops);
+  co_await HoldFour(spread, peer.Url("/"));
+  co_await peer.Stop();
+}
+
+TEST_P(HttpOnBoth, ExchangesGoToTheLoopThatHasFewest) {
+  std::vector<Env*> loops = threads_->envs();
+  loops.push_back(&loop_->env());
+  std::vector<std::unique_ptr<NotedHttp>> noted;
+  std::vector<std::unique_ptr<Env>> envs;
+  std::vector<Env*> lines;
+  for (Env* loop : loops) {
+    noted.push_back(std::make_unique<NotedHttp>(loop->http));
+    envs.push_back(std::make_unique<Env>(WithHttp(*loop, *noted.back())));
+    lines.push_back(envs.back().get());
+  }
+  loop_->Run(SpreadFour(loop_->env(), lines));
+  std::set<std::thread::id> threads;
+  for (const auto& one : noted) threads.insert(one->at());
+  EXPECT_EQ(threads.size(), loops.size());
+  EXPECT_FALSE(threads.contains(std::thread::id()));
 }
 
 // -- What must not happen twice.

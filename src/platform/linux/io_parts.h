@@ -5,11 +5,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <span>
 
 #include "src/base/bytes.h"
 
 namespace forebay::platform {
+
+inline uint64_t SizeOf(std::span<const iovec> parts) {
+  uint64_t bytes = 0;
+  for (const iovec& part : parts) bytes += part.iov_len;
+  return bytes;
+}
 
 class PartsCursor {
  public:

@@ -32,7 +32,7 @@ enum class OpCode : uint8_t {
   kRecvStanding,  // io_uring only: see uring_inbox.h
   kSend,
   kRecvMessage,   // data is a msghdr
-  kSendMessage,   // data is a msghdr
+  kSendMessage,   // data is a msghdr, length how much it brings
   kSendZeroCopy,  // io_uring only; done when the kernel has let go of the buffer
   kAccept,
   kConnect,  // data is the address, length its size

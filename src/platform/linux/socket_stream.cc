@@ -143,7 +143,11 @@ Task<Result<void>> SocketStream::SendParts(PartsCursor cursor, Call call) {
     msghdr message{};
     message.msg_iov = window.data();
     message.msg_iovlen = window.size();
-    Op op{.code = OpCode::kSendMessage, .flags = kSendFlags, .data = &message, .socket = &socket_};
+    Op op{.code = OpCode::kSendMessage,
+          .flags = kSendFlags,
+          .data = &message,
+          .length = SizeOf(window),
+          .socket = &socket_};
     const int32_t result = co_await GuardedPerform(reactor_, op, call);
     if (result < 0) co_return Fail(ErrorOf(result, "send to"));
     cursor.Advance(static_cast<size_t>(result));
@@ -174,7 +178,11 @@ Task<Result<void>> SocketStream::SendDescriptors(std::span<const Bytes> parts,
   msghdr message{.msg_iov = window.data(), .msg_iovlen = window.size()};
   control.Put(message, descriptors);
   // Without MSG_WAITALL: a ring that sent the rest by itself could send the descriptors twice.
-  Op op{.code = OpCode::kSendMessage, .flags = MSG_NOSIGNAL, .data = &message, .socket = &socket_};
+  Op op{.code = OpCode::kSendMessage,
+        .flags = MSG_NOSIGNAL,
+        .data = &message,
+        .length = SizeOf(window),
+        .socket = &socket_};
   const int32_t result = co_await GuardedPerform(reactor_, op, call);
   if (result < 0) co_return Fail(ErrorOf(result, "send descriptors to"));
   cursor.Advance(static_cast<size_t>(result));

@@ -229,7 +229,8 @@ bool UringBackend::Start(Op& op) {
   } else if (op.code == OpCode::kRecv) {
     return StartRecv(op);
   } else {
-    if (op.code == OpCode::kSend && op.length <= kSmallSend && SendAtOnce(op)) return true;
+    const bool sends = op.code == OpCode::kSend || op.code == OpCode::kSendMessage;
+    if (sends && op.length <= kSmallSend && SendAtOnce(op)) return true;
     Submit(op);
   }
   return false;
@@ -238,7 +239,10 @@ bool UringBackend::Start(Op& op) {
 /// A small send nearly always fits into the socket's buffer. By a call of its own it is over at
 /// once; through the ring its answer would cost another turn of the loop.
 bool UringBackend::SendAtOnce(Op& op) {
-  const ssize_t sent = send(op.socket->fd, op.data, op.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  const ssize_t sent = op.code == OpCode::kSend
+                           ? send(op.socket->fd, op.data, op.length, kFlags)
+                           : sendmsg(op.socket->fd, static_cast<const msghdr*>(op.data), kFlags);
   if (sent < 0) return false;
   op.result = static_cast<int32_t>(sent);
   op.done = true;
