@@ -24,7 +24,9 @@ const std::vector<Group>& Groups() {
       {"node",
        "one node and its clients: local hits, TCP, cold reading",
        {WindowRows, NodeLocalRows, NodeRemoteRows, NodeLoopsRows, NodeCostRows, NodeOriginRows}},
-      {"origin", "a store of objects through a node, against curl straight from it", {OriginRows}},
+      {"origin",
+       "a store of objects through a node, against curl straight from it",
+       {OriginRows, SlowStoreRows}},
       {"s3", "the S3 door, against nginx and a server of S3", {S3Rows}},
       {"cell", "many nodes: placement", {PlacementRows}},
   };

@@ -21,7 +21,8 @@ void NodeLoopsRows(Report& report);   // many connections, against one loop
 void NodeCostRows(Report& report);    // system calls, allocations and copies a request
 void NodeOriginRows(Report& report);  // cold reading against dd, and what the origin is asked for
 
-void OriginRows(Report& report);  // stores of objects through a node, against curl
+void OriginRows(Report& report);     // stores of objects through a node, against curl
+void SlowStoreRows(Report& report);  // the same from Azurite and moto
 
 void S3Rows(Report& report);  // the S3 door, against nginx and a server of S3
 

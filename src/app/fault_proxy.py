@@ -1,5 +1,5 @@
 """A proxy between a client and a server of objects that does to answers what networks and busy
-stores do to them. For tests: one fault at a time, to a share of all requests."""
+stores do to them. For tests: one fault at a time, to a share of all reads, or of all writes."""
 
 import http.client
 import http.server
@@ -83,6 +83,10 @@ class Faults:
 
 
 KINDS = [name for name in vars(Faults) if not name.startswith("_")]
+# These say nothing of the server's answer, so the server need not have been asked.
+WITHOUT_AN_ANSWER = {"error_500", "error_503", "error_503_retry_after", "reset_before_the_head",
+                     "html_page", "refused_401"}
+WRITES = ("PUT", "POST", "DELETE")
 
 
 class Answer:
@@ -97,6 +101,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         size = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(size)
         proxy = self.server
+        fault, asks_first = proxy.draw(self.command)
+        if not asks_first:
+            getattr(Faults, fault)(self, None)
+            return
         connection = http.client.HTTPConnection(*proxy.target, timeout=60)
         try:
             connection.putrequest(self.command, self.path, skip_host=True,
@@ -109,7 +117,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             whole = Answer(answer.status, headers, answer.read())
         finally:
             connection.close()
-        fault = proxy.draw(self.command)
         if fault:
             getattr(Faults, fault)(self, whole)
         else:
@@ -155,21 +162,24 @@ class FaultProxy(http.server.ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.lock = threading.Lock()
         self.chance = random.Random(seed)
-        self.fault, self.share, self.struck = None, 0, 0
+        self.fault, self.share, self.methods, self.struck = None, 0, (), 0
         self.thread = threading.Thread(target=self.serve_forever)
         self.thread.start()
 
-    def inject(self, fault, share):
+    def inject(self, fault, share, methods=("GET",)):
         with self.lock:
-            self.fault, self.share, self.struck = fault, share, 0
+            self.fault, self.share, self.methods, self.struck = fault, share, methods, 0
 
     def draw(self, method):
-        """The fault that this request meets, or None. Only reads meet one."""
+        """The fault that this request meets, or None, and whether the server is asked first: a
+        write may have happened or not when its answer is lost."""
         with self.lock:
-            if self.fault is None or method != "GET" or self.chance.random() >= self.share:
-                return None
+            if (self.fault is None or method not in self.methods
+                    or self.chance.random() >= self.share):
+                return None, True
             self.struck += 1
-            return self.fault
+            need_not = method in WRITES and self.fault in WITHOUT_AN_ANSWER
+            return self.fault, not need_not or self.chance.random() < 0.5
 
     def handle_error(self, *_):
         """A client that went away is none."""

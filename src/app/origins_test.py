@@ -21,6 +21,8 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.parse
 import urllib.request
 
 SERVERS = pathlib.Path(sys.argv.pop(2)) if len(sys.argv) > 2 else pathlib.Path("build/servers")
@@ -34,6 +36,7 @@ KEY = ("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOt
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "training", "AWS_SECRET_ACCESS_KEY": "a-secret-of-s3",
                "AZURE_STORAGE_KEY": KEY}
 START_TIME_S = 60
+TIER = os.environ.get("FOREBAY_TEST_TIER", "quick")
 
 
 class Server:
@@ -245,6 +248,202 @@ class Misbehaviour(Origins):
         finally:
             for proxy in proxies.values():
                 proxy.stop()
+
+
+class Writing(Origins):
+    """Every fault of the proxy, struck on writes: what was acknowledged is there, and what was
+    refused is as it was or whole."""
+    SHARE = 0.4
+    WRITES = 12 if TIER == "full" else 3
+    SIZES = (1000, 20_000_001, 0, 300_000)  # one goes in parts
+
+    def see(self, name, key):
+        """What the store has, past the proxy and the cache."""
+        self.ok("evict", f"/{name}-true/")
+        return self.ok("cat", f"/{name}-true/{key}")
+
+    def write_under(self, name, fault, proxy, chance):
+        good, refused = 0, 0
+        for number in range(self.WRITES):
+            size = self.SIZES[number % len(self.SIZES)]
+            key = f"written-{size}"
+            proxy.inject(None, 0)
+            before = chance.randbytes(size // 2 + 1)
+            self.ok("put", "-", f"/{name}-faulty/{key}", data=before)
+            after = chance.randbytes(size)
+            proxy.inject(fault, self.SHARE, fault_proxy.WRITES)
+            done = program.forebay("put", "-", f"/{name}-faulty/{key}", "--timeout", "20",
+                                   node=self.node.unix, data=after)
+            struck = proxy.struck
+            proxy.inject(None, 0)
+            proxy.struck = struck
+            there = self.see(name, key)
+            if done.returncode == 0:
+                self.assertTrue(there == after, f"{name} under {fault}: acknowledged, not there")
+                through = self.ok("cat", f"/{name}-faulty/{key}")
+                self.assertTrue(through == after, f"{name} under {fault}: an old object is read")
+                good += 1
+            else:
+                said = done.stderr.decode()
+                self.assertTrue(there in (before, after), f"{name} under {fault}: neither whole")
+                self.assertIn(f"/{name}-faulty/{key}", said)
+                self.assertNotIn(KEY, said)
+                refused += 1
+            self.struck[name, fault] = self.struck.get((name, fault), 0) + struck
+        return good, refused
+
+    def test_what_is_acknowledged_is_there(self):
+        chance = random.Random(5)
+        self.struck = {}
+        proxies = {"s3": fault_proxy.FaultProxy(self.moto.url, seed=2),
+                   "azure": fault_proxy.FaultProxy(self.azurite.url, seed=2)}
+        try:
+            for name, proxy in proxies.items():
+                server = self.moto.url if name == "s3" else self.azurite.url
+                self.ok("attach", f"/{name}-faulty", self.urls[name].replace(server, proxy.url))
+                self.ok("attach", f"/{name}-true", self.urls[name])
+            print()
+            for fault in fault_proxy.KINDS:
+                cells = []
+                for name, proxy in proxies.items():
+                    good, refused = self.write_under(name, fault, proxy, chance)
+                    cells.append(f"{name}: struck {self.struck[name, fault]:3}, {good:2} written, "
+                                 f"{refused:2} refused")
+                print(f"note: {fault:24} {'   '.join(cells)}")
+            self.assertGreater(min(sum(struck for (name, _), struck in self.struck.items()
+                                       if name == one) for one in proxies), 0)
+        finally:
+            for proxy in proxies.values():
+                proxy.stop()
+
+
+def signature_until(seconds):
+    """A shared access signature of the container that ends so soon."""
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+    fields = ["rl", "", end, f"/blob/{ACCOUNT}/box", "", "", "", "2020-10-02", "c",
+              "", "", "", "", "", ""]
+    proof = hmac.new(base64.b64decode(KEY), "\n".join(fields).encode(), hashlib.sha256).digest()
+    return urllib.parse.urlencode({"sp": "rl", "se": end, "sv": "2020-10-02", "sr": "c",
+                                   "sig": base64.b64encode(proof).decode()})
+
+
+class Renewal(Origins):
+    """Proofs that end in the middle of a load, at a server that looks at their end."""
+    LIFE_S, RENEWED_S, LOAD_S = 4, 2, 12
+
+    def test_no_read_fails_while_signatures_end_and_are_renewed(self):
+        proof = self.folder / "signature"
+        proof.write_text(signature_until(self.LIFE_S))
+        first = signature_until(self.LIFE_S)
+        objects = {f"{number:02}": os.urandom(200_000) for number in range(8)}
+        self.ok("attach", "/owner", self.urls["azure"])
+        for key, contents in objects.items():
+            self.ok("put", "-", f"/owner/renewed/{key}", data=contents)
+        self.ok("attach", "/reader", self.urls["azure"] + f"&credentials=file:{proof}")
+        until, renewed, reads = time.monotonic() + self.LOAD_S, 0, 0
+        renew_at = time.monotonic() + self.RENEWED_S
+        while time.monotonic() < until:
+            if time.monotonic() > renew_at:
+                fresh = self.folder / "signature.new"
+                fresh.write_text(signature_until(self.LIFE_S))
+                fresh.rename(proof)
+                renewed, renew_at = renewed + 1, time.monotonic() + self.RENEWED_S
+            key = f"{reads % len(objects):02}"
+            self.assertEqual(self.ok("cat", f"/reader/renewed/{key}"), objects[key])
+            self.ok("evict", "/reader/")
+            reads += 1
+        # The one that it began with is worth nothing by now.
+        with self.assertRaises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{self.azurite.url}/{ACCOUNT}/box/data/renewed/00?{first}",
+                                   timeout=10)
+        self.assertGreaterEqual(renewed, 3)
+        print(f"note: {reads} cold reads, {renewed} signatures one after the other, 0 failed")
+
+
+class EndlessBucket(http.server.BaseHTTPRequestHandler):
+    """A bucket of so many keys that none of them need be kept: pages of 1,000 names, made up."""
+    protocol_version = "HTTP/1.1"
+    KEYS = 50_000 if TIER == "quick" else 1_000_000
+    PAGE = 1000
+    asked = 0
+
+    @staticmethod
+    def key(number):
+        return f"train/shard-{number // 1000:04}/sample-{number:07}.jpeg"
+
+    def do_GET(self):
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+        type(self).asked += 1
+        after = query.get("continuation-token", query.get("start-after", [""]))[0]
+        begin = int(after.rsplit("-", 1)[1].split(".")[0]) + 1 if after else 0
+        end = min(begin + self.PAGE, self.KEYS)
+        entries = "".join(
+            f"<Contents><Key>{self.key(number)}</Key><Size>1000</Size><ETag>&quot;e&quot;</ETag>"
+            "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
+            for number in range(begin, end))
+        more = end < self.KEYS
+        token = f"<NextContinuationToken>{self.key(end - 1)}</NextContinuationToken>" * more
+        page = ("<?xml version='1.0'?><ListBucketResult><Name>endless</Name>"
+                f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{entries}"
+                "</ListBucketResult>").encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_):
+        pass
+
+
+class LongListing(unittest.TestCase):
+    # Of what 1,000,000 names need, with room for what the heap adds; the default is 256 MiB.
+    METADATA_MIB = 256
+    ROOM_MIB = 128
+
+    def test_a_million_names_stream_with_bounded_memory_and_are_kept(self):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), EndlessBucket)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with tempfile.TemporaryDirectory() as folder:
+            node = program.Node(folder, "--metadata", f"{self.METADATA_MIB}MiB")
+            try:
+                url = f"s3://endless?endpoint=http://127.0.0.1:{server.server_port}"
+                done = program.forebay("attach", "/endless", url + "&credentials=anonymous",
+                                       "--freshness", "immutable", node=node.unix)
+                self.assertEqual(done.returncode, 0, done)
+                asked, seconds, first_name = [], [], None
+                for _ in range(2):
+                    before, begin = EndlessBucket.asked, time.monotonic()
+                    listing = subprocess.Popen(
+                        [program.PROGRAM, "ls", "-r", "/endless/"], stdout=subprocess.PIPE,
+                        env=dict(program.CLEAN, FOREBAY_NODE=node.unix))
+                    names = 0
+                    for line in listing.stdout:
+                        if names == 0 and first_name is None:
+                            first_name = time.monotonic() - begin
+                        self.assertTrue(line.rstrip().endswith(
+                            EndlessBucket.key(names).encode()), line)
+                        names += 1
+                    listing.stdout.close()
+                    self.assertEqual(listing.wait(), 0)
+                    self.assertEqual(names, EndlessBucket.KEYS)
+                    asked.append(EndlessBucket.asked - before)
+                    seconds.append(time.monotonic() - begin)
+                peak = program.peak_mib(node.process.pid)
+                print(f"note: {EndlessBucket.KEYS} names: {seconds[0]:.1f} s and {asked[0]} "
+                      f"requests, the first name after {first_name:.2f} s; again {seconds[1]:.1f} s "
+                      f"and {asked[1]} requests; the node's memory at most {peak} MiB")
+                self.assertLess(first_name, seconds[0] / 2)
+                # One a page, and one in twenty twice where the server is late.
+                self.assertLessEqual(asked[0], EndlessBucket.KEYS // EndlessBucket.PAGE * 1.05)
+                self.assertEqual(asked[1], 0)
+                self.assertLess(peak, self.METADATA_MIB + self.ROOM_MIB)
+            finally:
+                node.stop()
+                server.shutdown()
+                thread.join()
+                server.server_close()
 
 
 class HtmlPages(http.server.BaseHTTPRequestHandler):

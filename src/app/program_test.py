@@ -34,6 +34,12 @@ def forebay(*arguments, node=None, data=None, env=None, **options):
                           timeout=TIME_LIMIT_S, env=environment, **options)
 
 
+def peak_mib(pid):
+    """The most memory that a process has had."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+
 class Node:
     """A running node in a folder of its own."""
 

@@ -28,7 +28,7 @@ Result<void> Run(const Arguments& arguments) {
   FB_ASSIGN(Session session, Session::Connect(arguments.node));
   for (const std::string& path : arguments.paths) {
     FB_ASSIGN(OpenObject object, session.Open(path));
-    FB_TRY(ReadObject(object, offset, size, [](Bytes bytes) {
+    FB_TRY(ReadCurrent(session, path, std::move(object), offset, size, [](Bytes bytes) {
       return WriteAll(STDOUT_FILENO, bytes, "standard output");
     }));
   }

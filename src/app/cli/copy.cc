@@ -53,4 +53,18 @@ Result<void> ReadObject(OpenObject& object, uint64_t offset, uint64_t size, cons
   return {};
 }
 
+Result<void> ReadCurrent(Session& session, const std::string& path, OpenObject object,
+                         uint64_t offset, uint64_t size, const Sink& sink) {
+  bool given = false;
+  const auto note = [&](Bytes bytes) {
+    given = true;
+    return sink(bytes);
+  };
+  const uint64_t first = std::min(size, object.info().size - std::min(object.info().size, offset));
+  auto done = ReadObject(object, offset, first, note);
+  if (done || given || done.error().code() != Code::kVersionChanged) return done;
+  FB_ASSIGN(object, session.Open(path));
+  return ReadObject(object, offset, size, sink);
+}
+
 }  // namespace forebay::app

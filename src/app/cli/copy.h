@@ -20,5 +20,9 @@ Result<size_t> ReadSome(int fd, MutableBytes into, const std::string& name);
 /// [offset, offset+size) of an object, in order, piece by piece, until Ctrl-C (kCancelled).
 using Sink = std::function<Result<void>(Bytes bytes)>;
 Result<void> ReadObject(OpenObject& object, uint64_t offset, uint64_t size, const Sink& sink);
+/// The same of what `path` stands for, which was opened as `object`. A name that was known may turn
+/// out to be old when the first bytes are fetched: then it is opened anew, once.
+Result<void> ReadCurrent(Session& session, const std::string& path, OpenObject object,
+                         uint64_t offset, uint64_t size, const Sink& sink);
 
 }  // namespace forebay::app

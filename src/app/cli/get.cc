@@ -28,18 +28,27 @@ std::string LastPart(const std::string& path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
-Result<void> CopyTo(int fd, const std::string& name, OpenObject& object, Progress& progress) {
-  return ReadObject(object, 0, object.info().size, [&](Bytes bytes) -> Result<void> {
-    FB_TRY(WriteAll(fd, bytes, name));
-    progress.Add(bytes.size());
-    return {};
-  });
+/// An object of a node, and what is told of its copying.
+struct Source {
+  Session& session;
+  std::string path;
+  OpenObject object;
+  Progress& progress;
+};
+
+Result<void> CopyTo(int fd, const std::string& name, Source source) {
+  return ReadCurrent(source.session, source.path, std::move(source.object), 0, UINT64_MAX,
+                     [&](Bytes bytes) -> Result<void> {
+                       FB_TRY(WriteAll(fd, bytes, name));
+                       source.progress.Add(bytes.size());
+                       return {};
+                     });
 }
 
-Result<void> CopyToFile(const std::string& path, OpenObject& object, Progress& progress) {
+Result<void> CopyToFile(const std::string& path, Source source) {
   WholeFile file(path);
   FB_ASSIGN(const int fd, file.fd());
-  FB_TRY(CopyTo(fd, path, object, progress));
+  FB_TRY(CopyTo(fd, path, std::move(source)));
   return file.Name();
 }
 
@@ -67,7 +76,7 @@ Result<void> RunTree(Session& session, const Arguments& arguments) {
     const std::string path = directory + "/" + objects[n].path.substr(prefix);
     FB_TRY(MakeDirectories(path.substr(0, path.find_last_of('/'))));
     FB_ASSIGN(OpenObject object, session.Open(objects[n].path));
-    return CopyToFile(path, object, progress);
+    return CopyToFile(path, {session, objects[n].path, std::move(object), progress});
   });
   if (done) fmt::print("{} objects, {}\n", objects.size(), FormatSize(progress.bytes()));
   return done;
@@ -80,10 +89,11 @@ Result<void> Run(const Arguments& arguments) {
   FB_ASSIGN(OpenObject object, session.Open(arguments.path));
   const std::string name = LastPart(arguments.path);
   Progress progress(name, object.info().size);
-  if (arguments.file == "-") return CopyTo(STDOUT_FILENO, "standard output", object, progress);
+  Source source{session, arguments.path, std::move(object), progress};
+  if (arguments.file == "-") return CopyTo(STDOUT_FILENO, "standard output", std::move(source));
   std::string path = arguments.file.empty() ? name : arguments.file;
   if (IsDirectory(path)) path += "/" + name;
-  return CopyToFile(path, object, progress);
+  return CopyToFile(path, std::move(source));
 }
 
 }  // namespace

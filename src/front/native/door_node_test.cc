@@ -84,6 +84,26 @@ TEST_F(ServedNode, GivesTheBytesOfTheOrigin) {
   world_.Run(ReadThrough(env(), origin_));
 }
 
+/// What the node knows of a name is fresh enough and old, and none of the bytes are in memory.
+Task<void> Overtaken(Env& env, MemoryOrigin& origin) {
+  auto connection = co_await MustConnect(env);
+  co_await ExpectGet(connection.get(), "/data/a", kSeed, 0, 1000);
+  origin.Set("a", kSeed + 1, 5 * kMiB);
+  co_await ExpectGet(connection.get(), "/data/a", kSeed + 1, 4 * kMiB, 1000);
+  origin.Set("a", kSeed + 2, 5 * kMiB);
+  std::vector<std::byte> into(1000);
+  std::vector<wire::GetSlot> slots = {{.path = "/data/a", .offset = 2 * kMiB, .into = into}};
+  EXPECT_TRUE(co_await connection->GetMany(slots, {}));
+  EXPECT_TRUE(slots[0].size) << slots[0].size.error().ToString();
+  EXPECT_TRUE(IsContent(kSeed + 2, 2 * kMiB, into));
+  co_await connection->Close();
+}
+
+TEST_F(ServedNode, AGetOfANameThatTurnsOutToBeOldGivesWhatIsThereNow) {
+  origin_.Set("a", kSeed, 5 * kMiB);
+  world_.Run(Overtaken(env(), origin_));
+}
+
 Task<void> SixtyFour(Env& env) {
   std::vector<std::unique_ptr<Connection>> connections;
   for (int i = 0; i < 64; ++i) connections.push_back(co_await MustConnect(env));

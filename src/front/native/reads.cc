@@ -13,6 +13,8 @@ using wire::MessageType;
 /// Up to so many bytes a copy costs less than one more part of the send.
 constexpr uint64_t kCopyBytes = 1u << 10;
 constexpr size_t kMaxPieces = kMaxReadBytes / kPageBytes + 1;
+/// Of one get: the name is looked up anew once, and what memory lost is brought in again.
+constexpr int kGetAttempts = 3;
 /// Items of one GetMany that wait for the origin at the same time.
 constexpr size_t kParallelGets = 16;
 static_assert(wire::kMaxDataBytes == kMaxReadBytes);
@@ -269,44 +271,51 @@ Task<Result<void>> Session::PeerForget(SlowRequest& slow) {
   co_return Result<void>{};
 }
 
-Task<Result<void>> Session::Get(SlowRequest& slow) {
-  FB_CO_ASSIGN(const auto request, slow.Decode<wire::GetRequest>());
-  FB_CO_TRY(CheckSize(request.size, kMaxReadBytes));
-  FB_CO_ASSIGN(const auto handle,
-               co_await door_.node.Open(*who_, std::string(request.path),
-                                        {.if_match = std::string(request.if_match)}, slow.call,
-                                        &slow.trace));
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    FB_CO_ASSIGN(ReadResult result, co_await door_.node.Read(*who_, handle, request.offset,
-                                                             request.size, slow.call, &slow.trace));
+/// What a path stands for now, or at `if_match`, in one frame. A name that was known may turn out
+/// to be old when its bytes are fetched: it was forgotten then, and is looked up anew, once.
+template <class MakeAnswer>
+Task<Result<void>> Session::AnswerObject(SlowRequest& slow, wire::GetItem item,
+                                         std::string if_match, MakeAnswer make, uint8_t flags) {
+  FB_CO_TRY(CheckSize(item.size, kMaxReadBytes));
+  bool may_be_old = if_match.empty();
+  for (int attempt = 0; attempt < kGetAttempts; ++attempt) {
+    FB_CO_ASSIGN(const auto handle,
+                 co_await door_.node.Open(*who_, std::string(item.path), {.if_match = if_match},
+                                          slow.call, &slow.trace));
+    auto result =
+        co_await door_.node.Read(*who_, handle, item.offset, item.size, slow.call, &slow.trace);
+    if (!result) {
+      const bool old = result.error().code() == Code::kVersionChanged;
+      if (!old || !std::exchange(may_be_old, false)) co_return Fail(result.error());
+      continue;
+    }
     const ResolvedObject& object = ObjectOf(*handle);
-    const wire::GetAnswer answer{.info = InfoOf(object), .crcs = {}};
-    if (AnswerData(slow.header, object.info.size, request.offset, result, answer)) {
+    if (AnswerData(slow.header, object.info.size, item.offset, *result, make(InfoOf(object)),
+                   flags)) {
       co_return Result<void>{};
     }
   }
   co_return Fail(Code::kCorrupt, "memory of the node changes what is stored in it");
 }
 
+Task<Result<void>> Session::Get(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::GetRequest>());
+  const auto make = [](wire::Info info) {
+    return wire::GetAnswer{.info = std::move(info), .crcs = {}};
+  };
+  co_return co_await AnswerObject(
+      slow, {.offset = request.offset, .size = request.size, .path = request.path},
+      std::string(request.if_match), make, 0);
+}
+
 // ---- Many at once.
 
 /// Opens and reads one item and queues its frame. Errors are the item's.
 Task<Result<void>> Session::GetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index) {
-  FB_CO_TRY(CheckSize(item.size, kMaxReadBytes));
-  FB_CO_ASSIGN(const auto handle,
-               co_await door_.node.Open(*who_, std::string(item.path), {}, slow.call, &slow.trace));
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    FB_CO_ASSIGN(ReadResult result, co_await door_.node.Read(*who_, handle, item.offset, item.size,
-                                                             slow.call, &slow.trace));
-    const ResolvedObject& object = ObjectOf(*handle);
-    if (AnswerData(
-            slow.header, object.info.size, item.offset, result,
-            wire::GetManyAnswer{.index = index, .message = {}, .info = InfoOf(object), .crcs = {}},
-            wire::kMoreFollow)) {
-      co_return Result<void>{};
-    }
-  }
-  co_return Fail(Code::kCorrupt, "memory of the node changes what is stored in it");
+  const auto make = [index](wire::Info info) {
+    return wire::GetManyAnswer{.index = index, .message = {}, .info = std::move(info), .crcs = {}};
+  };
+  co_return co_await AnswerObject(slow, item, {}, make, wire::kMoreFollow);
 }
 
 bool Session::TryGetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index) {

@@ -134,6 +134,9 @@ class Session {
   Task<Result<void>> PeerRead(SlowRequest& slow);
   Task<Result<void>> PeerResolve(SlowRequest& slow);
   Task<Result<void>> PeerForget(SlowRequest& slow);
+  template <class MakeAnswer>
+  Task<Result<void>> AnswerObject(SlowRequest& slow, wire::GetItem item, std::string if_match,
+                                  MakeAnswer make, uint8_t flags);
   Task<Result<void>> Get(SlowRequest& slow);
   Task<Result<void>> GetMany(SlowRequest& slow);
   Task<Result<void>> GetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index);

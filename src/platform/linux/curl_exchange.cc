@@ -21,6 +21,7 @@ constexpr long kBufferBytes = 256 * kKiB;
 /// connections does not forget ours.
 constexpr long kKeepAliveSeconds = 30;
 constexpr long kKeepAliveAgainSeconds = 10;
+constexpr size_t kKeptHandles = 64;
 constexpr long kConnectTimeoutMs = 10'000;  // the caller's deadline may be shorter
 
 /// "GET https://host/path".
@@ -108,10 +109,29 @@ class CurlExchange::Wait {
   std::optional<Code> reason_;
 };
 
-CurlExchange::CurlExchange(Reactor& reactor, CURLM* multi, HttpRequest request)
+EasyHandles::~EasyHandles() {
+  for (CURL* easy : free_) curl_easy_cleanup(easy);
+}
+
+CURL* EasyHandles::Take() {
+  if (free_.empty()) return curl_easy_init();
+  CURL* easy = free_.back();
+  free_.pop_back();
+  return easy;
+}
+
+void EasyHandles::Give(CURL* easy) {
+  if (free_.size() == kKeptHandles) return curl_easy_cleanup(easy);
+  curl_easy_reset(easy);
+  free_.push_back(easy);
+}
+
+CurlExchange::CurlExchange(Reactor& reactor, CURLM* multi, EasyHandles& handles,
+                           HttpRequest request)
     : reactor_(reactor),
       multi_(multi),
-      easy_(curl_easy_init()),
+      handles_(handles),
+      easy_(handles.Take()),
       request_(std::move(request)),
       what_(Describe(request_)) {
   FB_ASSERT(easy_ != nullptr);
@@ -120,7 +140,7 @@ CurlExchange::CurlExchange(Reactor& reactor, CURLM* multi, HttpRequest request)
 CurlExchange::~CurlExchange() {
   FB_ASSERT(waiting_ == nullptr);
   if (added_) curl_multi_remove_handle(multi_, easy_);
-  curl_easy_cleanup(easy_);
+  handles_.Give(easy_);
   curl_slist_free_all(header_list_);
 }
 

@@ -13,11 +13,27 @@
 
 namespace forebay::platform {
 
+/// libcurl's handles, with their buffers, to use again: to make one costs as much as a small
+/// exchange. What is remembered of the last exchange is not: connections belong to the driver.
+class EasyHandles {
+ public:
+  EasyHandles() = default;
+  EasyHandles(const EasyHandles&) = delete;
+  EasyHandles& operator=(const EasyHandles&) = delete;
+  ~EasyHandles();
+
+  CURL* Take();
+  void Give(CURL* easy);
+
+ private:
+  std::vector<CURL*> free_;
+};
+
 /// Lives on the heap from Send to the end of the response. libcurl's callbacks only change its
 /// state and let the one waiting coroutine go on; that coroutine never runs inside them.
 class CurlExchange {
  public:
-  CurlExchange(Reactor& reactor, CURLM* multi, HttpRequest request);
+  CurlExchange(Reactor& reactor, CURLM* multi, EasyHandles& handles, HttpRequest request);
   CurlExchange(const CurlExchange&) = delete;
   CurlExchange& operator=(const CurlExchange&) = delete;
   /// Gives the exchange up where it is not over. Not from within a callback of libcurl.
@@ -59,6 +75,7 @@ class CurlExchange {
 
   Reactor& reactor_;
   CURLM* multi_;
+  EasyHandles& handles_;
   CURL* easy_;
   curl_slist* header_list_ = nullptr;
   const HttpRequest request_;

@@ -73,6 +73,7 @@ class CurlHttp final : public Http {
   Reactor& reactor_;
   const HttpLimits limits_;
   CURLM* multi_ = nullptr;
+  EasyHandles handles_;
   Timer timer_;
   std::vector<std::unique_ptr<Watch>> watches_;
 };
@@ -101,7 +102,7 @@ void CurlHttp::Open() {
 
 Task<Result<std::unique_ptr<HttpResponse>>> CurlHttp::Send(HttpRequest request, Call call) {
   if (multi_ == nullptr) Open();
-  auto exchange = std::make_unique<CurlExchange>(reactor_, multi_, std::move(request));
+  auto exchange = std::make_unique<CurlExchange>(reactor_, multi_, handles_, std::move(request));
   FB_CO_TRY(exchange->Start());
   FB_CO_TRY(co_await exchange->WaitForHead(call));
   co_return std::make_unique<CurlResponse>(std::move(exchange));
