@@ -148,14 +148,14 @@ class FaultProxy(http.server.ThreadingHTTPServer):
     """In front of `url`, at `self.url`."""
     daemon_threads = True
 
-    def __init__(self, url, seed=1):
-        super().__init__(("127.0.0.1", 0), Handler)
-        host, port = url.removeprefix("http://").split(":")
-        self.target = (host, int(port))
-        self.url = f"http://127.0.0.1:{self.server_port}"
+    def __init__(self, url, seed=1, host="127.0.0.1"):
+        super().__init__((host, 0), Handler)
+        target, port = url.removeprefix("http://").split(":")
+        self.target = (target, int(port))
+        self.url = f"http://{host}:{self.server_port}"
         self.lock = threading.Lock()
         self.chance = random.Random(seed)
-        self.fault, self.share, self.struck = None, 0, 0
+        self.fault, self.share, self.struck, self.struck_in_all = None, 0, 0, 0
         self.thread = threading.Thread(target=self.serve_forever)
         self.thread.start()
 
@@ -169,6 +169,7 @@ class FaultProxy(http.server.ThreadingHTTPServer):
             if self.fault is None or method != "GET" or self.chance.random() >= self.share:
                 return None
             self.struck += 1
+            self.struck_in_all += 1
             return self.fault
 
     def handle_error(self, *_):
