@@ -3,9 +3,10 @@
 # What 8 nodes and an etcd show, which are processes of their own.
 bench_cell() {
   need build test
-  build_preset release forebay forebay_shared
+  build_preset release forebay forebay_next forebay_shared
   local built=$PWD/build/release/src
-  python3 -B src/app/cells/rows.py "$built/app/forebay" "$built/client/abi/libforebay.so" "$@"
+  python3 -B src/app/cells/rows.py "$built/app/forebay" "$built/client/abi/libforebay.so" \
+    --next "$built/app/forebay_next" "$@"
 }
 
 dev_bench() {

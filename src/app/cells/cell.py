@@ -152,6 +152,7 @@ class Node:
         self.home = cell.folder / self.name
         self.home.mkdir()
         self.unix = f"unix:{self.home}/sock"
+        self.program = cell.program
         self.prefix, self.listen = cell.network.join(number)
         self.process = None
 
@@ -162,7 +163,7 @@ class Node:
     def launch(self):
         with open(self.home / "log", "ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, self.cell.program, "node", "--cell",
+                [*self.prefix, self.program, "node", "--cell",
                  f"etcd://{self.cell.etcd.address}/rows", "--cell-secret-file", self.cell.secret,
                  "--name", self.name, "--data", self.home / "data", "--socket", self.home / "sock",
                  "--listen", self.listen, "--http", "127.0.0.1:0", "--s3", "none", *self.flags],
@@ -195,7 +196,7 @@ class Node:
         shutil.rmtree(self.home / "data", ignore_errors=True)
 
     def command(self, *arguments):
-        done = subprocess.run([self.cell.program, *arguments], capture_output=True, check=False,
+        done = subprocess.run([self.program, *arguments], capture_output=True, check=False,
                               timeout=COMMAND_S, env=dict(CLEAN, FOREBAY_NODE=self.unix))
         if done.returncode != 0:
             raise RuntimeError(f"{self.name}: {arguments}: {done.stderr.decode()}")
@@ -206,7 +207,8 @@ class Node:
 
 
 class Cell:
-    """`with Cell(program, 8, flags) as cell`: they run, and have one map."""
+    """`with Cell(program, 8, flags) as cell`: they run, and have one map. `flags_of` has those of
+    nodes that are otherwise, by number."""
 
     def __init__(self, program, count, flags=(), *, network=None, env=None, flags_of=None):
         self.program, self.count = program, count
@@ -222,7 +224,7 @@ class Cell:
     def __enter__(self):
         try:
             self.etcd.start()
-            self.nodes = [Node(self, number, [*self.flags, *self.flags_of.get(number, [])])
+            self.nodes = [Node(self, number, self.flags_of.get(number, self.flags))
                           for number in range(self.count)]
             for node in self.nodes:
                 node.launch()

@@ -1,6 +1,8 @@
 """Rows of what is lost while others read."""
 
+import pathlib
 import signal
+import sys
 import threading
 import time
 
@@ -8,11 +10,15 @@ import cell as cells
 import library
 import readers
 
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent))
+import hostile_test as hostile  # noqa: E402: beside this folder
+
 MIB = 2**20
 NODES = 8
 # Memory for a quarter of the data each: together for all of it, and who reads must ask others.
 FLAGS = ["--dram", "128MiB", "--disk", "192MiB"]
 CONVERGED_S = 20
+NEXT_VERSION = 3  # forebay_next
 STALL_S = 1.0
 
 
@@ -212,7 +218,7 @@ def partition(setting):
         with readers.Load(cell.nodes, scene.data) as load:
             scene.settle(load, 2)
             cell.network.part()
-            time.sleep(setting.by_size(14, 40))
+            time.sleep(setting.by_size(12, 40))
             stall(table, "partition", load)
             reads = [reader.reads for reader in load.readers]
             time.sleep(2)
@@ -235,8 +241,18 @@ def hit_ratio(cell, load, seconds):
     return 1 - (cell.total("origin", "bytes") - origin) / max(1, load.bytes() - read)
 
 
+def speaks(node, version):
+    """Whether it takes up a conversation in this version of the protocol and no other."""
+    connection = hostile.Connection(node.unix)
+    connection.send(hostile.hello(version, version))
+    kind, _ = connection.frame()
+    connection.close()
+    return kind == hostile.WELCOME
+
+
 def restart(setting):
-    """All 8 nodes, one after the other, while processes read through all of them."""
+    """All 8 nodes, one after the other, while processes read through all of them; with a program of
+    the next version of the protocol, where there is one."""
     table = setting.table
     with Scene(setting) as scene:
         cell = scene.cell
@@ -245,14 +261,22 @@ def restart(setting):
             before = hit_ratio(cell, load, setting.by_size(3, 10))
             origin, began = cell.total("origin", "bytes"), time.monotonic()
             load.longest()
+            speak = []
             for node in cell.nodes:
                 origin_of = node.figures()["origin"]["bytes"]
                 node.stop()
+                node.program = setting.next or node.program
                 node.start()
                 cell.converge(NODES)
                 origin -= origin_of
+                if setting.next:
+                    speak.append(sum(speaks(one, NEXT_VERSION) for one in cell.nodes))
             took = time.monotonic() - began
             table.info("restart: all 8 took", f"{took:.1f} s")
+            if setting.next:
+                table.must(f"restart: nodes that speak version {NEXT_VERSION}",
+                           " ".join(map(str, speak)), "1 2 3 ... 8",
+                           speak == list(range(1, NODES + 1)))
             table.info("restart: longest stall, own node away", f"{load.longest():.2f} s")
             table.info("restart: origin bytes meanwhile, of all data",
                        f"{(cell.total('origin', 'bytes') - origin) / scene.data.bytes():.3f}")

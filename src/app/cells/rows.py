@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a cell of 8 real nodes shows: a table of line, figure and what is wanted.
 
-rows.py PROGRAM LIBRARY [--size ci|full] [--seed N] [ROW...]
+rows.py PROGRAM LIBRARY [--next PROGRAM] [--size ci|full] [--seed N] [--minutes N] [ROW...]
 
 Without a ROW all that belong to the size. A figure that falls short is said; what must hold on
 every machine (no wrong byte, no failed read) makes the exit status 1.
@@ -27,6 +27,7 @@ class Setting:
 
     def __init__(self, arguments):
         self.program = os.path.abspath(arguments.program)
+        self.next = arguments.next and os.path.abspath(arguments.next)
         self.full = arguments.size == "full"
         self.seed = arguments.seed
         self.minutes = arguments.minutes
@@ -40,6 +41,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("library")
+    parser.add_argument("--next", metavar="PROGRAM", help="of a version of the protocol to come")
     tier = os.environ.get("FOREBAY_TEST_TIER", "full")
     parser.add_argument("--size", choices=("quick", "ci", "full"), default=tier)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))

@@ -208,7 +208,7 @@ class Faults:
 class Soak:
     def __init__(self, setting):
         self.setting, self.table = setting, setting.table
-        self.minutes = setting.minutes or setting.by_size(0.5, 30)
+        self.minutes = setting.minutes or setting.by_size(0.3, 30)
         self.over = threading.Event()
         self.at_begin = self.at_end = None
 
@@ -240,7 +240,7 @@ class Soak:
                                         daemon=True) for number in range(4)]
             for thread in writing:
                 thread.start()
-            time.sleep(10)
+            time.sleep(self.setting.by_size(4, 10))
             self.at_begin = self.measure()
             until = time.monotonic() + self.minutes * 60
             while time.monotonic() < until and not load.wrong() and not box.wrong:
