@@ -12,6 +12,7 @@
 #include "src/runtime/env.h"
 #include "src/runtime/task_group.h"
 #include "src/wire/admin_messages.h"
+#include "src/wire/handshake.h"
 #include "src/wire/messages.h"
 
 namespace forebay {
