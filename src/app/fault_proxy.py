@@ -155,14 +155,15 @@ class FaultProxy(http.server.ThreadingHTTPServer):
     """In front of `url`, at `self.url`."""
     daemon_threads = True
 
-    def __init__(self, url, seed=1):
-        super().__init__(("127.0.0.1", 0), Handler)
-        host, port = url.removeprefix("http://").split(":")
-        self.target = (host, int(port))
-        self.url = f"http://127.0.0.1:{self.server_port}"
+    def __init__(self, url, seed=1, host="127.0.0.1"):
+        super().__init__((host, 0), Handler)
+        target, port = url.removeprefix("http://").split(":")
+        self.target = (target, int(port))
+        self.url = f"http://{host}:{self.server_port}"
         self.lock = threading.Lock()
         self.chance = random.Random(seed)
-        self.fault, self.share, self.methods, self.struck = None, 0, (), 0
+        self.fault, self.share, self.methods = None, 0, ()
+        self.struck, self.struck_in_all = 0, 0
         self.thread = threading.Thread(target=self.serve_forever)
         self.thread.start()
 
@@ -178,6 +179,7 @@ class FaultProxy(http.server.ThreadingHTTPServer):
                     or self.chance.random() >= self.share):
                 return None, True
             self.struck += 1
+            self.struck_in_all += 1
             need_not = method in WRITES and self.fault in WITHOUT_AN_ANSWER
             return self.fault, not need_not or self.chance.random() < 0.5
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "src/app/protocol_versions.h"
 #include "src/app/token_file.h"
 #include "src/registry/embedded/embedded_registry.h"
 #include "src/registry/etcd/etcd_registry.h"
@@ -54,7 +55,9 @@ Task<Result<void>> Membership::Open(std::string data, const Surroundings& surrou
   FB_CO_ASSIGN(registry_,
                co_await EtcdRegistry::Open(env_, std::move(url), surroundings.variables, {},
                                            {.deadline = env_.clock.Now() + kOpenPatience}));
-  peers_ = std::make_unique<Peers>(env_, PeersOptions{.name = name(), .secret = secret_});
+  PeersOptions options{.name = name(), .secret = secret_};
+  options.versions.max = kSpoken.max;
+  peers_ = std::make_unique<Peers>(env_, std::move(options));
   co_return Result<void>();
 }
 

@@ -18,6 +18,7 @@
 #include "src/app/origins.h"
 #include "src/app/private_file.h"
 #include "src/app/process_figures.h"
+#include "src/app/protocol_versions.h"
 #include "src/app/signals.h"
 #include "src/app/token_file.h"
 #include "src/front/http/server.h"
@@ -245,6 +246,7 @@ Result<void> Server::OpenDoors() {
   serving_window_.Spawn(window_->Collect(env_, stop_window_.token()));
   options.node_id = data_.node_id;
   options.node_name = membership_.name();
+  options.versions = kSpoken;
   FB_ASSIGN(options.nonce_secret, RandomBytes(kNonceSecretBytes));
   options.max_connections = static_cast<uint32_t>(config_.connections);
   // What answers hold cannot be evicted.

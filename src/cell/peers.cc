@@ -219,7 +219,8 @@ Task<Result<std::shared_ptr<wire::Connection>>> Peers::Dial(const std::string& n
           env_, peer.address,
           {.token = wire::Token{.name = std::string(wire::kPeerToken), .secret = options_.secret},
            .client = "node " + options_.name,
-           .min_version = wire::kPeerVersion},
+           .min_version = options_.versions.min,
+           .max_version = options_.versions.max},
           call));
   if (connection->server().node_name == name) co_return connection;
   const Error error(Code::kUnavailable,

@@ -20,6 +20,7 @@ namespace forebay {
 struct PeersOptions {
   std::string name;    // this node's
   std::string secret;  // the cell's
+  wire::Versions versions{.min = wire::kPeerVersion, .max = wire::kMaxVersion};
   Duration connect_timeout = std::chrono::milliseconds(500);
   /// A peer that owes an answer and is silent for so long is asked whether it lives; it has as long
   /// again to say so.

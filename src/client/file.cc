@@ -116,8 +116,7 @@ Result<uint32_t> File::Impl::HandleOn(Opened& opened, const std::shared_ptr<Link
 Result<void> File::Impl::ReadRemote(Core& core, uint64_t offset, MutableBytes into, Instant until) {
   if (into.empty()) return {};
   Opened& here = opened(core);
-  here.next.store(offset + into.size(), std::memory_order_relaxed);
-  here.hint_until.store(offset + into.size() + kHintFor, std::memory_order_relaxed);
+  ExpectMore(here, offset + into.size());
   return core.Retry(here.slot, until,
                     [&](const std::shared_ptr<Link>& link, Instant end) -> Result<void> {
                       FB_ASSIGN(const uint32_t handle, HandleOn(here, link, end));
@@ -155,6 +154,12 @@ size_t File::Impl::ReadLocal(Core& core, uint64_t offset, MutableBytes into, Ins
   if (done > 0 && !window->Alive()) return 0;
   if (done > 0) HintAhead(here, offset, done);
   return done;
+}
+
+/// The node was asked for what ends at `end`: from there on it is told how far we are.
+void File::Impl::ExpectMore(Opened& opened, uint64_t end) {
+  opened.next.store(end, std::memory_order_relaxed);
+  opened.hint_until.store(end + kHintFor, std::memory_order_relaxed);
 }
 
 /// Who reads in order meets what the node reads ahead in its memory, and asks for nothing; so the
@@ -230,8 +235,13 @@ Result<BlockView> File::View(uint64_t offset, uint64_t size) {
   if (size == 0) return BlockView{};
   Core& core = impl_->client.core();
   const Instant until = core.Deadline();
-  if (auto view = impl_->ViewLocal(core, offset, size, until)) return *view;
-  if (impl_->Window(impl_->opened(core))) {
+  File::Impl::Opened& here = impl_->opened(core);
+  if (auto view = impl_->ViewLocal(core, offset, size, until)) {
+    impl_->HintAhead(here, offset, size);
+    return *view;
+  }
+  if (impl_->Window(here)) {
+    impl_->ExpectMore(here, offset + size);
     // Whole, because only whole blocks are shown.
     const uint64_t begin = offset - offset % block;
     FB_TRY(impl_->Fetch(core, begin, impl_->SizeFrom(begin, block), until));

@@ -76,6 +76,7 @@ struct File::Impl {
   size_t ReadLocal(Core& core, uint64_t offset, MutableBytes into, Instant until);
   Result<void> Fetch(Core& core, uint64_t offset, uint64_t size, Instant until);
   WindowPtr Window(Opened& opened);
+  static void ExpectMore(Opened& opened, uint64_t end);
   void HintAhead(Opened& opened, uint64_t offset, uint64_t size);
   std::optional<BlockView> ViewLocal(Core& core, uint64_t offset, uint64_t size, Instant until);
 

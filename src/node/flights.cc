@@ -283,11 +283,13 @@ Task<Result<void>> Flights::StreamBlock(Flight& flight, OriginBody& body, uint64
   for (uint64_t at = flight.reached; at < end;) {
     FB_CO_ASSIGN(const size_t came,
                  co_await Receive(flight, body, fill->buffer().subspan(at - base, end - at)));
+    const bool all_of_it = at == flight.reached;
     at += came;
     const uint64_t whole = at == end ? at : RoundDown(at, kPageBytes);
     if (at < end && whole - flight.reached < kCommitBytes) continue;
     fill->Commit(static_cast<uint32_t>(flight.reached - base),
-                 static_cast<uint32_t>(whole - flight.reached));
+                 static_cast<uint32_t>(whole - flight.reached),
+                 all_of_it ? body.crcs() : std::span<const uint32_t>());
     Reach(flight, whole);
   }
   co_return Result<void>();

@@ -69,6 +69,7 @@ class Node::Impl {
     Waiters waiters;
   };
   std::shared_ptr<BringingUp> StartBringUp(const BlockKey& key);
+  void ReadAhead(Handle& handle, ByteRange range);
   void BringUpAhead(const ResolvedObject& object, ByteRange range);
   Task<Result<bool>> BringUp(const ResolvedObject& object, uint64_t number, Call call,
                              Trace* trace);

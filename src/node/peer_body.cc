@@ -18,7 +18,10 @@ Task<Result<wire::Connection::PeerGave>> PeerBody::Ask(uint32_t node, uint8_t fl
                                     .key = object.key,
                                     .etag = object.info.etag},
                                    object.version, kBlockBytes, into, call);
-  if (gave) at_ += gave->size;
+  if (gave) {
+    at_ += gave->size;
+    crcs_ = std::move(gave->crcs);
+  }
   co_return gave;
 }
 

@@ -23,6 +23,7 @@ class PeerBody final : public OriginBody {
   const ObjectInfo& info() const override { return flight_.object.info; }
   uint64_t size() const override { return flight_.range.end - at_; }
   Task<Result<size_t>> Read(MutableBytes into, Call call) override;
+  std::span<const uint32_t> crcs() const override { return crcs_; }
 
  private:
   Task<Result<wire::Connection::PeerGave>> Ask(uint32_t node, uint8_t flags, uint32_t asker,
@@ -35,6 +36,7 @@ class PeerBody final : public OriginBody {
   const uint32_t node_;
   uint32_t elsewhere_ = Peers::kNobody;  // where node_ has sent us
   uint64_t at_;
+  std::vector<uint32_t> crcs_;
   const uint64_t until_;
   const bool held_only_;
 };

@@ -421,6 +421,7 @@ Task<Result<uint64_t>> Node::Fetch(Authenticated who, std::shared_ptr<Handle> ha
   const uint64_t begin = RoundDown(std::min(offset, all), kPageBytes);
   const uint64_t end = size < all - begin ? std::min(all, offset + size) : all;
   const uint64_t step = impl_->context.MaxRange();
+  if (begin < end && end - begin <= kBlockBytes) impl_->ReadAhead(*handle, {begin, end});
   for (uint64_t at = begin; at < end; at += step) {
     FB_CO_TRY(impl_->CheckHandle(who, *handle));
     if (at + step < end) {  // the next one is on its way while we wait for this
@@ -433,6 +434,15 @@ Task<Result<uint64_t>> Node::Fetch(Authenticated who, std::shared_ptr<Handle> ha
     co_return Fail(fetched.error());
   }
   co_return end - begin;
+}
+
+/// Whoever wants blocks one after the other, to look at them, is a reader in order, too.
+void Node::Impl::ReadAhead(Handle& handle, ByteRange range) {
+  const auto decision = handle.Decide(range.begin, range.size(), Limits());
+  handle.Follow(decision);
+  if (decision.ahead.empty()) return;
+  flights.Ahead(handle.object(), decision.ahead);
+  BringUpAhead(handle.object(), decision.ahead);
 }
 
 /// Returns when each byte of the part was there.

@@ -54,6 +54,9 @@ class OriginBody {
   /// object changed while it was read: what was given before must not be used either, unless it was
   /// verified by other means. A body that ends early is kUnavailable, never a short one.
   virtual Task<Result<size_t>> Read(MutableBytes into, Call call) = 0;
+  /// Of the pages that the last Read gave, as the store keeps them (base/checksum.h), where the
+  /// bytes came with them and were checked. Empty: they are to be computed.
+  virtual std::span<const uint32_t> crcs() const { return {}; }
 };
 
 struct GetOptions {

@@ -140,14 +140,19 @@ bool Fill::Forgotten() const {
   return frame_->slot == kNone;
 }
 
-void Fill::Commit(uint32_t offset, uint32_t size) {
+void Fill::Commit(uint32_t offset, uint32_t size, std::span<const uint32_t> checked) {
   const uint32_t first = offset / kPageBytes;
   FB_ASSERT(offset % kPageBytes == 0 && uint64_t{offset} + size <= frame_->length);
   FB_ASSERT(size % kPageBytes == 0 || offset + size == frame_->length);
+  const auto pages = static_cast<uint32_t>(DivideRoundUp(size, kPageBytes));
+  uint32_t* const crcs = frame_->trailer().crcs() + first;
   // Nobody looks at the checksum of a page that is not filled yet: no lock.
-  ComputeCrcs(ChecksumKey(frame_->key), first, {frame_->image + offset, size},
-              frame_->trailer().crcs() + first);
-  Publish(first, static_cast<uint32_t>(DivideRoundUp(size, kPageBytes)));
+  if (checked.size() >= pages) {
+    std::copy_n(checked.begin(), pages, crcs);
+  } else {
+    ComputeCrcs(ChecksumKey(frame_->key), first, {frame_->image + offset, size}, crcs);
+  }
+  Publish(first, pages);
 }
 
 Result<void> Fill::CommitVerified(uint32_t offset, uint32_t size, std::span<const uint32_t> crcs) {

@@ -69,9 +69,11 @@ class Fill {
   /// The block was erased meanwhile: nobody will find what is added. Whoever needs it begins anew.
   bool Forgotten() const;
 
-  /// [offset, offset+size) is there and right: whole pages, or up to the block's end. Computes the
-  /// checksums and makes the pages readable.
-  void Commit(uint32_t offset, uint32_t size);
+  /// [offset, offset+size) is there and right: whole pages, or up to the block's end. Makes the
+  /// pages readable, with the checksums that they came with where the caller has checked them
+  /// (`checked` begins with the first page's), so that what goes wrong since is noticed; otherwise
+  /// it computes them.
+  void Commit(uint32_t offset, uint32_t size, std::span<const uint32_t> checked = {});
   /// The same for pages that came with checksums: kCorrupt, and nothing is committed, where one
   /// does not match.
   Result<void> CommitVerified(uint32_t offset, uint32_t size, std::span<const uint32_t> crcs);

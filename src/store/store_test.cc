@@ -249,6 +249,22 @@ TEST_F(StoreTest, RefusesPagesWhoseChecksumsDoNotMatch) {
   EXPECT_EQ(See(1, 0, 8192), Seen::kRight);
 }
 
+/// To compute them anew would vouch for whatever happened to the bytes since they were checked.
+TEST_F(StoreTest, KeepsTheChecksumsThatTheBytesCameWith) {
+  Open(SmallOptions());
+  auto fill = world_.Run(store_->BeginFill(env(), Key(1), {1, 10'000, BlockClass::kData}));
+  ASSERT_TRUE(fill);
+  store_testing::FillPattern(Key(1), 0, fill->buffer());
+  std::vector<uint32_t> crcs(3);
+  ComputeCrcs(Key(1), 0, fill->buffer(), crcs.data());
+  fill->buffer()[5000] ^= std::byte{1};
+  fill->Commit(0, 8192, crcs);
+  EXPECT_TRUE(store_->Lookup(Key(1), 0, 4096).Verify(0));
+  EXPECT_FALSE(store_->Lookup(Key(1), 4096, 4096).Verify(4096));
+  fill->Commit(8192, 10'000 - 8192, std::span(crcs).last(1));
+  EXPECT_TRUE(store_->Lookup(Key(1), 8192, 10'000 - 8192).Verify(8192));
+}
+
 TEST_F(StoreTest, EvictsOnDiskWithinItsSize) {
   Open(SmallOptions(16 * kMiB));
   for (uint64_t n = 0; n < 200; ++n) {

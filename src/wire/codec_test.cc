@@ -299,6 +299,8 @@ TEST(Handshake, ChoosesTheHighestCommonVersionOrNamesBothRanges) {
         << none.error().message();
   }
   EXPECT_FALSE(Negotiate({.min_version = 3, .max_version = 0}).has_value());
+  EXPECT_EQ(Negotiate({.min_version = 2, .max_version = 3}, {.min = 1, .max = 4}).value_or(0), 3);
+  EXPECT_FALSE(Negotiate({.min_version = 1, .max_version = 2}, {.min = 3, .max = 4}).has_value());
 }
 
 TEST(Handshake, ProofsAreHmacSha256OverBothHellos) {

@@ -106,6 +106,7 @@ class PeerReadExchange final : public Exchange {
   Result<void> OnData(size_t received) override { return data_.Check(received); }
   uint32_t size() const { return size_; }
   uint32_t elsewhere() const { return elsewhere_; }
+  std::vector<uint32_t> TakeCrcs() { return std::move(crcs_); }
 
  private:
   VersionId version_;
@@ -114,6 +115,7 @@ class PeerReadExchange final : public Exchange {
   MutableBytes into_;
   uint32_t size_ = 0;
   uint32_t elsewhere_ = kNoNode;
+  std::vector<uint32_t> crcs_;
   ArrivingData data_;
 };
 

@@ -75,16 +75,16 @@ bool SameProof(const Proof& a, const Proof& b) {
   return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-Result<uint16_t> Negotiate(const Hello& hello) {
-  const uint16_t highest = std::min(hello.max_version, kMaxVersion);
+Result<uint16_t> Negotiate(const Hello& hello, Versions ours) {
+  const uint16_t highest = std::min(hello.max_version, ours.max);
   if (hello.min_version <= hello.max_version && highest >= hello.min_version &&
-      highest >= kMinVersion) {
+      highest >= ours.min) {
     return highest;
   }
   return Fail(Code::kUnsupported,
               fmt::format("the client speaks protocol versions {} to {}, this node {} to {}: use "
                           "releases that have one in common",
-                          hello.min_version, hello.max_version, kMinVersion, kMaxVersion));
+                          hello.min_version, hello.max_version, ours.min, ours.max));
 }
 
 }  // namespace forebay::wire

@@ -28,7 +28,13 @@ Proof Prove(std::string_view secret, std::string_view transcript);
 /// In constant time.
 bool SameProof(const Proof& a, const Proof& b);
 
+/// What one side speaks. Others than what this code knows are for tests of what comes after it.
+struct Versions {
+  uint16_t min = kMinVersion;
+  uint16_t max = kMaxVersion;
+};
+
 /// The highest version of both; kUnsupported names both ranges.
-Result<uint16_t> Negotiate(const Hello& hello);
+Result<uint16_t> Negotiate(const Hello& hello, Versions ours = {});
 
 }  // namespace forebay::wire

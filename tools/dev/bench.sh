@@ -1,6 +1,19 @@
 # shellcheck shell=bash
 
+# What 8 nodes and an etcd show, which are processes of their own.
+bench_cell() {
+  need build test
+  build_preset release forebay forebay_next forebay_shared
+  local built=$PWD/build/release/src
+  python3 -B src/app/cells/rows.py "$built/app/forebay" "$built/client/abi/libforebay.so" \
+    --next "$built/app/forebay_next" "$@"
+}
+
 dev_bench() {
+  if [[ ${1:-} == cell ]]; then
+    bench_cell "${@:2}"
+    return
+  fi
   need build bench
   # shellcheck source=/dev/null
   source tools/dev/servers.sh

@@ -128,6 +128,25 @@ TEST_P(SharedMemory, AViewIsThePlaceWhereTheBytesLie) {
   forebay_disconnect(client);
 }
 
+TEST_P(SharedMemory, WhoLooksInOrderIsReadAheadFor) {
+  const std::string large = PatternBytes(24u << 20, 5);
+  node_->WriteObject("large", large);
+  forebay_client* client = Connect();
+  forebay_file* file = nullptr;
+  ASSERT_EQ(forebay_open(client, "/data/large", &file), FOREBAY_OK);
+  const uint64_t before = node_->fills();
+  for (uint64_t at = 0; at < large.size();) {
+    forebay_view view;
+    ASSERT_EQ(forebay_view_at(file, at, 1u << 20, &view), FOREBAY_OK) << forebay_last_error();
+    ASSERT_EQ(std::memcmp(view.data, large.data() + at, view.size), 0);
+    at += view.size;
+    forebay_release(file, &view);
+  }
+  EXPECT_LT(node_->fills() - before, 16u) << "of 24 blocks";
+  forebay_close(file);
+  forebay_disconnect(client);
+}
+
 TEST_P(SharedMemory, HitsNeedNoNode) {
   forebay_client* client = Connect();
   forebay_file* file = nullptr;

@@ -212,6 +212,44 @@ TEST_F(CellTest, WhoLeftMayStayAfterAll) {
   EXPECT_EQ(node(0).cell->view()->placement.live(), 2u);
 }
 
+/// A version to come, with the messages of this one. While nodes are restarted with it one after
+/// the other, those that were and those that were not yet go on reading from one another.
+TEST_F(CellTest, NodesOfTwoVersionsAreOneCache) {
+  constexpr wire::Versions kNext{.min = 2, .max = 3};
+  Start(3);
+  std::vector<Result<void>> results(3);
+  const auto read_on_all = [&] {
+    world.Run(ReadOnAll(&cell, "a", kSeed, kBytes, &results));
+    for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+  };
+  read_on_all();
+  for (size_t i = 0; i < 3; ++i) {
+    node(i).Stop();
+    ASSERT_TRUE(cell.AwaitAgreement());
+    read_on_all();
+    node(i).versions = kNext;
+    ASSERT_TRUE(node(i).Start());
+    ASSERT_TRUE(cell.AwaitAgreement());
+    read_on_all();
+    EXPECT_GE(node(i).node->counters().peer.bytes.value(), kBytes) << "it came with nothing";
+  }
+  EXPECT_EQ(origin().bytes_given, kBytes) << "who came back asked the others";
+}
+
+/// One that is two versions ahead is no source for those who were forgotten, and they none for it.
+TEST_F(CellTest, NodesWithoutACommonVersionReadForThemselves) {
+  Start(3);
+  node(2).Stop();
+  node(2).versions = {.min = 3, .max = 3};
+  ASSERT_TRUE(node(2).Start());
+  ASSERT_TRUE(cell.AwaitAgreement());
+  std::vector<Result<void>> results(3);
+  world.Run(ReadOnAll(&cell, "a", kSeed, kBytes, &results));
+  for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+  EXPECT_GT(origin().bytes_given, kBytes);
+  EXPECT_EQ(node(2).node->counters().peer.bytes.value(), 0u);
+}
+
 TEST_F(CellTest, WithoutARegistryReadersGoOn) {
   Start(4);
   cell.registry.away = true;

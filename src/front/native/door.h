@@ -12,6 +12,7 @@
 #include "src/runtime/env.h"
 #include "src/runtime/task_group.h"
 #include "src/wire/admin_messages.h"
+#include "src/wire/handshake.h"
 #include "src/wire/messages.h"
 
 namespace forebay {
@@ -22,6 +23,7 @@ struct NativeDoorOptions {
   std::vector<std::string> addresses;  // "unix:/run/forebay/node.sock", "0.0.0.0:7400"
   Hash128 node_id;
   std::string node_name;
+  wire::Versions versions;  // spoken with clients and with other nodes
   /// 32 bytes that nobody can guess, fresh for each start: nonces are made from them.
   std::string nonce_secret;
   uint32_t max_connections = 12'000;

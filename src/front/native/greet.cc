@@ -46,6 +46,8 @@ Task<Result<void>> Session::SendNow(Bytes frame) {
 Task<void> Session::Refuse(Error error) {
   const std::string_view message = error.message();
   const wire::Refused refused{.status = wire::StatusOf(error.code()),
+                              .min_version = door_.options.versions.min,
+                              .max_version = door_.options.versions.max,
                               .message = message.substr(0, wire::kMaxErrorBytes),
                               .later = {}};
   Queued(EncodeHandshake(batch().Room(wire::kHeaderBytes + wire::kMaxErrorBytes + 64), refused));
@@ -95,7 +97,7 @@ Result<Authenticated> Session::Admit(const wire::Auth& auth, uint8_t methods, By
 
 /// The Welcome's meta, which the proofs are made over.
 Task<Result<std::vector<std::byte>>> Session::SendWelcome(wire::Hello hello, uint8_t methods) {
-  FB_CO_ASSIGN(const uint16_t version, wire::Negotiate(hello));
+  FB_CO_ASSIGN(const uint16_t version, wire::Negotiate(hello, door_.options.versions));
   const bool window = is_unix_ && door_.options.window != nullptr;
   const wire::Welcome welcome{.version = version,
                               .auth_methods = methods,

@@ -12,7 +12,10 @@ CellNode::CellNode(CellWorld& its_world, std::string its_name)
 Task<Result<void>> CellNode::Open() {
   gate = std::move(*Gate::Create({.cell_secret = world.secret}));
   registry = std::make_unique<MemoryRegistry>(env(), world.registry);
-  peers = std::make_unique<Peers>(env(), PeersOptions{.name = name, .secret = world.secret});
+  const uint16_t lowest = std::max(versions.min, wire::kPeerVersion);
+  peers = std::make_unique<Peers>(
+      env(),
+      PeersOptions{.name = name, .secret = world.secret, .versions = {lowest, versions.max}});
   const auto origins = [this](const AttachmentConfig&) -> Result<std::unique_ptr<Origin>> {
     return std::make_unique<SharedOrigin>(world.origin);
   };
@@ -21,6 +24,7 @@ Task<Result<void>> CellNode::Open() {
   NativeDoorOptions options;
   options.addresses = {"0.0.0.0:7400"};
   options.node_name = name;
+  options.versions = versions;
   options.nonce_secret = std::string(32, 's');
   options.status_json = [] { return std::string("{}"); };
   door = std::make_unique<NativeDoor>(env(), *node, std::move(options));

@@ -39,6 +39,7 @@ class CellNode {
   Task<Result<std::string>> EtagOf(std::string path);
 
   CellWorld& world;
+  wire::Versions versions;  // from the next start on
   const std::string name;
   sim::Node& machine;
   std::unique_ptr<Gate> gate;
