@@ -64,12 +64,10 @@ struct Exchange {
   http::ResponseHead HeadOf(Reply reply) const;
 };
 
-/// Names each object once, whatever its origin calls its states: an MD5 (of S3) stays as it is;
-/// anything else becomes 32 digits and "-1", which clients know not to compare with an MD5.
+/// Names each object once, whatever its origin calls its states: an MD5 (of S3, or behind a '/')
+/// stays as it is; anything else becomes 32 digits and "-1", which clients know not to compare with
+/// an MD5.
 std::string ShownEtag(std::string_view origin_etag);
-/// Among attributes, never shown as one: the MD5 of what was put through this door, where the
-/// origin has no name for it.
-inline constexpr std::string_view kMd5Attribute = "forebay-md5";
 /// That, where it was kept.
 std::string EtagOf(const ObjectInfo& info, const ObjectAttributes& attributes);
 /// "2026-11-21T08:49:37.123Z"
