@@ -1,6 +1,7 @@
 #include "src/front/http/connection.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "src/base/assert.h"
@@ -10,6 +11,9 @@ namespace {
 
 /// What an idle connection keeps; it grows with what comes.
 constexpr size_t kUsualHeaderBytes = size_t{4} << 10;
+
+/// So many of a body go out without an allocation for their list.
+constexpr size_t kFewParts = 4;
 
 const std::string kInvitation = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -171,8 +175,13 @@ Task<Result<void>> HttpConnection::Respond(ResponseHead head, std::span<const By
   // Who waits to be invited with nothing to send should not; some that do take any other answer for
   // that to their next request, too.
   if (std::exchange(expects_invitation_, false) && !request_.has_body) text = kInvitation + text;
-  std::vector<Bytes> parts{AsBytes(text)};
-  if (request_.method != "HEAD") parts.insert(parts.end(), body.begin(), body.end());
+  if (request_.method == "HEAD") body = {};
+  std::array<Bytes, kFewParts + 1> few;
+  std::vector<Bytes> many(body.size() > kFewParts ? body.size() + 1 : 0);
+  const std::span<Bytes> room = many.empty() ? std::span<Bytes>(few) : std::span<Bytes>(many);
+  room[0] = AsBytes(text);
+  std::ranges::copy(body, room.begin() + 1);
+  const std::span<const Bytes> parts = room.first(body.size() + 1);
   const auto sent =
       co_await stream_.Send(parts, {.deadline = env_.clock.Now() + limits_.send, .cancel = cancel});
   if (!sent) keep_alive_ = false;

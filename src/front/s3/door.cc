@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "src/base/units.h"
 #include "src/front/s3/auth.h"
 #include "src/front/s3/exchange.h"
@@ -119,20 +121,18 @@ Call Exchange::call() const {
 }
 
 http::ResponseHead Exchange::HeadOf(Reply reply) const {
-  constexpr size_t kFurtherHeaders = 3;
-  reply.headers.reserve(reply.headers.size() + kFurtherHeaders);
   http::ResponseHead head{.status = reply.status,
                           .content_type = std::move(reply.content_type),
                           .headers = std::move(reply.headers),
+                          .lines = std::move(reply.lines),
                           .content_length = reply.length.value_or(reply.body.size())};
   const int64_t now_ns = env().clock.WallNanos();
   if (now_ns / 1'000'000'000 != door.date_s) {
     door.date_s = now_ns / 1'000'000'000;
     door.date = http_origin::HttpDate(now_ns);
   }
-  head.headers.push_back({"Date", door.date});
-  head.headers.push_back({"x-amz-request-id", id});
-  head.headers.push_back({"x-amz-id-2", id});
+  fmt::format_to(std::back_inserter(head.lines),
+                 "Date: {}\r\nx-amz-request-id: {}\r\nx-amz-id-2: {}\r\n", door.date, id, id);
   return head;
 }
 
