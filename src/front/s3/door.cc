@@ -18,6 +18,8 @@ constexpr size_t kHeaderBytes = 32 * kKiB;
 /// A request is refused before its body was read: what is not longer is read away, so that clients
 /// that send before they listen hear why.
 constexpr uint64_t kUnreadBodyBytes = 16 * kMiB;
+/// What is being written holds memory, here and at its origin: it has to get on.
+constexpr uint64_t kLeastBodyRate = 4 * kKiB;
 
 std::string NewRequestId(Rng& rng) {
   return fmt::format("{:016X}", rng.Next());
@@ -144,9 +146,14 @@ http::HttpLimits S3Door::Limits(size_t connections) {
   return {.connections = connections,
           .header_bytes = kHeaderBytes,
           .idle = std::chrono::minutes(3),
+          .body_bytes_per_second = kLeastBodyRate,
           .send = std::chrono::seconds(60),
           .requests = SIZE_MAX,
           .unread_body_bytes = kUnreadBodyBytes};
+}
+
+uint64_t S3Door::pinned_bytes() const {
+  return parts_->pinned_bytes;
 }
 
 Task<void> S3Door::Serve(http::HttpConnection& connection, CancelToken cancel) {
