@@ -51,9 +51,11 @@ bool IsPlainName(std::string_view name) {
          std::ranges::all_of(name, [](char c) { return IsSmall(c) || IsDigit(c) || c == '_'; });
 }
 
-/// Blob takes no empty ones, and HTTP loses spaces at the ends.
+/// Blob takes no empty ones, HTTP loses spaces at the ends, and whether a signature is of several
+/// spaces or of one for them is a matter of opinion.
 bool IsPlainValue(std::string_view value) {
   return !value.empty() && value.front() != ' ' && value.back() != ' ' &&
+         value.find("  ") == value.npos &&
          std::ranges::all_of(value, [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 

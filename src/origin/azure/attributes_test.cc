@@ -36,8 +36,17 @@ TEST(AzureAttributesTest, EveryNameAndValueComesBack) {
     names.push_back(std::string(1, c));
     names.push_back(std::string("a") + c + "b");
   }
-  const std::string values[] = {"",    " ",    "=",        "a",    " a ",
-                                "a%b", "=%3d", "\xc3\xa9", "a\tb", std::string("\x80\xff", 2)};
+  const std::string values[] = {"",
+                                " ",
+                                "=",
+                                "a",
+                                " a ",
+                                "a%b",
+                                "=%3d",
+                                "a  b",
+                                "\xc3\xa9",
+                                "a\tb",
+                                std::string("\x80\xff", 2)};
   std::set<std::string> seen;
   for (const std::string& name : names) {
     for (const std::string& value : values) {

@@ -90,7 +90,7 @@ Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options
 }
 
 std::string UnfinishedQuery(std::string_view base, std::string_view marker) {
-  std::string query = "restype=container&comp=list&include=uncommittedblobs";
+  std::string query = "restype=container&comp=list&include=uncommittedblobs,metadata";
   if (!base.empty()) query += fmt::format("&prefix={}", PercentEncode(base, false));
   if (!marker.empty()) query += fmt::format("&marker={}", PercentEncode(marker, false));
   return query + fmt::format("&maxresults={}", kMostAtOnce);
@@ -106,6 +106,7 @@ Result<UnfinishedAnswer> ReadUnfinished(std::string_view body, std::string_view 
   for (const XmlElement& one : blobs->children) {
     const std::string_view name = one.Text("Name");
     if (one.name != "Blob" || !name.starts_with(base) || InfoOf(one).size != 0) continue;
+    if (IsDirectory(one)) continue;
     std::string key = WithFolderMark(name.substr(base.size()));
     if (IsNameable(key)) answer.keys.push_back(std::move(key));
   }
