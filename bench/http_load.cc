@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
+#include <span>
 #include <thread>
 
 #include "bench/child.h"
@@ -93,8 +95,12 @@ class HttpClient {
 
 }  // namespace
 
-Result<HttpLoadResult> GetMany(const HttpTarget& target, int connections, int requests) {
+namespace {
+
+/// `took` has a place for each request.
+Result<HttpLoadResult> Load(const HttpTarget& target, int connections, std::span<double> took) {
   PinTo(kClientCore);
+  const int requests = static_cast<int>(took.size());
   std::atomic<int> next = 0;
   std::atomic<uint64_t> bytes = 0;
   std::vector<Result<void>> outcomes(static_cast<size_t>(connections));
@@ -102,8 +108,10 @@ Result<HttpLoadResult> GetMany(const HttpTarget& target, int connections, int re
     HttpClient client(target.address);
     FB_TRY(client.Connect());
     for (int number = next++; number < requests; number = next++) {
+      const Stopwatch one;
       FB_ASSIGN(const uint64_t got,
                 client.Get(target.paths[static_cast<size_t>(number) % target.paths.size()]));
+      took[static_cast<size_t>(number)] = one.Seconds();
       bytes += got;
     }
     return {};
@@ -116,6 +124,21 @@ Result<HttpLoadResult> GetMany(const HttpTarget& target, int connections, int re
   const double seconds = watch.Seconds();
   for (const Result<void>& outcome : outcomes) FB_TRY(outcome);
   return HttpLoadResult{.bytes = bytes, .seconds = seconds};
+}
+
+}  // namespace
+
+Result<HttpLoadResult> GetMany(const HttpTarget& target, int connections, int requests) {
+  std::vector<double> took(static_cast<size_t>(requests));
+  return Load(target, connections, took);
+}
+
+Result<double> GetP99(const HttpTarget& target, int connections, int requests) {
+  std::vector<double> took(static_cast<size_t>(requests));
+  FB_TRY(Load(target, connections, took));
+  const auto place = took.begin() + static_cast<ptrdiff_t>(took.size() * 99 / 100);
+  std::ranges::nth_element(took, place);
+  return *place;
 }
 
 Result<double> WrkRate(const std::string& directory, const HttpTarget& target, int connections,

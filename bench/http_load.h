@@ -24,6 +24,8 @@ struct HttpLoadResult {
 /// `requests` GETs over so many connections at a time, each kept open and with a thread of its own,
 /// from kClientCore.
 Result<HttpLoadResult> GetMany(const HttpTarget& target, int connections, int requests);
+/// The same; what the slowest hundredth of them took at least, in seconds.
+Result<double> GetP99(const HttpTarget& target, int connections, int requests);
 
 /// Requests a second that wrk comes to from kClientCore; its script goes into `directory`. An error
 /// where it is not installed, or where anything but 200 was answered.

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <fstream>
 #include <system_error>
 
 #include "bench/child.h"
@@ -102,6 +103,13 @@ Result<double> CpuSecondsOf(int pid) {
     return Fail(System("a server's CPU time"));
   }
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
+Result<uint64_t> RssOf(int pid) {
+  std::ifstream file(fmt::format("/proc/{}/statm", pid));
+  uint64_t all = 0, resident = 0;
+  if (!(file >> all >> resident)) return Fail(System("a server's memory"));
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 Result<std::string> RunningNode::Command(const std::string& arguments) const {

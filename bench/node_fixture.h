@@ -56,6 +56,8 @@ class RunningNode {
 
 /// What a child has used of the machine's cores so far, in seconds.
 Result<double> CpuSecondsOf(int pid);
+/// Its resident memory, in bytes.
+Result<uint64_t> RssOf(int pid);
 
 /// The C library, as any program would use it.
 class CClient {

@@ -13,6 +13,7 @@
 #include "bench/origin_fixture.h"
 #include "bench/peers/nginx.h"
 #include "bench/rows.h"
+#include "bench/slow_clients.h"
 #include "src/base/units.h"
 #include "src/origin/s3/signing.h"
 
@@ -241,6 +242,58 @@ class GatewayRows {
   std::unique_ptr<RunningNode> node_;
 };
 
+// -- With clients that are slow
+
+class SlowRows {
+ public:
+  static Result<std::unique_ptr<SlowRows>> Make() {
+    auto made = std::unique_ptr<SlowRows>(new SlowRows);
+    FB_ASSIGN(DiskPlace place, DiskPlace::Make());
+    made->place_.emplace(std::move(place));
+    const std::string& own = made->place_->path();
+    const std::string root = own + "/root";
+    FB_TRY(WriteObjects(root + "/data"));
+    FB_ASSIGN(
+        made->node_,
+        RunningNode::Start(
+            own, {.origin = root + "/data", .dram = "2GiB", .pinned = true, .s3 = "127.0.0.1:0"}));
+    FB_TRY(made->node_->Command("load /data"));
+    return made;
+  }
+
+  /// The healthy ask for 100 KiB, one after the other on each of a few connections.
+  void Rows(Report& report) {
+    const HttpTarget healthy{node_->s3(), PathsOf("/data", kMiddle)};
+    const auto before = RssOf(node_->pid());
+    Result<uint64_t> with = before;
+    report.Compare(
+        kSlowRow, "s (p99)", Goal::kAtMost, 1.5,
+        [&]() -> Result<double> {
+          FB_ASSIGN(const auto slow,
+                    SlowClients::Start(node_->s3(), {.path = PathsOf("/data", kLarge)[0]}));
+          FB_ASSIGN(const double p99, GetP99(healthy, kFewConnections, kHealthyRequests));
+          with = RssOf(node_->pid());
+          return p99;
+        },
+        [&] { return GetP99(healthy, kFewConnections, kHealthyRequests); });
+    if (!before || !with || !report.Wants(kSlowRow)) return;
+    const auto grown = static_cast<double>(*with) - static_cast<double>(*before);
+    report.Info(
+        fmt::format("{}.memory", kSlowRow), "B a connection", grown / kSlowConnections,
+        fmt::format("resident: {} before, {} with them", FormatSize(*before), FormatSize(*with)));
+  }
+
+  static constexpr const char* kSlowRow = "s3.slow_clients";
+
+ private:
+  static constexpr int kHealthyRequests = 8000;  // a run
+  static constexpr double kSlowConnections = 2200;
+  SlowRows() = default;
+
+  std::optional<DiskPlace> place_;
+  std::unique_ptr<RunningNode> node_;
+};
+
 }  // namespace
 
 void S3Rows(Report& report) {
@@ -253,6 +306,13 @@ void S3Rows(Report& report) {
       (*rows)->Rows(report);
     } else {
       report.Missing("s3.nginx", rows.error().ToString());
+    }
+  }
+  if (report.Wants(SlowRows::kSlowRow)) {
+    if (const auto rows = SlowRows::Make(); rows) {
+      (*rows)->Rows(report);
+    } else {
+      report.Missing(SlowRows::kSlowRow, rows.error().ToString());
     }
   }
   if (wants({"s3.gateway.get_100k", "s3.gateway.get_64m.cpu"})) {

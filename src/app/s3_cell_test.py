@@ -350,7 +350,7 @@ class Writes(S3Cell):
         self.assertEqual(three.list_objects_v2(Bucket=bucket, Prefix="many/")["KeyCount"], 0)
 
     def test_what_was_said_of_the_same_bytes_is_seen_too(self):
-        for bucket in ("file", "moto"):  # Azure keeps none yet
+        for bucket in BUCKETS:
             for number, s3 in enumerate([*self.s3, self.s3[0]]):
                 said = {"Metadata": {"number": str(number)}, "ContentType": f"text/{number}"}
                 if number == 0:

@@ -263,6 +263,7 @@ Result<void> Gate::ReplaceKeys(std::string_view key_file_text) {
   FB_ASSIGN(Tokens fresh, ParseKeys(key_file_text));
   const std::unique_lock lock(mutex_);
   TakeOver(keys_, std::move(fresh));
+  key_generation_.fetch_add(1, std::memory_order_release);
   return {};
 }
 
@@ -296,8 +297,10 @@ Result<Authenticated> Gate::AdmitLoopback() const {
                 "this node asks for a token; name its file with "
                 "FOREBAY_TOKEN_FILE or --token-file");
   }
-  return Authenticated(std::make_shared<Authenticated::Identity>(
-      Authenticated::Identity{.who = "somebody on this machine"}));
+  // One for all: nothing tells them apart, and some doors ask for each request.
+  static const auto kSomebody = std::make_shared<const Authenticated::Identity>(
+      Authenticated::Identity{.who = "somebody on this machine"});
+  return Authenticated(kSomebody);
 }
 
 Result<Authenticated> Gate::AdmitToken(std::string_view name, Bytes transcript, Bytes proof) const {

@@ -2,6 +2,7 @@
 // makes one, so code that serves bytes without having asked does not compile.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -108,8 +109,11 @@ class Gate {
   Result<Authenticated> AdmitToken(std::string_view name, Bytes transcript, Bytes proof) const;
   /// What the server proves in turn with the same secret.
   Result<std::string> ProveToken(std::string_view name, Bytes transcript) const;
+  /// Counts what may have changed the secrets of keys.
+  uint64_t key_generation() const { return key_generation_.load(std::memory_order_acquire); }
   /// Whether a request was signed with the secret that it is given. It may derive from it what
-  /// signs further parts of the same request, and must keep nothing of the secret itself.
+  /// signs further requests, for as long as key_generation() stays, and must keep nothing of the
+  /// secret itself.
   using Proves = std::function<bool(std::string_view secret)>;
   /// kNotFound: no such key; kUnauthenticated: it did not sign this.
   Result<Authenticated> AdmitKey(std::string_view access_key, const Proves& proves) const;
@@ -151,6 +155,7 @@ class Gate {
   mutable std::shared_mutex mutex_;  // guards what follows, and what the tokens allow
   Tokens tokens_;
   Tokens keys_;
+  std::atomic<uint64_t> key_generation_ = 0;
 };
 
 }  // namespace forebay

@@ -195,7 +195,8 @@ class Node {
                                                       Call call);
   Task<Result<std::vector<UploadedPart>>> ListParts(Authenticated who, std::string path,
                                                     std::string upload_id, Call call);
-  /// Of the whole attachment that the path names, in no order.
+  /// Of the attachment that the path names, those of keys that begin with the rest of it; in no
+  /// order.
   Task<Result<std::vector<PendingUpload>>> ListUploads(Authenticated who, std::string path,
                                                        Call call);
   Task<Result<ObjectInfo>> CompleteMultipart(Authenticated who, std::string path,

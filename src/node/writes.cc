@@ -230,9 +230,11 @@ Task<Result<std::vector<PendingUpload>>> Node::ListUploads(Authenticated who, st
   FB_CO_ASSIGN(const auto split, SplitPath(path));
   FB_CO_ASSIGN(const auto attachment, impl_->AdmitTo(who, kList, split.first));
   FB_CO_ASSIGN(const Units request, co_await impl_->TakeRequest(*attachment, operation.call()));
-  co_return CountedFor(impl_->context, *attachment,
-                       co_await attachment->origin->ListUploads(
-                           impl_->context.env, WithPatience(impl_->context, operation.call())));
+  std::string prefix(split.second);
+  co_return CountedFor(
+      impl_->context, *attachment,
+      co_await attachment->origin->ListUploads(impl_->context.env, std::move(prefix),
+                                               WithPatience(impl_->context, operation.call())));
 }
 
 Task<Result<ObjectInfo>> Node::CompleteMultipart(Authenticated who, std::string path,

@@ -13,7 +13,7 @@ Task<Result<std::string>> Origin::CreateDescribed(Env& env, std::string key,
   co_return Fail(Code::kUnsupported, "this origin keeps no attributes of objects");
 }
 
-Task<Result<std::vector<PendingUpload>>> Origin::ListUploads(Env&, Call) {
+Task<Result<std::vector<PendingUpload>>> Origin::ListUploads(Env&, std::string, Call) {
   co_return Fail(Code::kUnsupported, "this origin does not tell which uploads are pending");
 }
 

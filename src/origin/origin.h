@@ -25,6 +25,9 @@ struct ObjectInfo {
 /// What a writer says of an object beside its bytes, as headers of HTTP have it, in lower case:
 /// "content-type", "x-amz-meta-color".
 using ObjectAttributes = std::vector<std::pair<std::string, std::string>>;
+/// Among them, and never told as one of them: the MD5 of the object, in hex, where the origin has
+/// no name of its own for it.
+inline constexpr std::string_view kMd5Attribute = "forebay-md5";
 
 struct OriginCapabilities {
   /// A Head costs no round trip worth sparing; otherwise the first Get of an object tells its size
@@ -37,6 +40,8 @@ struct OriginCapabilities {
   bool attributes = false;  // keeps ObjectAttributes
   /// Describe may come, and come again, until Commit: of what is known only once all was written.
   bool late_attributes = false;
+  /// Of what was put with kMd5Attribute, the etag ends with "/" and it.
+  bool md5_in_etag = false;
   uint64_t max_key_bytes = 1024;
   uint64_t min_part_bytes = 0;  // of multipart, the last one excepted
   uint64_t max_parts = 10'000;
@@ -176,8 +181,10 @@ class Origin {
   virtual Task<Result<void>> AbortMultipart(Env& env, std::string key, std::string upload_id,
                                             Call call) = 0;
 
-  /// In no order. kUnsupported, which is the default, where the origin does not tell.
-  virtual Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, Call call);
+  /// Of keys that begin with `prefix`, in no order. kUnsupported, which is the default, where the
+  /// origin does not tell.
+  virtual Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, std::string prefix,
+                                                               Call call);
 
   /// What was said of this state of the object; none by default. kVersionChanged where it has
   /// another etag.

@@ -170,6 +170,7 @@ std::string FormatHead(const ResponseHead& head) {
   text += "\r\nServer: forebay\r\n";
   if (!head.content_type.empty()) AppendHeader(text, "Content-Type", head.content_type);
   for (const Header& header : head.headers) AppendHeader(text, header.name, header.value);
+  text += head.lines;
   // Those two end with their heads; RFC 9110 forbids the first to tell a length.
   if (head.status != 204 && head.status != 304) {
     AppendHeader(text, "Content-Length", std::to_string(head.content_length));

@@ -1,6 +1,7 @@
 #include "src/front/http/connection.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "src/base/assert.h"
@@ -10,6 +11,9 @@ namespace {
 
 /// What an idle connection keeps; it grows with what comes.
 constexpr size_t kUsualHeaderBytes = size_t{4} << 10;
+
+/// So many of a body go out without an allocation for their list.
+constexpr size_t kFewParts = 4;
 
 const std::string kInvitation = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -71,6 +75,8 @@ Task<bool> HttpConnection::NextRequest(CancelToken cancel) {
   }
   request_ = reader_->TakeHead();
   body_left_ = request_.has_body ? request_.content_length : std::nullopt;
+  body_bytes_ = 0;
+  body_waited_ = {};
   const std::string* expect = request_.Find("Expect");
   expects_invitation_ = expect != nullptr && *expect == "100-continue";
   waits_for_invitation_ = expects_invitation_ && request_.has_body;
@@ -104,6 +110,19 @@ Task<Result<void>> HttpConnection::InviteBody(CancelToken cancel) {
                                   {.deadline = env_.clock.Now() + limits_.send, .cancel = cancel});
 }
 
+Instant HttpConnection::BodyDeadline() const {
+  const Instant now = env_.clock.Now();
+  if (limits_.body_bytes_per_second == 0) return now + limits_.body;
+  const auto earned = std::chrono::seconds(body_bytes_ / limits_.body_bytes_per_second);
+  return now + std::clamp(limits_.body + earned - body_waited_, Duration(0), limits_.body);
+}
+
+/// Waiting counts alone: while nobody here wants bytes, the client cannot send any.
+void HttpConnection::CountBody(Instant since, const Result<size_t>& came) {
+  body_waited_ += env_.clock.Now() - since;
+  body_bytes_ += came.value_or(0);
+}
+
 /// Past what came with the head, bytes go straight to where they are wanted.
 Task<Result<size_t>> HttpConnection::ReadSized(MutableBytes into, CancelToken cancel) {
   into = into.first(std::min<uint64_t>(into.size(), *body_left_));
@@ -116,8 +135,9 @@ Task<Result<size_t>> HttpConnection::ReadSized(MutableBytes into, CancelToken ca
     co_return there.size();
   }
   FB_CO_TRY(co_await InviteBody(cancel));
-  const auto size =
-      co_await stream_.Recv(into, {.deadline = env_.clock.Now() + limits_.body, .cancel = cancel});
+  const Instant since = env_.clock.Now();
+  const auto size = co_await stream_.Recv(into, {.deadline = BodyDeadline(), .cancel = cancel});
+  CountBody(since, size);
   if (!size || *size == 0) keep_alive_ = false;
   if (!size) co_return Fail(size.error());
   if (*size == 0) co_return Fail(Code::kUnavailable, "the peer ended within a request's body");
@@ -142,7 +162,9 @@ Task<Result<size_t>> HttpConnection::ReadBody(MutableBytes into, CancelToken can
       keep_alive_ = false;
       co_return Fail(Code::kInvalidArgument, "a chunk's header is too large");
     }
-    const auto size = co_await Receive(env_.clock.Now() + limits_.body, cancel);
+    const Instant since = env_.clock.Now();
+    const auto size = co_await Receive(BodyDeadline(), cancel);
+    CountBody(since, size);
     if (!size || *size == 0) keep_alive_ = false;
     if (!size) co_return Fail(size.error());
     if (*size == 0) co_return Fail(Code::kUnavailable, "the peer ended within a request's body");
@@ -171,8 +193,13 @@ Task<Result<void>> HttpConnection::Respond(ResponseHead head, std::span<const By
   // Who waits to be invited with nothing to send should not; some that do take any other answer for
   // that to their next request, too.
   if (std::exchange(expects_invitation_, false) && !request_.has_body) text = kInvitation + text;
-  std::vector<Bytes> parts{AsBytes(text)};
-  if (request_.method != "HEAD") parts.insert(parts.end(), body.begin(), body.end());
+  if (request_.method == "HEAD") body = {};
+  std::array<Bytes, kFewParts + 1> few;
+  std::vector<Bytes> many(body.size() > kFewParts ? body.size() + 1 : 0);
+  const std::span<Bytes> room = many.empty() ? std::span<Bytes>(few) : std::span<Bytes>(many);
+  room[0] = AsBytes(text);
+  std::ranges::copy(body, room.begin() + 1);
+  const std::span<const Bytes> parts = room.first(body.size() + 1);
   const auto sent =
       co_await stream_.Send(parts, {.deadline = env_.clock.Now() + limits_.send, .cancel = cancel});
   if (!sent) keep_alive_ = false;

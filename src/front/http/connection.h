@@ -20,8 +20,11 @@ struct HttpLimits {
   Duration idle = std::chrono::seconds(60);    // between two requests
   Duration header = std::chrono::seconds(10);  // from a request's first byte to its head's last
   Duration body = std::chrono::seconds(30);    // without a byte of it
-  Duration send = std::chrono::seconds(30);    // of one response, or one piece of it
-  size_t requests = 100'000;                   // of one connection
+  /// A body that is waited for longer than that in all may take a second for so many bytes; 0: any
+  /// time.
+  uint64_t body_bytes_per_second = 0;
+  Duration send = std::chrono::seconds(30);  // of one response, or one piece of it
+  size_t requests = 100'000;                 // of one connection
   /// A body that nobody read is read away up to here, so that the connection can go on.
   uint64_t unread_body_bytes = 64 * uint64_t{1024};
 };
@@ -51,6 +54,9 @@ class HttpConnection {
  private:
   Task<Result<size_t>> Receive(Instant deadline, CancelToken cancel);
   Task<Result<void>> InviteBody(CancelToken cancel);
+  /// Until when the next bytes of a body are waited for.
+  Instant BodyDeadline() const;
+  void CountBody(Instant since, const Result<size_t>& came);
   Task<Result<size_t>> ReadSized(MutableBytes into, CancelToken cancel);
   Task<bool> FinishRequest(CancelToken cancel);
   Task<void> Refuse(Refusal refusal, CancelToken cancel);
@@ -67,6 +73,8 @@ class HttpConnection {
   RequestHead request_;
   /// Of a body whose length was told, which needs no parser.
   std::optional<uint64_t> body_left_;
+  uint64_t body_bytes_ = 0;
+  Duration body_waited_{};
   size_t requests_ = 0;
   bool keep_alive_ = true;
   bool expects_invitation_ = false;

@@ -163,6 +163,38 @@ TEST_F(HttpServerTest, WhoSaysNothingIsLetGo) {
   EXPECT_GE(world_.Now() - start, HttpLimits{}.idle);
 }
 
+/// Sends `text`, then a byte each `pause` until nobody listens; gives how many.
+Task<int> Trickle(Env& server_env, Env& client_env, HttpService& service, HttpLimits limits,
+                  std::string text, Duration pause) {
+  auto listener = server_env.net.Listen("server:0").value();
+  CancelSource stop;
+  HttpServer server(server_env, limits, service);
+  TaskGroup group(server_env.executor);
+  group.Spawn(server.Run(*listener, stop.token()));
+  auto client = (co_await client_env.net.Connect(listener->address(), {})).value();
+  EXPECT_TRUE(co_await SendText(*client, std::move(text)));
+  int sent = 0;
+  while (server.connections() > 0 && sent < 1000 && co_await SendText(*client, "x")) {
+    ++sent;
+    static_cast<void>(co_await client_env.clock.Sleep(pause, {}));
+  }
+  stop.Cancel();
+  co_await group.Join();
+  co_return sent;
+}
+
+TEST_F(HttpServerTest, ABodyMustGetOn) {
+  const std::string sized = "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n";
+  const HttpLimits limits{.body = std::chrono::seconds(30), .body_bytes_per_second = 10};
+  const auto sent = [&](Duration pause) {
+    return world_.Run(
+        Trickle(server_node_.env(), client_node_.env(), service_, limits, sized, pause));
+  };
+  // A byte a second never comes to ten, so the 30 seconds and what 33 bytes earn are all it has.
+  EXPECT_NEAR(sent(std::chrono::seconds(1)), 33, 3);
+  EXPECT_EQ(sent(std::chrono::milliseconds(100)), 1000);
+}
+
 TEST_F(HttpServerTest, WhoNeverEndsHisRequestIsToldSo) {
   const Instant start = world_.Now();
   EXPECT_THAT(Exchange("GET / HTTP/1.1\r\nHost: x\r\n"),

@@ -32,6 +32,9 @@ struct ResponseHead {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::vector<Header> headers;
+  /// Further headers, as they are sent: each ends with "\r\n", and none holds what came from
+  /// outside. One text for all costs less than two for each.
+  std::string lines;
   uint64_t content_length = 0;
   bool keep_alive = true;
 };

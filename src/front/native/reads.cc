@@ -3,6 +3,7 @@
 
 #include "src/base/units.h"
 #include "src/front/native/session.h"
+#include "src/origin/folder_mark.h"
 #include "src/wire/pieces.h"
 
 namespace forebay {
@@ -379,6 +380,21 @@ Task<Result<void>> Session::Stat(SlowRequest& slow) {
   co_return Result<void>{};
 }
 
+/// Marks of folders are for clients of S3: to whoever walks files they would be files too many.
+Task<Result<ListPage>> Session::VisiblePage(SlowRequest& slow, std::string path,
+                                            ListOptions options) {
+  for (;;) {
+    FB_CO_ASSIGN(ListPage page,
+                 co_await door_.node.List(*who_, path, options, slow.call, &slow.trace));
+    if (!page.entries.empty()) options.after = page.entries.back().key;
+    const size_t hidden = std::erase_if(page.entries, [](const ListEntry& entry) {
+      return !entry.is_prefix && IsFolderMark(entry.key);
+    });
+    // Nothing but marks: the caller could not go on from there.
+    if (hidden == 0 || !page.entries.empty() || !page.more) co_return page;
+  }
+}
+
 Task<Result<void>> Session::List(SlowRequest& slow) {
   FB_CO_ASSIGN(const auto request, slow.Decode<wire::ListRequest>());
   const uint32_t most = std::min<uint32_t>(door_.options.limits.max_list, wire::kMaxListEntries);
@@ -387,8 +403,7 @@ Task<Result<void>> Session::List(SlowRequest& slow) {
                       .after = std::string(request.after),
                       .limit = std::clamp<uint32_t>(request.limit, 1, most)};
   FB_CO_ASSIGN(const ListPage page,
-               co_await door_.node.List(*who_, std::string(request.path), std::move(options),
-                                        slow.call, &slow.trace));
+               co_await VisiblePage(slow, std::string(request.path), std::move(options)));
   wire::ListAnswer answer{.more = page.more, .entries = {}};
   size_t bytes = 16;
   for (const ListEntry& entry : page.entries) {

@@ -144,6 +144,7 @@ class Session {
   Task<void> GetRest(SlowRequest* slow, const std::vector<wire::GetItem>* items,
                      const std::vector<uint16_t>* rest, size_t* next);
   Task<Result<void>> Stat(SlowRequest& slow);
+  Task<Result<ListPage>> VisiblePage(SlowRequest& slow, std::string path, ListOptions options);
   Task<Result<void>> List(SlowRequest& slow);
   Task<Result<void>> Fetch(SlowRequest& slow);
 

@@ -32,13 +32,19 @@ bool IsAttached(const Exchange& x, std::string_view name,
 
 std::string ShownEtag(std::string_view origin_etag) {
   constexpr size_t kMd5Digits = 32;
+  constexpr std::string_view kDigits = "0123456789abcdef";
   const auto all = [](std::string_view text, std::string_view of) {
     return text.find_first_not_of(of) == text.npos;
   };
+  const size_t slash = origin_etag.rfind('/');
+  if (slash != origin_etag.npos) {
+    const std::string_view behind = origin_etag.substr(slash + 1);
+    if (behind.size() == kMd5Digits && all(behind, kDigits)) return std::string(behind);
+  }
   const std::string_view md5 = origin_etag.substr(0, kMd5Digits);
   const std::string_view rest = origin_etag.substr(md5.size());
   const bool parts = rest.size() >= 2 && rest[0] == '-' && all(rest.substr(1), "0123456789");
-  if (md5.size() == kMd5Digits && all(md5, "0123456789abcdef") && (rest.empty() || parts)) {
+  if (md5.size() == kMd5Digits && all(md5, kDigits) && (rest.empty() || parts)) {
     return std::string(origin_etag);
   }
   const Hash128 hash = HashBytes(AsBytes(origin_etag), 0);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "src/origin/http/text.h"
 #include "src/origin/s3/signing.h"
@@ -15,6 +16,7 @@ constexpr int64_t kNanosASecond = 1'000'000'000;
 constexpr int64_t kMostSkewNs = 15 * 60 * kNanosASecond;
 constexpr int64_t kMostValidSeconds = 7 * 24 * 3600;
 constexpr size_t kMaxSignedHeaders = 200;
+constexpr std::string_view kSignedAlways = "x-amz-";
 
 std::string_view Trim(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
@@ -28,6 +30,13 @@ std::string Lower(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return lower;
+}
+
+/// `lower` is in small letters.
+bool IsName(std::string_view name, std::string_view lower) {
+  return std::ranges::equal(name, lower, [](char c, char small) {
+    return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == small;
+  });
 }
 
 std::vector<std::string_view> Split(std::string_view text, char by) {
@@ -186,11 +195,11 @@ std::string CanonicalHeaders(const Claim& claim, const Request& request) {
     std::string values;
     bool first = true;
     for (const http::Header& header : request.head->headers) {
-      if (header.name.size() != name.size() || Lower(header.name) != name) continue;
+      if (!IsName(header.name, name)) continue;
       values += (first ? "" : ",") + s3::CanonicalValue(header.value);
       first = false;
     }
-    lines += fmt::format("{}:{}\n", name, values);
+    fmt::format_to(std::back_inserter(lines), "{}:{}\n", name, values);
   }
   return lines;
 }
@@ -293,8 +302,11 @@ Outcome<void> CheckCoverage(const Claim& claim, const Request& request) {
   };
   std::string missing = covered("host") ? "" : "host";
   for (const http::Header& header : request.head->headers) {
+    if (!IsName(std::string_view(header.name).substr(0, kSignedAlways.size()), kSignedAlways)) {
+      continue;
+    }
     const std::string name = Lower(header.name);
-    if (!name.starts_with("x-amz-") || covered(name)) continue;
+    if (covered(name)) continue;
     // The URL of a presigned request is all that its sender was given: a hash that it adds is
     // checked, and takes nothing away.
     if (claim.presigned && name == s3::kPayloadHashHeader) continue;
@@ -307,18 +319,13 @@ Outcome<void> CheckCoverage(const Claim& claim, const Request& request) {
   return std::unexpected(std::move(error.With("HeadersNotSigned", missing)));
 }
 
-std::vector<std::string> CanonicalRequests(const Claim& claim, const Request& request) {
-  const std::string headers = CanonicalHeaders(claim, request);
-  const std::string names = fmt::format("{}", fmt::join(claim.signed_headers, ";"));
-  const auto text = [&](std::string_view path, std::string_view query) {
-    return fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.head->method, path, query, headers, names,
-                       claim.payload);
-  };
-  std::vector<std::string> texts{
-      text(http_origin::PercentEncode(request.path, true), EncodedQuery(request))};
-  std::string sent = text(request.head->path(), SentQuery(request));
-  if (sent != texts[0]) texts.push_back(std::move(sent));
-  return texts;
+std::string CanonicalRequest(const Claim& claim, const Request& request, Spelling spelling) {
+  const bool sent = spelling == Spelling::kAsSent;
+  return fmt::format(
+      "{}\n{}\n{}\n{}\n{}\n{}", request.head->method,
+      sent ? std::string(request.head->path()) : http_origin::PercentEncode(request.path, true),
+      sent ? SentQuery(request) : EncodedQuery(request), CanonicalHeaders(claim, request),
+      fmt::join(claim.signed_headers, ";"), claim.payload);
 }
 
 }  // namespace forebay::s3door

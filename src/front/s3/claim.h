@@ -38,8 +38,8 @@ Outcome<void> CheckClaim(const Claim& claim, std::string_view region, int64_t no
 Outcome<void> CheckCoverage(const Claim& claim, const Request& request);
 
 /// What the signature is of. Clients differ in what they encode of a path or a query, and what they
-/// sent is what they signed: there is one text for the names as S3 encodes them, and one as sent
-/// where that differs.
-std::vector<std::string> CanonicalRequests(const Claim& claim, const Request& request);
+/// sent is what they signed: there is one text for the names as S3 encodes them, and one as sent.
+enum class Spelling : unsigned char { kOfS3, kAsSent };
+std::string CanonicalRequest(const Claim& claim, const Request& request, Spelling spelling);
 
 }  // namespace forebay::s3door

@@ -122,7 +122,6 @@ Task<Answer> CopyObject(Exchange& x) {
                      "redirect location or encryption attributes.");
   }
   FB_CO_ASSIGN(const auto bucket, BucketOf(x, kWrite));
-  FB_CO_TRY(CheckFolderKey(x));
   FB_CO_ASSIGN(const Source source, co_await OpenSource(x));
   FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));
   FB_CO_ASSIGN(ObjectAttributes attributes, co_await AttributesOfCopy(x, source));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 #include "src/base/units.h"
 #include "src/front/s3/auth.h"
 #include "src/front/s3/exchange.h"
@@ -16,6 +18,8 @@ constexpr size_t kHeaderBytes = 32 * kKiB;
 /// A request is refused before its body was read: what is not longer is read away, so that clients
 /// that send before they listen hear why.
 constexpr uint64_t kUnreadBodyBytes = 16 * kMiB;
+/// What is being written holds memory, here and at its origin: it has to get on.
+constexpr uint64_t kLeastBodyRate = 4 * kKiB;
 
 std::string NewRequestId(Rng& rng) {
   return fmt::format("{:016X}", rng.Next());
@@ -119,20 +123,18 @@ Call Exchange::call() const {
 }
 
 http::ResponseHead Exchange::HeadOf(Reply reply) const {
-  constexpr size_t kFurtherHeaders = 3;
-  reply.headers.reserve(reply.headers.size() + kFurtherHeaders);
   http::ResponseHead head{.status = reply.status,
                           .content_type = std::move(reply.content_type),
                           .headers = std::move(reply.headers),
+                          .lines = std::move(reply.lines),
                           .content_length = reply.length.value_or(reply.body.size())};
   const int64_t now_ns = env().clock.WallNanos();
   if (now_ns / 1'000'000'000 != door.date_s) {
     door.date_s = now_ns / 1'000'000'000;
     door.date = http_origin::HttpDate(now_ns);
   }
-  head.headers.push_back({"Date", door.date});
-  head.headers.push_back({"x-amz-request-id", id});
-  head.headers.push_back({"x-amz-id-2", id});
+  fmt::format_to(std::back_inserter(head.lines),
+                 "Date: {}\r\nx-amz-request-id: {}\r\nx-amz-id-2: {}\r\n", door.date, id, id);
   return head;
 }
 
@@ -144,9 +146,14 @@ http::HttpLimits S3Door::Limits(size_t connections) {
   return {.connections = connections,
           .header_bytes = kHeaderBytes,
           .idle = std::chrono::minutes(3),
+          .body_bytes_per_second = kLeastBodyRate,
           .send = std::chrono::seconds(60),
           .requests = SIZE_MAX,
           .unread_body_bytes = kUnreadBodyBytes};
+}
+
+uint64_t S3Door::pinned_bytes() const {
+  return parts_->pinned_bytes;
 }
 
 Task<void> S3Door::Serve(http::HttpConnection& connection, CancelToken cancel) {

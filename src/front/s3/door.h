@@ -32,6 +32,9 @@ class S3Door final : public http::HttpService {
   ~S3Door() override;
   Task<void> Serve(http::HttpConnection& connection, CancelToken cancel) override;
 
+  /// Of the store, by answers on their way.
+  uint64_t pinned_bytes() const;
+
   /// What an HttpServer of this door should keep to.
   static http::HttpLimits Limits(size_t connections);
 

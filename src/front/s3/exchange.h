@@ -11,6 +11,7 @@
 #include "src/front/s3/operations.h"
 #include "src/front/s3/payload.h"
 #include "src/front/s3/request.h"
+#include "src/front/s3/signing_keys.h"
 #include "src/front/s3/upload_ids.h"
 #include "src/front/s3/xml_writer.h"
 
@@ -21,6 +22,7 @@ struct Reply {
   int status = 200;
   std::string content_type = "application/xml";
   std::vector<http::Header> headers;
+  std::string lines;  // as in http::ResponseHead
   std::string body;
   std::optional<uint64_t> length;  // of what a HEAD is told, where there is no body here
   bool sent = false;
@@ -33,6 +35,7 @@ struct Reply {
 using Answer = Outcome<Reply>;
 
 inline constexpr uint64_t kAttributeCacheBytes = 16ull << 20;
+inline constexpr size_t kMostSigningKeys = 1024;
 
 struct S3Door::Parts {
   Env& env;
@@ -43,6 +46,7 @@ struct S3Door::Parts {
   std::string date;  // of that second, as headers have it
   AttributeCache attributes{kAttributeCacheBytes};
   UploadIds upload_ids{options.upload_secret};
+  SigningKeys signing_keys{kMostSigningKeys};
 };
 
 /// Lives in the frame of Serve; every operation is a function of it.
@@ -64,12 +68,10 @@ struct Exchange {
   http::ResponseHead HeadOf(Reply reply) const;
 };
 
-/// Names each object once, whatever its origin calls its states: an MD5 (of S3) stays as it is;
-/// anything else becomes 32 digits and "-1", which clients know not to compare with an MD5.
+/// Names each object once, whatever its origin calls its states: an MD5 (of S3, or behind a '/')
+/// stays as it is; anything else becomes 32 digits and "-1", which clients know not to compare with
+/// an MD5.
 std::string ShownEtag(std::string_view origin_etag);
-/// Among attributes, never shown as one: the MD5 of what was put through this door, where the
-/// origin has no name for it.
-inline constexpr std::string_view kMd5Attribute = "forebay-md5";
 /// That, where it was kept.
 std::string EtagOf(const ObjectInfo& info, const ObjectAttributes& attributes);
 /// "2026-11-21T08:49:37.123Z"

@@ -123,7 +123,8 @@ Task<void> AskForEtags(EtagsAsked& asked) {
 
 /// A listing tells the same ETags as a HEAD does.
 Task<void> ShowEtags(Exchange& x, const Attachment& bucket, Listed& listed) {
-  if (!bucket.origin->capabilities().late_attributes) {
+  const OriginCapabilities& origin = bucket.origin->capabilities();
+  if (!origin.late_attributes || origin.md5_in_etag) {
     for (ListEntry& entry : listed.entries) entry.info.etag = ShownEtag(entry.info.etag);
     co_return;
   }

@@ -114,7 +114,6 @@ std::string Quoted(std::string_view etag) {
 
 Task<Answer> CreateMultipartUpload(Exchange& x) {
   FB_CO_TRY(CheckWriteHeaders(x.request));
-  FB_CO_TRY(CheckFolderKey(x));
   FB_CO_ASSIGN(const auto bucket, BucketOf(x, kWrite));
   ObjectAttributes attributes = AttributesOf(x.request);
   FB_CO_TRY(CheckAttributes(attributes));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "src/node/attachment.h"
+#include "src/origin/folder_mark.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::s3door {
@@ -66,13 +67,11 @@ Outcome<void> CheckKeyText(std::string_view key) {
 }  // namespace
 
 std::string StoredKey(std::string_view key) {
-  return std::string(key).append(key.ends_with('/') ? kFolderMark : "");
+  return WithFolderMark(key);
 }
 
 std::string_view ShownKey(std::string_view stored) {
-  const std::string_view folder =
-      stored.substr(0, stored.size() - std::min(stored.size(), kFolderMark.size()));
-  return folder.ends_with('/') && stored.ends_with(kFolderMark) ? folder : stored;
+  return WithoutFolderMark(stored);
 }
 
 const std::string* Request::Query(std::string_view name) const {

@@ -12,13 +12,7 @@ namespace forebay::s3door {
 
 inline constexpr size_t kMaxKeyBytes = 1024;
 
-/// Clients mark folders by keys that end with a slash, which no file can be named. What is put
-/// there lies in the folder under this name, which sorts before whatever else does. File origins
-/// only.
-inline constexpr std::string_view kFolderMark =
-    "\x01"
-    "forebay-folder";
-/// How the node is asked for a key, and back.
+/// How the node is asked for a key (src/origin/folder_mark.h), and back.
 std::string StoredKey(std::string_view key);
 std::string_view ShownKey(std::string_view stored);
 

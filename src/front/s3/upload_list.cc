@@ -1,4 +1,6 @@
 // ListMultipartUploads.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -90,7 +92,8 @@ Task<Answer> ListMultipartUploads(Exchange& x) {
   const auto name = [&encoding](std::string_view text) {
     return encoding.empty() ? std::string(text) : http_origin::PercentEncode(text, true);
   };
-  auto pending = co_await x.node().ListUploads(*x.who, "/" + request.bucket, x.call());
+  auto pending = co_await x.node().ListUploads(
+      *x.who, fmt::format("/{}/{}", request.bucket, request.QueryOr("prefix", "")), x.call());
   if (!pending) co_return std::unexpected(ObjectError(x, pending.error()));
   const Page page = PageOf(std::move(*pending), request, id_marker, limit);
   const auto shown = [&x, id = bucket->config.id](std::string_view key, std::string_view upload) {

@@ -90,13 +90,6 @@ Task<Outcome<void>> Describe(Exchange& x, OriginUpload& upload, ObjectAttributes
   co_return std::unexpected(S3Error(described.error()));
 }
 
-Outcome<void> CheckFolderKey(const Exchange& x) {
-  FB_ASSIGN(const auto bucket, BucketOf(x, kWrite));
-  if (!x.request.key.ends_with('/') || bucket->origin->url().starts_with("file://")) return {};
-  return Refuse(kinds::kNotImplemented,
-                "keys that end with a slash are implemented for file:// origins only");
-}
-
 Task<Outcome<Condition>> WriteCondition(Exchange& x) {
   const std::string_view none = x.request.Header("If-None-Match");
   const std::string_view match = x.request.Header("If-Match");
@@ -164,7 +157,6 @@ void AddChecksum(const Payload& payload, Reply& reply) {
 
 Task<Answer> PutObject(Exchange& x) {
   FB_CO_ASSIGN(const auto bucket, BucketOf(x, kWrite));
-  FB_CO_TRY(CheckFolderKey(x));
   FB_CO_TRY(CheckWriteHeaders(x.request));
   FB_CO_ASSIGN(const auto payload, OpenPayload(x));
   FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));

@@ -19,9 +19,6 @@ Task<Outcome<void>> Describe(Exchange& x, OriginUpload& upload, ObjectAttributes
 Outcome<void> CheckAttributes(const ObjectAttributes& attributes);
 bool HasUserMetadata(const ObjectAttributes& attributes);
 
-/// Where the request's key ends with a slash: whether the origin can hold such a one.
-Outcome<void> CheckFolderKey(const Exchange& x);
-
 /// If-Match and If-None-Match of a write to the request's key.
 Task<Outcome<Condition>> WriteCondition(Exchange& x);
 

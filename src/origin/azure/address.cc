@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "src/origin/azure/request.h"
+#include "src/origin/folder_mark.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::azure {
@@ -106,7 +107,11 @@ Result<Address> Address::Of(const OriginUrl& url, std::string_view usual_endpoin
 
 std::string Address::UrlOf(std::string_view key) const {
   return fmt::format("{}/{}{}", ContainerUrl(), PercentEncode(prefix, true),
-                     PercentEncode(key, true));
+                     PercentEncode(WithoutFolderMark(key), true));
+}
+
+std::string Address::BlobName(std::string_view key) const {
+  return prefix + std::string(WithoutFolderMark(key));
 }
 
 }  // namespace forebay::azure

@@ -21,7 +21,7 @@ struct Address {
   std::string ContainerUrl() const { return endpoint + "/" + container; }
   std::string UrlOf(std::string_view key) const;
   /// What uploads and the service call the object: its name within the container.
-  std::string BlobName(std::string_view key) const { return prefix + std::string(key); }
+  std::string BlobName(std::string_view key) const;
 };
 
 /// Whether Forebay can name it: UTF-8 without NUL, empty parts, "." and "..". Blob knows others.

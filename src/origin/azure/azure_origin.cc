@@ -25,6 +25,9 @@ AzureOrigin::AzureOrigin(std::string url, azure::Address address,
       markers_(kMostMarkers) {
   const size_t prefix = container_.address().prefix.size();
   capabilities_ = {.retries = true,
+                   .attributes = true,
+                   .late_attributes = true,
+                   .md5_in_etag = true,
                    .max_key_bytes = kMaxKeyBytes - std::min<uint64_t>(prefix, kMaxKeyBytes - 1),
                    .max_parts = azure::kMaxParts};
 }
@@ -113,6 +116,15 @@ Task<Result<void>> AzureOrigin::Delete(Env& env, std::string key, Condition cond
   const auto removed = co_await container_.Delete(env, key, std::move(condition), call);
   if (!removed) co_return Named(key, removed.error());
   co_return removed;
+}
+
+Task<Result<ObjectAttributes>> AzureOrigin::Attributes(Env& env, std::string key, std::string etag,
+                                                       Call call) {
+  FB_CO_TRY(Check(env, key, {}, call));
+  auto found = co_await container_.Head(env, key, call);
+  if (!found) co_return Named(key, found.error());
+  if (found->info.etag == etag) co_return std::move(found->attributes);
+  co_return Named(key, Error(Code::kVersionChanged, "the object is another one by now"));
 }
 
 Task<Result<void>> AzureOrigin::Sweep(Env&) {

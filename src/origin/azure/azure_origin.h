@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "src/origin/azure/blocks.h"
 #include "src/origin/azure/container.h"
 #include "src/origin/azure/listing.h"
 #include "src/origin/azure/upload.h"
@@ -32,8 +33,10 @@ class AzureOrigin final : public Origin {
   Task<Result<std::unique_ptr<OriginUpload>>> Put(Env& env, std::string key, Condition condition,
                                                   Call call) override;
   Task<Result<void>> Delete(Env& env, std::string key, Condition condition, Call call) override;
-  /// Asks nobody: an upload is its blocks, and the first of them begins it.
+  /// An upload is its blocks; the first of them says that it was begun.
   Task<Result<std::string>> CreateMultipart(Env& env, std::string key, Call call) override;
+  Task<Result<std::string>> CreateDescribed(Env& env, std::string key, ObjectAttributes attributes,
+                                            Call call) override;
   Task<Result<std::unique_ptr<OriginUpload>>> PutPart(Env& env, std::string key,
                                                       std::string upload_id, uint32_t number,
                                                       Call call) override;
@@ -45,6 +48,12 @@ class AzureOrigin final : public Origin {
   /// Leaves a block that says so: single blocks cannot be removed.
   Task<Result<void>> AbortMultipart(Env& env, std::string key, std::string upload_id,
                                     Call call) override;
+  /// Those of keys where there is no object, or one without bytes: of others the service does not
+  /// tell that they have blocks. Ids come without what they carried.
+  Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, std::string prefix,
+                                                       Call call) override;
+  Task<Result<ObjectAttributes>> Attributes(Env& env, std::string key, std::string etag,
+                                            Call call) override;
   /// Nothing: the service drops blocks of dead uploads after a week.
   Task<Result<void>> Sweep(Env& env) override;
 
@@ -56,6 +65,13 @@ class AzureOrigin final : public Origin {
   std::unexpected<Error> Named(std::string_view key, const Error& error) const;
   Result<void> Check(Env& env, std::string_view key, const Condition& condition,
                      const Call& call) const;
+  /// A block that belongs to no part.
+  Task<Result<void>> LeaveWord(Env& env, std::string key, std::string upload,
+                               azure::BlockName::Kind kind, Call call);
+  /// Keys that may have blocks and no object.
+  Task<Result<std::vector<std::string>>> Unfinished(Env& env, std::string prefix, Call call);
+  struct Asking;
+  Task<void> AskForUploads(Env& env, Asking& asking, Call call);
   /// As the service lists, but in the order of bytes.
   Task<Result<ListPage>> ListLevel(Env& env, ListOptions options, Call call);
   /// All names of a hierarchical account, directory by directory.

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "sim/world.h"
+#include "src/origin/folder_mark.h"
 #include "src/origin/testing/blob_double.h"
 #include "src/origin/testing/origin_contract.h"
 
@@ -173,8 +176,8 @@ Task<void> PartChecks(SimHarness& h) {
     parts.push_back({.number = number, .etag = info.etag, .size = info.size});
   }
   EXPECT_EQ(parts[1].size, 0u);
-  // Of 64, 192 and the rest of 700 KB; one that stands for nothing; one.
-  EXPECT_EQ(h.store().UncommittedBlocks("set/k"), 5u);
+  // The beginning; of 64, 192 and the rest of 700 KB; one that stands for nothing; one.
+  EXPECT_EQ(h.store().UncommittedBlocks("set/k"), 6u);
   // A part that was broken off does not replace what is there.
   auto broken = (co_await origin.PutPart(h.env(), "k", id, 3, {})).value();
   const Bytes bytes = AsBytes(text);
@@ -186,6 +189,80 @@ Task<void> PartChecks(SimHarness& h) {
 
 TEST_F(AzureOriginTest, PartsMayBeLongOrEmpty) {
   Run(PartChecks);
+}
+
+Task<void> Md5Checks(SimHarness& h) {
+  constexpr const char* kMd5 = "1cb251ec0d568de6a929b520c4aed8d1";  // of "text"
+  Origin& origin = h.origin();
+  for (const size_t copies : {1, 200'000}) {  // in one request, and in blocks
+    std::string text;
+    for (size_t i = 0; i < copies; ++i) text += "text";
+    auto upload = (co_await origin.Put(h.env(), "k", {}, {})).value();
+    const Bytes bytes = AsBytes(text);
+    EXPECT_TRUE(co_await upload->Describe({{"x-amz-meta-a", "b"}}, {}));
+    EXPECT_TRUE(co_await upload->Write(std::span(&bytes, 1), {}));
+    EXPECT_TRUE(
+        co_await upload->Describe({{"x-amz-meta-a", "b"}, {std::string(kMd5Attribute), kMd5}}, {}));
+    const std::string etag = (co_await upload->Commit({}))->etag;
+    EXPECT_TRUE(etag.ends_with(std::string("/") + kMd5)) << etag;
+    // Everything that tells the etag tells this one, and takes it.
+    EXPECT_EQ((co_await origin.Head(h.env(), "k", {}))->etag, etag);
+    EXPECT_EQ((co_await origin.List(h.env(), {}, {}))->entries[0].info.etag, etag);
+    EXPECT_EQ((co_await GetText(h, "k", {.offset = 1, .size = 2, .if_match = etag})).value(), "ex");
+    EXPECT_TRUE((co_await GetText(h, "k", {.if_match = etag})).value() == text);
+    const auto told = (co_await origin.Attributes(h.env(), "k", etag, {})).value();
+    const ObjectAttributes both = {{"content-type", "binary/octet-stream"}, {"x-amz-meta-a", "b"}};
+    EXPECT_EQ(told, both);
+    EXPECT_TRUE(co_await PutText(h, "k", "other", {.if_match = etag}));
+    EXPECT_EQ(CodeOf(co_await origin.Delete(h.env(), "k", {.if_match = etag}, {})),
+              Code::kVersionChanged);
+  }
+  // Who writes it anew takes our metadata along, but not the service's own sum.
+  const std::string plain = (co_await origin.Head(h.env(), "k", {}))->etag;
+  EXPECT_EQ(plain.find('/'), std::string::npos);
+  h.store().Say("set/k", "x-ms-meta-forebaymd5", kMd5);
+  EXPECT_EQ((co_await origin.Head(h.env(), "k", {}))->etag.find('/'), std::string::npos);
+  h.store().Say("set/k", "content-md5", "HLJR7A1WjeapKbUgxK7Y0Q==");
+  EXPECT_NE((co_await origin.Head(h.env(), "k", {}))->etag.find('/'), std::string::npos);
+  h.store().Say("set/k", "content-md5", "HLJR7A1WjeapKbUgxK7Y0g==");
+  EXPECT_EQ((co_await origin.Head(h.env(), "k", {}))->etag.find('/'), std::string::npos);
+}
+
+TEST_F(AzureOriginTest, AnMd5IsPartOfTheEtagWhileTheServiceAgrees) {
+  Run(Md5Checks);
+}
+
+Task<void> PendingChecks(SimHarness& h) {
+  Origin& origin = h.origin();
+  std::vector<std::pair<std::string, std::string>> begun, told;
+  for (const std::string& key : {std::string("b"), std::string("a b/%"), std::string("a b/%"),
+                                 WithFolderMark("a b/"), std::string("c")}) {
+    begun.emplace_back(key, (co_await origin.CreateMultipart(h.env(), key, {})).value());
+  }
+  EXPECT_TRUE(co_await PutText(h, "there", "x"));
+  EXPECT_TRUE(co_await PutText(h, "empty", ""));
+  h.store().PutBlock("set/foreign", "QUFB", "x");
+  EXPECT_TRUE(co_await origin.CreateMultipart(h.env(), "there", {}));  // which nobody tells
+  begun.emplace_back("empty", (co_await origin.CreateMultipart(h.env(), "empty", {})).value());
+  const int64_t now_ns = h.env().clock.WallNanos();
+  for (const PendingUpload& one : (co_await origin.ListUploads(h.env(), "", {})).value()) {
+    told.emplace_back(one.key, one.id);
+    EXPECT_LE(one.begun_ns, now_ns);
+    EXPECT_GT(one.begun_ns, now_ns - 60'000'000'000);
+  }
+  std::ranges::sort(begun);
+  std::ranges::sort(told);
+  EXPECT_EQ(told, begun);
+  EXPECT_EQ((co_await origin.ListUploads(h.env(), "a b/", {}))->size(), 3u);
+  for (const auto& [key, id] : told) {
+    EXPECT_TRUE(co_await origin.AbortMultipart(h.env(), key, id, {}));
+  }
+  EXPECT_TRUE((co_await origin.ListUploads(h.env(), "", {}))->empty());
+  EXPECT_EQ(co_await ListText(h, {}), "empty there");
+}
+
+TEST_F(AzureOriginTest, UploadsThatArePendingAreListed) {
+  Run(PendingChecks);
 }
 
 Task<void> LostReplyChecks(SimHarness& h) {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <tuple>
 
 #include "src/base/units.h"
+#include "src/origin/azure/attributes.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 
@@ -19,6 +21,8 @@ using http_origin::XmlElement;
 
 constexpr size_t kIdHalf = 16;
 constexpr size_t kStampBytes = 16;
+constexpr size_t kStampTimeBytes = 12;
+constexpr char kDescribed = '-';
 constexpr size_t kNumberBytes = 5;
 constexpr size_t kNameBytes = 2 * kIdHalf + kNumberBytes + kStampBytes + kNumberBytes + 1;
 constexpr uint32_t kBlocksOfASize = 1900;
@@ -83,6 +87,28 @@ bool IsUploadId(std::string_view id, std::string_view container_url, std::string
   return id.substr(kIdHalf) == CheckOf(id.substr(0, kIdHalf), container_url, blob);
 }
 
+std::string DescribedId(std::string_view id, const ObjectAttributes& attributes) {
+  if (attributes.empty()) return std::string(id);
+  return fmt::format("{}{}{}", id, kDescribed, PackAttributes(attributes));
+}
+
+std::string_view BareId(std::string_view id) {
+  return id.substr(0, id.find(kDescribed));
+}
+
+ObjectAttributes AttributesOfId(std::string_view id) {
+  const size_t bare = BareId(id).size();
+  if (bare == id.size()) return {};
+  return UnpackAttributes(id.substr(bare + 1)).value_or(ObjectAttributes());
+}
+
+int64_t WallNanosOf(std::string_view stamp) {
+  uint64_t time = 0;
+  stamp = stamp.substr(0, kStampTimeBytes);
+  std::from_chars(stamp.data(), stamp.data() + stamp.size(), time, 16);
+  return static_cast<int64_t>(time << 16);
+}
+
 std::string NewStamp(Env& env) {
   const auto now = static_cast<uint64_t>(env.clock.WallNanos());
   return fmt::format("{:012x}{:04x}", now >> 16, env.rng.Below(1 << 16));
@@ -108,7 +134,7 @@ std::optional<BlockName> ParseBlockId(std::string_view id) {
   const auto part = NumberOf(take(kNumberBytes));
   name.stamp = take(kStampBytes);
   const auto index = NumberOf(take(kNumberBytes));
-  const bool known = std::string_view("mlex").find(text[0]) != std::string_view::npos;
+  const bool known = std::string_view("mlexb").find(text[0]) != std::string_view::npos;
   if (!IsHex(name.upload) || !IsHex(name.stamp) || !part || !index || !known) return std::nullopt;
   name.part = *part;
   name.index = *index;
@@ -141,6 +167,7 @@ UploadState StateOf(const BlockList& list, std::string_view upload) {
     const auto name = ParseBlockId(block.id);
     if (!name || name->upload != upload) continue;
     if (name->kind == BlockName::Kind::kEnd) state.over = true;
+    if (name->part == 0) continue;
     Try& one = tries[{name->part, name->stamp}];
     if (name->kind == BlockName::Kind::kEmpty) {
       one.empty = true;
@@ -150,10 +177,34 @@ UploadState StateOf(const BlockList& list, std::string_view upload) {
     if (name->kind == BlockName::Kind::kLast) one.last = name->index;
   }
   for (const auto& [key, one] : tries) {
-    if (key.first == 0 || !one.whole()) continue;
+    if (!one.whole()) continue;
     state.parts[key.first] = Gathered(key.first, key.second, one);
   }
   return state;
+}
+
+std::vector<PendingUpload> PendingOf(const BlockList& list) {
+  std::map<std::string, PendingUpload> pending;  // by their ids
+  std::set<std::string> over;
+  for (const Block& block : list.uncommitted) {
+    const auto name = ParseBlockId(block.id);
+    if (!name) continue;
+    if (name->kind == BlockName::Kind::kEnd) over.insert(name->upload);
+    const bool of_parts = name->part > 0 || name->kind == BlockName::Kind::kBegin;
+    if (!of_parts) continue;
+    const int64_t begun_ns = WallNanosOf(name->stamp);
+    auto [known, is_new] = pending.try_emplace(name->upload);
+    if (is_new || begun_ns < known->second.begun_ns) known->second.begun_ns = begun_ns;
+    known->second.id = name->upload;
+  }
+  for (const Block& block : list.committed) {
+    if (const auto name = ParseBlockId(block.id)) over.insert(name->upload);
+  }
+  std::vector<PendingUpload> left;
+  for (auto& [id, upload] : pending) {
+    if (!over.contains(id)) left.push_back(std::move(upload));
+  }
+  return left;
 }
 
 std::string PartEtag(uint32_t number, std::string_view stamp) {

@@ -22,12 +22,19 @@ inline constexpr uint32_t kMaxParts = 10'000;
 /// anything being kept for them anywhere.
 std::string NewUploadId(Env& env, std::string_view container_url, std::string_view blob);
 bool IsUploadId(std::string_view id, std::string_view container_url, std::string_view blob);
+/// An id as it is given out carries what the object is to have beside its bytes: nothing else can
+/// be kept of an upload that has only blocks. Blocks name its first part alone.
+std::string DescribedId(std::string_view id, const ObjectAttributes& attributes);
+std::string_view BareId(std::string_view id);
+/// None where the id carries none, or nothing that can be read.
+ObjectAttributes AttributesOfId(std::string_view id);
 
 struct BlockName {
   enum class Kind : char {
     kMiddle = 'm',
     kLast = 'l',   // of its part
     kEmpty = 'e',  // stands for a part without bytes; its own byte does not count
+    kBegin = 'b',  // the upload was begun
     kEnd = 'x',    // the upload was given up
   };
   std::string upload;  // NewUploadId
@@ -38,6 +45,7 @@ struct BlockName {
 };
 /// In order of time, and different even at the same moment.
 std::string NewStamp(Env& env);
+int64_t WallNanosOf(std::string_view stamp);
 
 /// As the service has it, in base64: all are equally long, which it demands.
 std::string BlockId(const BlockName& name);
@@ -66,6 +74,8 @@ struct UploadState {
   std::map<uint32_t, PartBlocks> parts;  // the latest whole try of each
 };
 UploadState StateOf(const BlockList& list, std::string_view upload);
+/// Of all uploads: those that are not over, their ids bare.
+std::vector<PendingUpload> PendingOf(const BlockList& list);
 std::string PartEtag(uint32_t number, std::string_view stamp);
 
 /// How long block `index` of an object is whose end nobody knows: 5 TiB fit, 15 GiB stay at the

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/origin/azure/answers.h"
+#include "src/origin/azure/attributes.h"
 #include "src/origin/azure/crc64.h"
 #include "src/origin/azure/request.h"
 #include "src/origin/http/text.h"
@@ -38,7 +39,7 @@ bool IsConditional(const Condition& condition) {
 void AddCondition(FetchRequest& request, const Condition& condition) {
   if (condition.if_absent) SetHeader(request.http, "If-None-Match", "*");
   if (!condition.if_match.empty()) {
-    SetHeader(request.http, "If-Match", QuotedEtag(condition.if_match));
+    SetHeader(request.http, "If-Match", QuotedEtag(EtagOfState(condition.if_match)));
   }
 }
 
@@ -71,9 +72,12 @@ Container::Container(Address address, std::shared_ptr<AzureSigner> signer,
       signer_(std::move(signer)),
       // What Azure limits is an account.
       lane_(parts.lanes->Of(fmt::format("azure {}", address_.endpoint))),
-      fetcher_(signer_, [this](int status, const HttpResponse& response, std::string_view body) {
-        return Explain({.address = address_, .signer = *signer_}, AnswerOf(status, response, body));
-      }) {}
+      fetcher_(signer_,
+               [this](int status, const HttpResponse& response, std::string_view body) {
+                 return Explain({.address = address_, .signer = *signer_},
+                                AnswerOf(status, response, body));
+               },
+               {.state_name = StateNameOf}) {}
 
 FetchRequest Container::Request(Env& env, std::string method, std::string_view key,
                                 std::string_view query) const {
@@ -101,7 +105,9 @@ FetchRequest Container::GetRequest(Env& env, std::string_view key, uint64_t offs
               to_end ? fmt::format("bytes={}-", offset)
                      : fmt::format("bytes={}-{}", offset, offset + size - 1));
   }
-  if (!if_match.empty()) SetHeader(request.http, "If-Match", QuotedEtag(if_match));
+  if (!if_match.empty()) {
+    SetHeader(request.http, "If-Match", QuotedEtag(EtagOfState(if_match)));
+  }
   return request;
 }
 
@@ -109,10 +115,11 @@ Task<Result<Container::Found>> Container::Head(Env& env, std::string key, Call c
   FetchRequest request = Request(env, "HEAD", key);
   request.hedged = true;
   FB_CO_ASSIGN(const auto response, co_await fetcher_.Send(env, std::move(request), call));
-  Found found{.info = {.etag = BareEtag(response->Header("ETag")),
+  Found found{.info = {.etag = StateNameOf(*response),
                        .size = NumberOf(response->Header("Content-Length")),
                        .modified_ns = ParseHttpDate(response->Header("Last-Modified")).value_or(0)},
-              .mark = std::string(response->Header(kMarkHeader))};
+              .mark = std::string(response->Header(kMarkHeader)),
+              .attributes = ReadAttributes(*response)};
   found.directory = response->Header("x-ms-meta-hdi_isfolder") == "true" ||
                     response->Header("x-ms-resource-type") == "directory";
   if (found.info.etag.empty()) co_return StrippedOf("an ETag");
@@ -128,38 +135,39 @@ Task<Result<std::string>> Container::List(Env& env, std::string query, Call call
   co_return std::move(whole.body);
 }
 
-Result<ObjectInfo> Container::Written(const Whole& whole, uint64_t size) const {
+Result<ObjectInfo> Container::Written(const Whole& whole, const ObjectAttributes& attributes,
+                                      uint64_t size) const {
   if (whole.Header("ETag").empty()) return StrippedOf("an ETag");
-  return ObjectInfo{.etag = BareEtag(whole.Header("ETag")),
+  return ObjectInfo{.etag = StateName(BareEtag(whole.Header("ETag")), Md5Of(attributes)),
                     .size = size,
                     .modified_ns = ParseHttpDate(whole.Header("Last-Modified")).value_or(0)};
 }
 
-Task<Result<ObjectInfo>> Container::Put(Env& env, std::string key, CheckedBody body,
-                                        std::string mark, Condition condition, Call call) {
-  FetchRequest request = Request(env, "PUT", key);
+Task<Result<ObjectInfo>> Container::Put(Env& env, Writing writing, CheckedBody body, Call call) {
+  FetchRequest request = Request(env, "PUT", writing.key);
   AddBody(request, body.bytes, "application/octet-stream");
   SetHeader(request.http, "x-ms-blob-type", "BlockBlob");
   SetHeader(request.http, kCrcHeader, Crc64Text(body.crc64));
-  AddCondition(request, condition);
-  if (IsConditional(condition)) SetHeader(request.http, kMarkHeader, mark);
+  AddAttributes(request.http, writing.attributes);
+  AddCondition(request, writing.condition);
+  const bool conditional = IsConditional(writing.condition);
+  if (conditional) SetHeader(request.http, kMarkHeader, writing.mark);
   const auto whole = co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call);
-  if (whole) co_return Written(*whole, body.bytes.size());
-  if (!IsConditional(condition)) co_return Fail(whole.error());
-  co_return co_await AfterRefusal(env, std::move(key), std::move(mark), std::move(condition),
-                                  whole.error(), call);
+  if (whole) co_return Written(*whole, writing.attributes, body.bytes.size());
+  if (!conditional) co_return Fail(whole.error());
+  co_return co_await AfterRefusal(env, std::move(writing), whole.error(), call);
 }
 
-Task<Result<ObjectInfo>> Container::AfterRefusal(Env& env, std::string key, std::string mark,
-                                                 Condition condition, Error refusal, Call call) {
+Task<Result<ObjectInfo>> Container::AfterRefusal(Env& env, Writing writing, Error refusal,
+                                                 Call call) {
   const bool refused = refusal.code() == Code::kVersionChanged ||
                        refusal.code() == Code::kAlreadyExists ||
                        refusal.code() == Code::kNotFound || Says(refusal, "InvalidBlockList");
   if (!refused) co_return Fail(std::move(refusal));
-  auto found = co_await Head(env, std::move(key), call);
-  if (found && found->mark == mark) co_return std::move(found->info);
+  auto found = co_await Head(env, std::move(writing.key), call);
+  if (found && found->mark == writing.mark) co_return std::move(found->info);
   if (!found && found.error().code() != Code::kNotFound) co_return Fail(found.error());
-  co_return Fail(Refusal(refusal, condition));
+  co_return Fail(Refusal(refusal, writing.condition));
 }
 
 Task<Result<void>> Container::Delete(Env& env, std::string key, Condition condition, Call call) {
@@ -204,17 +212,19 @@ Task<Result<BlockList>> Container::Blocks(Env& env, std::string key, Call call) 
   co_return ReadBlockList(whole->body);
 }
 
-Task<Result<ObjectInfo>> Container::Complete(Env& env, Completion completion, Call call) {
-  FetchRequest request = Request(env, "PUT", completion.key, "comp=blocklist");
-  const std::string body = BlockListBody(completion.ids);
+Task<Result<ObjectInfo>> Container::Complete(Env& env, Writing writing,
+                                             std::vector<std::string> blocks, uint64_t size,
+                                             Call call) {
+  FetchRequest request = Request(env, "PUT", writing.key, "comp=blocklist");
+  const std::string body = BlockListBody(blocks);
   AddBody(request, AsBytes(body), "application/xml");
   SetHeader(request.http, "x-ms-blob-content-type", "application/octet-stream");
-  SetHeader(request.http, kMarkHeader, completion.mark);
-  AddCondition(request, completion.condition);
+  AddAttributes(request.http, writing.attributes);
+  SetHeader(request.http, kMarkHeader, writing.mark);
+  AddCondition(request, writing.condition);
   const auto whole = co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call);
-  if (whole) co_return Written(*whole, completion.size);
-  co_return co_await AfterRefusal(env, std::move(completion.key), std::move(completion.mark),
-                                  std::move(completion.condition), whole.error(), call);
+  if (whole) co_return Written(*whole, writing.attributes, size);
+  co_return co_await AfterRefusal(env, std::move(writing), whole.error(), call);
 }
 
 }  // namespace forebay::azure

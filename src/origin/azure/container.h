@@ -35,6 +35,7 @@ class Container {
   struct Found {
     ObjectInfo info;
     std::string mark;
+    ObjectAttributes attributes;
     bool directory = false;  // of a hierarchical account, or a marker that tools leave for one
   };
   Task<Result<Found>> Head(Env& env, std::string key, Call call);
@@ -42,32 +43,32 @@ class Container {
   /// kAlreadyExists or kVersionChanged where the condition does not hold. An upload's id is the
   /// mark that it leaves with the object, so that it knows its own write again when the answer was
   /// lost: conditions fail against one's own object, too.
-  Task<Result<ObjectInfo>> Put(Env& env, std::string key, CheckedBody body, std::string mark,
-                               Condition condition, Call call);
+  struct Writing {
+    std::string key;
+    std::string mark;
+    ObjectAttributes attributes;
+    Condition condition;
+  };
+  Task<Result<ObjectInfo>> Put(Env& env, Writing writing, CheckedBody body, Call call);
   Task<Result<void>> Delete(Env& env, std::string key, Condition condition, Call call);
 
   Task<Result<void>> PutBlock(Env& env, std::string key, std::string block_id, CheckedBody body,
                               Call call);
   /// Without any where there is neither an object nor a block.
   Task<Result<BlockList>> Blocks(Env& env, std::string key, Call call);
-  struct Completion {
-    std::string key;
-    std::string mark;
-    std::vector<std::string> ids;
-    uint64_t size = 0;  // of all of them
-    Condition condition;
-  };
-  /// An error that Says InvalidBlockList: the service does not have them all (any more).
-  Task<Result<ObjectInfo>> Complete(Env& env, Completion completion, Call call);
+  /// `size` is that of all blocks. An error that Says InvalidBlockList: the service does not have
+  /// them all (any more).
+  Task<Result<ObjectInfo>> Complete(Env& env, Writing writing, std::vector<std::string> blocks,
+                                    uint64_t size, Call call);
 
  private:
   using Whole = http_origin::Fetcher::Whole;
   http_origin::FetchRequest Request(Env& env, std::string method, std::string_view key,
                                     std::string_view query = {}) const;
-  Result<ObjectInfo> Written(const Whole& whole, uint64_t size) const;
+  Result<ObjectInfo> Written(const Whole& whole, const ObjectAttributes& attributes,
+                             uint64_t size) const;
   /// Whether a write that seems to have failed was ours after all.
-  Task<Result<ObjectInfo>> AfterRefusal(Env& env, std::string key, std::string mark,
-                                        Condition condition, Error refusal, Call call);
+  Task<Result<ObjectInfo>> AfterRefusal(Env& env, Writing writing, Error refusal, Call call);
   std::unexpected<Error> StrippedOf(std::string_view what) const;
 
   const Address address_;

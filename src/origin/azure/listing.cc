@@ -6,6 +6,8 @@
 #include <charconv>
 
 #include "src/origin/azure/address.h"
+#include "src/origin/azure/attributes.h"
+#include "src/origin/folder_mark.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 
@@ -29,7 +31,10 @@ ObjectInfo InfoOf(const XmlElement& blob) {
   ObjectInfo info;
   const XmlElement* properties = blob.Child("Properties");
   if (properties == nullptr) return info;
-  info.etag = http_origin::BareEtag(properties->Text("Etag"));
+  const XmlElement* metadata = blob.Child("Metadata");
+  info.etag = StateName(http_origin::BareEtag(properties->Text("Etag")),
+                        metadata == nullptr ? "" : metadata->Text(kMd5Metadata),
+                        properties->Text("Content-MD5"));
   const std::string_view size = properties->Text("Content-Length");
   std::from_chars(size.data(), size.data() + size.size(), info.size);
   info.modified_ns = http_origin::ParseHttpDate(properties->Text("Last-Modified")).value_or(0);
@@ -70,16 +75,41 @@ Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options
     const XmlElement* properties = one.Child("Properties");
     answer.hierarchical |= properties != nullptr && properties->Child("ResourceType") != nullptr;
     const bool is_prefix = one.name == "BlobPrefix";
-    const std::string_view named = is_prefix ? key.substr(0, key.size() - key.ends_with('/')) : key;
-    if ((!is_prefix && one.name != "Blob") || !IsNameable(named)) continue;
-    if (key <= options.after || !key.starts_with(options.prefix)) continue;
+    const std::string_view named = key.substr(0, key.size() - key.ends_with('/'));
+    std::string ours = is_prefix ? std::string(key) : WithFolderMark(key);
+    if ((!is_prefix && one.name != "Blob") || !IsNameable(is_prefix ? named : ours)) continue;
+    if (ours <= options.after || !key.starts_with(options.prefix)) continue;
     if (!is_prefix && IsDirectory(one)) continue;
-    answer.entries.push_back({.key = std::string(key),
+    answer.entries.push_back({.key = std::move(ours),
                               .info = is_prefix ? ObjectInfo() : InfoOf(one),
                               .is_prefix = is_prefix});
   }
   // Some tell prefixes behind objects.
   std::ranges::sort(answer.entries, {}, &ListEntry::key);
+  return answer;
+}
+
+std::string UnfinishedQuery(std::string_view base, std::string_view marker) {
+  std::string query = "restype=container&comp=list&include=uncommittedblobs,metadata";
+  if (!base.empty()) query += fmt::format("&prefix={}", PercentEncode(base, false));
+  if (!marker.empty()) query += fmt::format("&marker={}", PercentEncode(marker, false));
+  return query + fmt::format("&maxresults={}", kMostAtOnce);
+}
+
+Result<UnfinishedAnswer> ReadUnfinished(std::string_view body, std::string_view base) {
+  FB_ASSIGN(const XmlElement root, http_origin::ParseXml(body));
+  const XmlElement* blobs = root.Child("Blobs");
+  if (root.name != "EnumerationResults" || blobs == nullptr) {
+    return Fail(Code::kCorrupt, "no EnumerationResults with Blobs in it");
+  }
+  UnfinishedAnswer answer{.marker = std::string(root.Text("NextMarker"))};
+  for (const XmlElement& one : blobs->children) {
+    const std::string_view name = one.Text("Name");
+    if (one.name != "Blob" || !name.starts_with(base) || InfoOf(one).size != 0) continue;
+    if (IsDirectory(one)) continue;
+    std::string key = WithFolderMark(name.substr(base.size()));
+    if (IsNameable(key)) answer.keys.push_back(std::move(key));
+  }
   return answer;
 }
 

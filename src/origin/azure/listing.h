@@ -33,6 +33,14 @@ struct ListAnswer {
 Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options,
                                std::string_view base);
 
+/// A page of all blobs below `base`, those among them that have only blocks.
+std::string UnfinishedQuery(std::string_view base, std::string_view marker);
+struct UnfinishedAnswer {
+  std::vector<std::string> keys;  // of blobs without bytes, relative to `base`
+  std::string marker;
+};
+Result<UnfinishedAnswer> ReadUnfinished(std::string_view body, std::string_view base);
+
 /// Hierarchical accounts list in the order of names' parts: "a/" stands where "a" would, before
 /// "a-b". Takes from `entries` the prefixes that names after `last` may come before, in the order
 /// of bytes.

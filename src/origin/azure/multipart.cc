@@ -62,10 +62,27 @@ Result<Chosen> Choose(const UploadState& state, const std::vector<UploadedPart>&
 
 }  // namespace
 
+Task<Result<void>> AzureOrigin::LeaveWord(Env& env, std::string key, std::string upload,
+                                          azure::BlockName::Kind kind, Call call) {
+  const azure::BlockName word{
+      .upload = std::move(upload), .stamp = azure::NewStamp(env), .kind = kind};
+  const Bytes text = AsBytes("-");
+  co_return co_await container_.PutBlock(env, std::move(key), azure::BlockId(word),
+                                         {.bytes = text, .crc64 = azure::Crc64(text)}, call);
+}
+
 Task<Result<std::string>> AzureOrigin::CreateMultipart(Env& env, std::string key, Call call) {
+  return CreateDescribed(env, std::move(key), {}, call);
+}
+
+Task<Result<std::string>> AzureOrigin::CreateDescribed(Env& env, std::string key,
+                                                       ObjectAttributes attributes, Call call) {
   FB_CO_TRY(Check(env, key, {}, call));
   const azure::Address& address = container_.address();
-  co_return azure::NewUploadId(env, address.ContainerUrl(), address.BlobName(key));
+  const std::string id = azure::NewUploadId(env, address.ContainerUrl(), address.BlobName(key));
+  const auto begun = co_await LeaveWord(env, key, id, azure::BlockName::Kind::kBegin, call);
+  if (!begun) co_return Named(key, begun.error());
+  co_return azure::DescribedId(id, attributes);
 }
 
 Task<Result<std::unique_ptr<OriginUpload>>> AzureOrigin::PutPart(Env& env, std::string key,
@@ -100,11 +117,10 @@ Task<Result<ObjectInfo>> AzureOrigin::CompleteMultipart(Env& env, std::string ke
   if (!chosen) co_return Named(key, chosen.error());
   auto info = co_await container_.Complete(env,
                                            {.key = key,
-                                            .mark = std::move(upload_id),
-                                            .ids = std::move(chosen->ids),
-                                            .size = chosen->size,
+                                            .mark = std::string(azure::BareId(upload_id)),
+                                            .attributes = azure::AttributesOfId(upload_id),
                                             .condition = std::move(condition)},
-                                           call);
+                                           std::move(chosen->ids), chosen->size, call);
   if (info) co_return info;
   if (azure::Says(info.error(), "InvalidBlockList")) {
     co_return Named(key, Error(Code::kUnavailable,
@@ -119,12 +135,8 @@ Task<Result<void>> AzureOrigin::AbortMultipart(Env& env, std::string key, std::s
   FB_CO_TRY(Check(env, key, {}, call));
   const auto state = co_await azure::FindUpload(container_, env, key, upload_id, call);
   if (!state) co_return Named(key, state.error());
-  const azure::BlockName end{.upload = std::move(upload_id),
-                             .stamp = azure::NewStamp(env),
-                             .kind = azure::BlockName::Kind::kEnd};
-  const Bytes text = AsBytes("-");
-  const auto put = co_await container_.PutBlock(env, key, azure::BlockId(end),
-                                                {.bytes = text, .crc64 = azure::Crc64(text)}, call);
+  const auto put = co_await LeaveWord(env, key, std::string(azure::BareId(upload_id)),
+                                      azure::BlockName::Kind::kEnd, call);
   if (!put) co_return Named(key, put.error());
   co_return Result<void>();
 }

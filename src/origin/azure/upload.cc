@@ -53,6 +53,11 @@ class Upload final : public OriginUpload {
         stamp_(NewStamp(env)),
         group_(env.executor) {}
 
+  Task<Result<void>> Describe(ObjectAttributes attributes, Call /*call*/) override {
+    attributes_ = std::move(attributes);
+    co_return Result<void>();
+  }
+
   Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {
     auto written = over_ ? Over() : co_await Take(parts, call);
     if (!written) over_ = true;  // a write that missed a piece never becomes an object
@@ -122,20 +127,22 @@ class Upload final : public OriginUpload {
   Task<Result<ObjectInfo>> Finish(Call call) {
     FB_CO_TRY(CheckCall(env_, call));
     if (ids_.empty()) {
-      co_return co_await container_.Put(env_, key_, buffer_.body(), id_, condition_, call);
+      co_return co_await container_.Put(env_, Writing(), buffer_.body(), call);
     }
     if (!buffer_.bytes.empty()) FB_CO_TRY(co_await SendBlock(call));
     while (on_way_bytes_ > 0 && !failed_) FB_CO_TRY(co_await progress_.Wait(env_, call));
     if (failed_) co_return Fail(*failed_);
-    auto info = co_await container_.Complete(
-        env_, {.key = key_, .mark = id_, .ids = ids_, .size = size_, .condition = condition_},
-        call);
+    auto info = co_await container_.Complete(env_, Writing(), ids_, size_, call);
     if (!info && Says(info.error(), "InvalidBlockList")) {
       co_return Fail(Code::kUnavailable,
                      "the service dropped blocks of this upload, as it does when somebody else "
                      "writes the object meanwhile; write it again");
     }
     co_return info;
+  }
+
+  Container::Writing Writing() const {
+    return {.key = key_, .mark = id_, .attributes = attributes_, .condition = condition_};
   }
 
   Container& container_;
@@ -146,6 +153,7 @@ class Upload final : public OriginUpload {
   const UploadOptions options_;
   const std::string id_;
   const std::string stamp_;
+  ObjectAttributes attributes_;
   Buffer buffer_;
   bool over_ = false;
   std::vector<std::string> ids_;  // of the blocks sent
@@ -165,7 +173,7 @@ class PartUpload final : public OriginUpload {
         env_(env),
         name_(std::move(name)),
         key_(std::move(key)),
-        block_{.upload = std::move(upload), .part = number, .stamp = NewStamp(env)},
+        block_{.upload = std::string(BareId(upload)), .part = number, .stamp = NewStamp(env)},
         options_(options) {}
 
   Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {
@@ -267,9 +275,10 @@ Task<Result<UploadState>> FindUpload(Container& container, Env& env, std::string
   const Address& address = container.address();
   const Error none(Code::kNotFound,
                    "no upload of it under this id; it was completed or given up, or never begun");
-  if (!IsUploadId(upload, address.ContainerUrl(), address.BlobName(key))) co_return Fail(none);
+  if (!IsUploadId(BareId(upload), address.ContainerUrl(), address.BlobName(key)))
+    co_return Fail(none);
   FB_CO_ASSIGN(const BlockList list, co_await container.Blocks(env, std::move(key), call));
-  UploadState state = StateOf(list, upload);
+  UploadState state = StateOf(list, BareId(upload));
   if (state.over) co_return Fail(none);
   co_return state;
 }

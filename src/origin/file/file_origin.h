@@ -45,7 +45,8 @@ class FileOrigin final : public Origin {
                                                       Call call) override;
   Task<Result<std::vector<UploadedPart>>> ListParts(Env& env, std::string key,
                                                     std::string upload_id, Call call) override;
-  Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, Call call) override;
+  Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, std::string prefix,
+                                                       Call call) override;
   Task<Result<ObjectInfo>> CompleteMultipart(Env& env, std::string key, std::string upload_id,
                                              std::vector<UploadedPart> parts, Condition condition,
                                              Call call) override;

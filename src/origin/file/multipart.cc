@@ -161,7 +161,8 @@ Task<Result<std::string>> FileOrigin::HoldUpload(Env& env, std::string key, std:
   }
 }
 
-Task<Result<std::vector<PendingUpload>>> FileOrigin::ListUploads(Env& env, Call call) {
+Task<Result<std::vector<PendingUpload>>> FileOrigin::ListUploads(Env& env, std::string prefix,
+                                                                 Call call) {
   std::vector<PendingUpload> pending;
   const std::string uploads = root_.StagingPath("uploads");
   const auto open = co_await env.disk.OpenDirectory(uploads);
@@ -184,6 +185,7 @@ Task<Result<std::vector<PendingUpload>>> FileOrigin::ListUploads(Env& env, Call 
       auto key = co_await KeyOfUpload(env, directory);
       const auto info = co_await env.disk.Stat(fmt::format("{}/{}", directory, kKeyName));
       if (!key || !info) continue;  // it ended meanwhile
+      if (!key->starts_with(prefix)) continue;
       pending.push_back({.key = std::move(*key), .id = entry.name, .begun_ns = info->mtime_ns});
     }
   }

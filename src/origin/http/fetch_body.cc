@@ -53,10 +53,11 @@ Error Changed(std::string_view name) {
 
 }  // namespace
 
-Result<AnsweredRange> ReadRangeHead(const HttpResponse& response) {
+Result<AnsweredRange> ReadRangeHead(const HttpResponse& response, const StateNameOf& state_name) {
   AnsweredRange range;
   range.info.etag = BareEtag(response.Header("ETag"));
   if (range.info.etag.empty()) return Stripped("ETag");
+  if (state_name) range.info.etag = state_name(response);
   range.info.modified_ns = ParseHttpDate(response.Header("Last-Modified")).value_or(0);
   const auto length = ParseNumber(response.Header("Content-Length"));
   if (response.status() == kPartial) {
@@ -89,7 +90,7 @@ Task<Result<FetchBody::Answer>> FetchBody::Ask(uint64_t offset, uint64_t size, s
     Answer answer{.status = outcome.status, .range = {}};
     if (!outcome.response && answer.status != kRangeNotSatisfiable) co_return Fail(outcome.error());
     if (!outcome.response) co_return answer;
-    const auto range = ReadRangeHead(*outcome.response);
+    const auto range = ReadRangeHead(*outcome.response, fetcher_.options_.state_name);
     if (range) {
       answer.range = *range;
       answer.response = std::move(outcome.response);
@@ -133,7 +134,7 @@ Task<Result<void>> FetchBody::OpenEmpty(GetOptions options, Call call) {
     return header.name == "Range" || header.name == "x-ms-range";
   });
   FB_CO_ASSIGN(const auto response, co_await fetcher_.Send(env_, std::move(request), call));
-  FB_CO_ASSIGN(const AnsweredRange range, ReadRangeHead(*response));
+  FB_CO_ASSIGN(const AnsweredRange range, ReadRangeHead(*response, fetcher_.options_.state_name));
   if (!options.if_match.empty() && range.info.etag != options.if_match)
     co_return Fail(Changed(name_));
   if (range.info.size > options.offset && options.size > 0) co_return Fail(Changed(name_));

@@ -13,8 +13,8 @@ struct AnsweredRange {
   uint64_t offset = 0;
   uint64_t size = 0;
 };
-/// kUnavailable, with the likely reason, where it does not say enough.
-Result<AnsweredRange> ReadRangeHead(const HttpResponse& response);
+/// kUnavailable, with the likely reason, where it does not say enough. `state_name` may be null.
+Result<AnsweredRange> ReadRangeHead(const HttpResponse& response, const StateNameOf& state_name);
 
 class FetchBody final : public OriginBody {
  public:

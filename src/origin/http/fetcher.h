@@ -58,6 +58,9 @@ struct FetchRequest {
   Lane* lane = nullptr;  // whose turn it takes; outlives the call
 };
 
+/// What the head of an answer calls the state of the object: not empty.
+using StateNameOf = std::function<std::string(const HttpResponse& response)>;
+
 struct FetcherOptions {
   uint32_t max_tries = 5;  // of one request, where the store did not ask to slow down
   Duration first_pause = std::chrono::milliseconds(50);  // doubles, with full jitter
@@ -70,6 +73,7 @@ struct FetcherOptions {
   Duration least_silence = std::chrono::milliseconds(50);
   Duration most_silence = std::chrono::seconds(5);
   uint64_t max_error_body_bytes = 16 << 10;
+  StateNameOf state_name;  // null: the ETag without its quotes
 };
 
 /// Used from the node's loop, which it must outlive. One per origin; turns and budgets are those of

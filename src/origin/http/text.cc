@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -169,25 +169,76 @@ std::string Hex(Bytes bytes) {
   return text;
 }
 
+namespace {
+
+const unsigned char* Raw(const void* bytes) {
+  return static_cast<const unsigned char*>(bytes);
+}
+
+/// OpenSSL looks its algorithms up by name, which costs more than a short hash does: once a thread.
+class Sha256Context {
+ public:
+  Sha256Context() {
+    FB_ASSERT(digest_ != nullptr && hash_ != nullptr && mac_ != nullptr);
+    char name[] = "SHA256";
+    const OSSL_PARAM which[] = {OSSL_PARAM_construct_utf8_string("digest", name, 0),
+                                OSSL_PARAM_construct_end()};
+    FB_ASSERT(EVP_MAC_CTX_set_params(mac_.get(), which) == 1);
+  }
+
+  Sha256 Hash(Bytes bytes) {
+    Sha256 hash;
+    auto* const into = reinterpret_cast<unsigned char*>(hash.data());
+    FB_ASSERT(EVP_DigestInit_ex2(hash_.get(), digest_.get(), nullptr) == 1 &&
+              EVP_DigestUpdate(hash_.get(), bytes.data(), bytes.size()) == 1 &&
+              EVP_DigestFinal_ex(hash_.get(), into, nullptr) == 1);
+    return hash;
+  }
+
+  Sha256 Mac(Bytes key, std::string_view text) {
+    // Null would mean the last key that was used.
+    static constexpr std::byte kNoKey[1] = {};
+    Sha256 hash;
+    size_t size = 0;
+    FB_ASSERT(EVP_MAC_init(mac_.get(), Raw(key.empty() ? kNoKey : key.data()), key.size(),
+                           nullptr) == 1 &&
+              EVP_MAC_update(mac_.get(), Raw(text.data()), text.size()) == 1 &&
+              EVP_MAC_final(mac_.get(), reinterpret_cast<unsigned char*>(hash.data()), &size,
+                            hash.size()) == 1);
+    FB_ASSERT(size == hash.size());
+    return hash;
+  }
+
+ private:
+  template <auto kFree>
+  struct Freed {
+    void operator()(auto* thing) const { kFree(thing); }
+  };
+  static EVP_MAC_CTX* NewMac() {
+    EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    EVP_MAC_CTX* const made = hmac == nullptr ? nullptr : EVP_MAC_CTX_new(hmac);
+    EVP_MAC_free(hmac);  // counted: the context has its own
+    return made;
+  }
+
+  std::unique_ptr<EVP_MD, Freed<EVP_MD_free>> digest_{EVP_MD_fetch(nullptr, "SHA256", nullptr)};
+  std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>> hash_{EVP_MD_CTX_new()};
+  std::unique_ptr<EVP_MAC_CTX, Freed<EVP_MAC_CTX_free>> mac_{NewMac()};
+};
+
+Sha256Context& OfThisThread() {
+  thread_local Sha256Context context;
+  return context;
+}
+
+}  // namespace
+
 Sha256 HashSha256(Bytes bytes) {
-  Sha256 hash;
-  unsigned size = 0;
-  FB_ASSERT(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(hash.data()),
-                       &size, EVP_sha256(), nullptr) == 1);
-  FB_ASSERT(size == hash.size());
-  return hash;
+  return OfThisThread().Hash(bytes);
 }
 
 Sha256 HmacSha256(Bytes key, std::string_view text) {
-  // Null would mean the last key that was used.
-  static constexpr std::byte kNoKey[1] = {};
-  Sha256 hash;
-  unsigned size = 0;
-  FB_ASSERT(HMAC(EVP_sha256(), key.empty() ? kNoKey : key.data(), static_cast<int>(key.size()),
-                 reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                 reinterpret_cast<unsigned char*>(hash.data()), &size) != nullptr);
-  FB_ASSERT(size == hash.size());
-  return hash;
+  return OfThisThread().Mac(key, text);
 }
 
 /// By hand: every answer of the S3 door tells a date.

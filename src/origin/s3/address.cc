@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "src/origin/folder_mark.h"
 #include "src/origin/http/text.h"
 #include "src/origin/s3/sigv4.h"
 
@@ -123,7 +124,8 @@ Result<Address> Address::Of(const OriginUrl& url, const Surroundings& surroundin
 }
 
 std::string Address::UrlOf(std::string_view key) const {
-  return fmt::format("{}/{}{}", bucket_url, PercentEncode(prefix, true), PercentEncode(key, true));
+  return fmt::format("{}/{}{}", bucket_url, PercentEncode(prefix, true),
+                     PercentEncode(WithoutFolderMark(key), true));
 }
 
 }  // namespace forebay::s3

@@ -273,12 +273,12 @@ Task<Result<std::vector<UploadedPart>>> Bucket::Parts(Env& env, std::string key,
   }
 }
 
-Task<Result<std::vector<PendingUpload>>> Bucket::Uploads(Env& env, Call call) {
+Task<Result<std::vector<PendingUpload>>> Bucket::Uploads(Env& env, std::string prefix, Call call) {
   std::vector<PendingUpload> pending;
   std::string from;
   for (;;) {
     const std::string query = fmt::format("uploads&encoding-type=url&max-uploads=1000&prefix={}{}",
-                                          PercentEncode(address_.prefix, false), from);
+                                          PercentEncode(address_.prefix + prefix, false), from);
     FB_CO_ASSIGN(const std::string body, co_await List(env, query, call));
     FB_CO_ASSIGN(UploadsAnswer answer, ReadUploads(body, address_.prefix));
     std::ranges::move(answer.uploads, std::back_inserter(pending));

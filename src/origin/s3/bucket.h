@@ -60,7 +60,7 @@ class Bucket {
   Task<Result<std::vector<UploadedPart>>> Parts(Env& env, std::string key, std::string upload,
                                                 Call call);
   /// All that are pending below the prefix.
-  Task<Result<std::vector<PendingUpload>>> Uploads(Env& env, Call call);
+  Task<Result<std::vector<PendingUpload>>> Uploads(Env& env, std::string prefix, Call call);
   struct Completion {
     std::string key;
     std::string upload;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "src/origin/folder_mark.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 #include "src/origin/s3/address.h"
@@ -27,7 +28,7 @@ std::string StartAfter(const ListOptions& options) {
   const size_t cut = options.delimiter.empty() || !options.after.starts_with(options.prefix)
                          ? std::string::npos
                          : options.after.find(options.delimiter, options.prefix.size());
-  if (cut == std::string::npos) return options.after;
+  if (cut == std::string::npos) return std::string(WithoutFolderMark(options.after));
   return options.after.substr(0, cut + options.delimiter.size()) + std::string(kLast);
 }
 
@@ -102,6 +103,7 @@ Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options
     }
     if (!entry.key.starts_with(base)) continue;
     entry.key.erase(0, base.size());
+    if (!entry.is_prefix) entry.key = WithFolderMark(entry.key);
     if (WasAskedFor(entry, options)) answer.entries.push_back(std::move(entry));
   }
   // Objects and common prefixes come apart.
@@ -127,7 +129,7 @@ Result<UploadsAnswer> ReadUploads(std::string_view body, std::string_view base) 
                          .begun_ns = ParseIsoDate(child.Text("Initiated")).value_or(0)};
     FB_ASSIGN(upload.key, Decoded(child.Text("Key"), encoded));
     if (!upload.key.starts_with(base)) continue;
-    upload.key.erase(0, base.size());
+    upload.key = WithFolderMark(std::string_view(upload.key).substr(base.size()));
     if (IsNameable(upload.key) && !upload.id.empty()) answer.uploads.push_back(std::move(upload));
   }
   return answer;

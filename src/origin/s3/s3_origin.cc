@@ -195,9 +195,10 @@ Task<Result<std::string>> S3Origin::CreateDescribed(Env& env, std::string key,
   co_return PrefixOfIds(key) + *upload;
 }
 
-Task<Result<std::vector<PendingUpload>>> S3Origin::ListUploads(Env& env, Call call) {
+Task<Result<std::vector<PendingUpload>>> S3Origin::ListUploads(Env& env, std::string prefix,
+                                                               Call call) {
   FB_CO_TRY(CheckCall(env, call));
-  auto pending = co_await bucket_.Uploads(env, call);
+  auto pending = co_await bucket_.Uploads(env, std::move(prefix), call);
   if (!pending) co_return Named("uploads", pending.error());
   for (PendingUpload& upload : *pending) upload.id.insert(0, PrefixOfIds(upload.key));
   co_return pending;

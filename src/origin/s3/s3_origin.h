@@ -48,7 +48,8 @@ class S3Origin final : public Origin {
                                              Call call) override;
   Task<Result<void>> AbortMultipart(Env& env, std::string key, std::string upload_id,
                                     Call call) override;
-  Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, Call call) override;
+  Task<Result<std::vector<PendingUpload>>> ListUploads(Env& env, std::string prefix,
+                                                       Call call) override;
   /// Nothing: a bucket does not say whose an upload is, and others may be at it. The bucket's own
   /// life cycle rule is the one that can know.
   Task<Result<void>> Sweep(Env& env) override;

@@ -156,7 +156,7 @@ Task<void> PendingChecks(S3Harness& h) {
   for (const char* key : {"b", "a b/%", "a b/%", "c", "d"}) {
     begun.emplace_back(key, (co_await origin.CreateMultipart(h.env(), key, {})).value());
   }
-  for (const PendingUpload& one : (co_await origin.ListUploads(h.env(), {})).value()) {
+  for (const PendingUpload& one : (co_await origin.ListUploads(h.env(), "", {})).value()) {
     told.emplace_back(one.key, one.id);
     EXPECT_GT(one.begun_ns, 0);
   }
@@ -166,7 +166,7 @@ Task<void> PendingChecks(S3Harness& h) {
   for (const auto& [key, id] : told) {
     EXPECT_TRUE(co_await origin.AbortMultipart(h.env(), key, id, {}));
   }
-  EXPECT_TRUE((co_await origin.ListUploads(h.env(), {}))->empty());
+  EXPECT_TRUE((co_await origin.ListUploads(h.env(), "", {}))->empty());
 }
 
 TEST(S3OriginTest, UploadsThatArePendingAreListedByTheIdsThatTheyWereGiven) {

@@ -21,7 +21,8 @@ using sim::SimHttpRequest;
 
 namespace {
 
-constexpr const char* kMark = "x-ms-meta-forebaywrite";
+constexpr std::string_view kMetadata = "x-ms-meta-";
+constexpr std::string_view kProperty = "x-ms-blob-";
 
 uint64_t Number(std::string_view text, uint64_t otherwise) {
   uint64_t number = 0;
@@ -167,7 +168,11 @@ SimHttpReply BlobDouble::Get(const Request& asked) {
     reply.headers.push_back(
         {"Content-Range", fmt::format("bytes {}-{}/{}", range->begin, range->end - 1, size)});
   }
-  if (!object.mark.empty()) reply.headers.push_back({kMark, object.mark});
+  for (const auto& [name, value] : object.said) {
+    // Of a range, the plain header would be that of the range.
+    const bool renamed = part && name == "content-md5";
+    reply.headers.push_back({renamed ? "x-ms-blob-content-md5" : name, value});
+  }
   if (object.directory && options_.hierarchical) {
     reply.headers.push_back({"x-ms-resource-type", "directory"});
   }
@@ -176,7 +181,14 @@ SimHttpReply BlobDouble::Get(const Request& asked) {
 }
 
 SimHttpReply BlobDouble::Store(const Request& asked, Object object) {
-  object.mark = asked.Header(kMark);
+  for (const HttpHeader& header : asked.http.headers) {
+    const std::string_view name = header.name;
+    if (name == "x-ms-blob-type") continue;
+    if (name.starts_with(kMetadata)) object.said[header.name] = header.value;
+    if (name.starts_with(kProperty)) {
+      object.said[std::string(name.substr(kProperty.size()))] = header.value;
+    }
+  }
   object.etag = fmt::format("0x8D{:012X}", ++last_version_);
   object.modified_ns = options_.now();
   history_[asked.blob][object.etag] = object.contents;
@@ -197,6 +209,12 @@ std::string BlobDouble::Put(const std::string& blob, std::string contents) {
 void BlobDouble::MakeDirectory(const std::string& blob) {
   Put(blob, "");
   objects_[blob].directory = true;
+}
+
+void BlobDouble::Say(const std::string& blob, const std::string& header, std::string value) {
+  objects_[blob].said[header] = std::move(value);
+  objects_[blob].etag = fmt::format("0x8D{:012X}", ++last_version_);
+  history_[blob][objects_[blob].etag] = objects_[blob].contents;
 }
 
 void BlobDouble::PutBlock(const std::string& blob, const std::string& id, std::string contents) {
@@ -268,14 +286,17 @@ SimHttpReply BlobDouble::Delete(const Request& asked) {
   return {.status = 202};
 }
 
-std::vector<std::string> BlobDouble::Names(const std::string& prefix,
-                                           const std::string& delimiter) const {
+std::vector<std::string> BlobDouble::Names(const Request& asked) const {
+  const std::string prefix = asked.Query("prefix"), delimiter = asked.Query("delimiter");
   std::set<std::string> names;
   const auto add = [&](const std::string& name) {
     if (!name.starts_with(prefix)) return;
     const size_t cut = delimiter.empty() ? std::string::npos : name.find(delimiter, prefix.size());
     names.insert(cut == std::string::npos ? name : name.substr(0, cut + 1));
   };
+  if (asked.Query("include").find("uncommittedblobs") != std::string::npos) {
+    for (const auto& [name, blocks] : uncommitted_) add(name);
+  }
   for (const auto& [name, object] : objects_) {
     add(name);
     // Above every file of a hierarchical account there are directories, which are told in flat
@@ -298,16 +319,24 @@ std::string BlobDouble::Entry(const std::string& name, bool is_prefix) const {
                                              : "");
   }
   const auto found = objects_.find(name);
-  const Object object = found == objects_.end() ? Object{.directory = true} : found->second;
+  const bool unfinished = found == objects_.end() && uncommitted_.contains(name);
+  const Object object = found == objects_.end() ? Object{.directory = !unfinished} : found->second;
+  std::string metadata;
+  if (object.directory) metadata = "<hdi_isfolder>true</hdi_isfolder>";
+  for (const auto& [header, value] : object.said) {
+    if (!header.starts_with(kMetadata)) continue;
+    metadata += fmt::format("<{0}>{1}</{0}>", header.substr(kMetadata.size()), XmlEscape(value));
+  }
+  const auto md5 = object.said.find("content-md5");
   return fmt::format(
       "<Blob><Name>{}</Name><Properties><Last-Modified>{}</Last-Modified><Etag>{}</Etag>{}"
-      "<Content-Length>{}</Content-Length><BlobType>BlockBlob</BlobType></Properties>{}</Blob>",
+      "<Content-Length>{}</Content-Length><Content-MD5>{}</Content-MD5><BlobType>BlockBlob"
+      "</BlobType></Properties><Metadata>{}</Metadata></Blob>",
       XmlEscape(name), HttpDate(object.modified_ns), object.etag,
       !options_.hierarchical ? ""
       : object.directory     ? "<ResourceType>directory</ResourceType>"
                              : "<ResourceType>file</ResourceType>",
-      object.contents.size(),
-      object.directory ? "<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>" : "");
+      object.contents.size(), md5 == object.said.end() ? "" : md5->second, metadata);
 }
 
 SimHttpReply BlobDouble::List(const Request& asked) const {
@@ -316,7 +345,7 @@ SimHttpReply BlobDouble::List(const Request& asked) const {
   const uint64_t most =
       std::min<uint64_t>(options_.most_on_a_page, Number(asked.Query("maxresults"), 5000));
   if (most == 0) return BlobError(400, "OutOfRangeQueryParameterValue");
-  const std::vector<std::string> names = Names(prefix, delimiter);
+  const std::vector<std::string> names = Names(asked);
   size_t at = 0;
   if (!marker.empty()) {
     const auto after = http_origin::FromBase64(marker);

@@ -59,6 +59,8 @@ class BlobDouble {
   std::string Put(const std::string& blob, std::string contents);
   void Remove(const std::string& blob) { objects_.erase(blob); }
   void MakeDirectory(const std::string& blob);
+  /// Changes what is said of an object, as the service's own tools can.
+  void Say(const std::string& blob, const std::string& header, std::string value);
   void PutBlock(const std::string& blob, const std::string& id, std::string contents);
 
   std::optional<std::string> ContentsOf(const std::string& blob) const;
@@ -75,7 +77,7 @@ class BlobDouble {
   struct Object {
     std::string contents;
     std::string etag;
-    std::string mark;
+    std::map<std::string, std::string> said;  // headers of answers: properties and metadata
     bool directory = false;
     int64_t modified_ns = 0;
     std::vector<std::pair<std::string, uint64_t>> blocks;  // id, size
@@ -104,7 +106,7 @@ class BlobDouble {
   Reply Blocks(const Request& asked) const;
   Reply Delete(const Request& asked);
   Reply List(const Request& asked) const;
-  std::vector<std::string> Names(const std::string& prefix, const std::string& delimiter) const;
+  std::vector<std::string> Names(const Request& asked) const;
   std::string Entry(const std::string& name, bool is_prefix) const;
 
   std::optional<Reply> CheckCondition(const Request& asked) const;

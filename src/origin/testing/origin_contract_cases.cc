@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "src/base/prng.h"
+#include "src/origin/folder_mark.h"
 #include "src/runtime/task_group.h"
 
 namespace forebay::origin_contract {
@@ -326,6 +327,57 @@ Task<void> ListsAgreeWithAModel(OriginHarness& h) {
     EXPECT_EQ(got, want) << options.prefix << " " << options.delimiter << " " << options.after;
     if (got != want) co_return;
   }
+}
+
+Task<void> FoldersCanBeMarked(OriginHarness& h) {
+  Origin& origin = h.origin();
+  const std::string mark = WithFolderMark("runs/"), inner = WithFolderMark("runs/a/");
+  EXPECT_EQ(CodeOf(co_await origin.Head(h.env(), mark, {})), Code::kNotFound);
+  EXPECT_TRUE(co_await PutText(h, mark, ""));
+  EXPECT_TRUE(co_await PutText(h, inner, "of no use, but allowed"));
+  EXPECT_TRUE(co_await PutText(h, "runs/a/1", "x"));
+  EXPECT_TRUE(co_await PutText(h, "runs-b", "x"));
+  EXPECT_EQ((co_await GetText(h, inner)).value(), "of no use, but allowed");
+  EXPECT_EQ((co_await origin.Head(h.env(), mark, {}))->size, 0u);
+  EXPECT_EQ(co_await ListText(h, {}), "runs-b " + mark + " " + inner + " runs/a/1");
+  EXPECT_EQ(co_await ListText(h, {.limit = 1}), "runs-b " + mark + " " + inner + " runs/a/1");
+  EXPECT_EQ(co_await ListText(h, {.delimiter = "/"}), "runs-b runs/");
+  EXPECT_EQ(co_await ListText(h, {.prefix = "runs/", .delimiter = "/", .limit = 1}),
+            mark + " runs/a/");
+  EXPECT_EQ(co_await ListText(h, {.prefix = "runs/", .after = mark}), inner + " runs/a/1");
+  EXPECT_TRUE(co_await origin.Delete(h.env(), mark, {}, {}));
+  EXPECT_EQ(CodeOf(co_await origin.Head(h.env(), mark, {})), Code::kNotFound);
+  EXPECT_EQ(co_await ListText(h, {}), "runs-b " + inner + " runs/a/1");
+}
+
+Task<void> WhatWasSaidIsTold(OriginHarness& h) {
+  Origin& origin = h.origin();
+  if (!origin.capabilities().attributes) co_return;
+  const ObjectAttributes said = {{"cache-control", "no-store"},
+                                 {"content-type", "text/x-a"},
+                                 {"expires", "Thu, 01 Dec 2033 16:00:00 GMT"},
+                                 {"x-amz-meta-a.b-c_d", "1"},
+                                 {"x-amz-meta-plain", "two  words"}};
+  auto upload = (co_await origin.Put(h.env(), "k", {}, {})).value();
+  EXPECT_TRUE(co_await upload->Describe(said, {}));
+  const Bytes bytes = AsBytes("text");
+  EXPECT_TRUE(co_await upload->Write(std::span(&bytes, 1), {}));
+  const auto put = (co_await upload->Commit({})).value();
+  auto told = (co_await origin.Attributes(h.env(), "k", put.etag, {})).value();
+  std::ranges::sort(told);
+  EXPECT_EQ(told, said);
+  EXPECT_EQ((co_await origin.Head(h.env(), "k", {}))->etag, put.etag);
+  EXPECT_EQ((co_await origin.List(h.env(), {}, {}))->entries[0].info.etag, put.etag);
+
+  const std::string id = (co_await origin.CreateDescribed(h.env(), "parts", said, {})).value();
+  const auto part = (co_await PutPartText(h, "parts", id, 1, "text")).value();
+  const auto whole = co_await origin.CompleteMultipart(h.env(), "parts", id, {part}, {}, {});
+  EXPECT_TRUE(whole) << whole.error().ToString();
+  if (!whole) co_return;
+  told = (co_await origin.Attributes(h.env(), "parts", whole->etag, {})).value();
+  std::ranges::sort(told);
+  EXPECT_EQ(told, said);
+  EXPECT_EQ(CodeOf(co_await origin.Attributes(h.env(), "k", "another", {})), Code::kVersionChanged);
 }
 
 Task<void> PartsBecomeOneObject(OriginHarness& h) {

@@ -48,6 +48,8 @@ Task<void> UnfinishedWritesAreInvisible(OriginHarness& h);
 Task<void> DeletedIsGone(OriginHarness& h);
 Task<void> ListsAreInByteOrder(OriginHarness& h);
 Task<void> ListsAgreeWithAModel(OriginHarness& h);
+Task<void> FoldersCanBeMarked(OriginHarness& h);
+Task<void> WhatWasSaidIsTold(OriginHarness& h);
 Task<void> PartsBecomeOneObject(OriginHarness& h);
 Task<void> WrongPartsAreRefusedByNumber(OriginHarness& h);
 Task<void> UploadsEnd(OriginHarness& h);
