@@ -155,8 +155,9 @@ Result<double> WrkRate(const std::string& directory, const HttpTarget& target, i
            "  return requests[next]\nend\n";
   }
   FB_ASSIGN(const std::string said,
-            RunShell(fmt::format("taskset -c {} wrk -t{} -c{} -d{} -s {} http://{}/", kClientCore,
-                                 kWrkThreads, connections, seconds, script, target.address)));
+            RunShell(fmt::format("taskset -c {} wrk -t{} -c{} -d{} -s {} {}://{}/", kClientCore,
+                                 kWrkThreads, connections, seconds, script,
+                                 target.tls ? "https" : "http", target.address)));
   constexpr std::string_view kRate = "Requests/sec:";
   const size_t at = said.find(kRate);
   if (at == std::string::npos || said.contains("Non-2xx") || said.contains("Socket errors")) {

@@ -14,6 +14,7 @@ namespace forebay::bench {
 struct HttpTarget {
   std::string address;             // "127.0.0.1:7480"
   std::vector<std::string> paths;  // taken in turns, with their queries
+  bool tls = false;                // WrkRate's only
 };
 
 struct HttpLoadResult {

@@ -57,6 +57,10 @@ Result<std::unique_ptr<RunningNode>> RunningNode::Start(const std::string& direc
                                         "--dram",   options.dram, "--disk",   options.disk};
   if (options.loops > 0) arguments.push_back(fmt::format("--loops={}", options.loops));
   if (!options.s3_keys.empty()) arguments.push_back("--s3-keys=" + options.s3_keys);
+  if (!options.s3_tls.empty()) {
+    arguments.push_back("--s3-tls-cert=" + options.s3_tls + ".pem");
+    arguments.push_back("--s3-tls-key=" + options.s3_tls + ".key");
+  }
   std::array<int, 2> pipe_ends{};
   if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return Fail(System("pipe"));
   const int pid = fork();

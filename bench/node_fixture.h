@@ -25,6 +25,7 @@ class RunningNode {
     int loops = 0;        // 0: as many as it takes by itself
     std::string s3 = "none";
     std::string s3_keys = {};
+    std::string s3_tls = {};                                          // FILE: FILE.pem and FILE.key
     std::vector<std::pair<std::string, std::string>> variables = {};  // of its environment
   };
   /// `directory` is for the node's own files and must outlive it.

@@ -21,7 +21,7 @@ double Seconds(const timeval& time) {
 
 }  // namespace
 
-Result<std::unique_ptr<FastServer>> FastServer::Start() {
+Result<std::unique_ptr<FastServer>> FastServer::Start(bool tls) {
   const std::string program = FOREBAY_SERVERS_DIRECTORY "/versitygw/versitygw";
   if (!std::filesystem::exists(program)) {
     return Fail(Code::kNotFound, program + " is not there; './dev bench' installs it, with Go");
@@ -36,16 +36,23 @@ Result<std::unique_ptr<FastServer>> FastServer::Start() {
   // Its own keys come from the environment, too.
   setenv("ROOT_ACCESS_KEY_ID", kKey, 1);
   setenv("ROOT_SECRET_ACCESS_KEY", kSecret, 1);
-  FB_ASSIGN(
-      made->server_,
-      RealServer::Start("versitygw", {program, "--port", fmt::format("127.0.0.1:{}", kPort),
-                                      "--keep-alive", "--disable-acl", "posix", "--default-etag",
-                                      "\"00000000000000000000000000000000\"", root}));
+  std::vector<std::string> command = {program, "--port", fmt::format("127.0.0.1:{}", kPort),
+                                      "--keep-alive", "--disable-acl"};
+  if (tls) {
+    made->authority_ = made->place_.path() + "/server.pem";
+    const std::string key = made->place_.path() + "/server.key";
+    FB_TRY(MakeCertificate(made->authority_, key));
+    command.insert(command.end(), {"--cert", made->authority_, "--key", key});
+  }
+  command.insert(command.end(),
+                 {"posix", "--default-etag", "\"00000000000000000000000000000000\"", root});
+  FB_ASSIGN(made->server_, RealServer::Start("versitygw", std::move(command)));
   return made;
 }
 
 std::string FastServer::OriginUrl() const {
-  return fmt::format("s3://bucket?endpoint={}&credentials=env:BENCH", server_->url());
+  return fmt::format("s3://bucket?endpoint={}&credentials=env:BENCH{}{}", server_->url(),
+                     authority_.empty() ? "" : "&ca=", authority_);
 }
 
 std::string FastServer::ObjectUrl(const std::string& key) const {
@@ -61,6 +68,14 @@ std::string CurlCommand(const std::string& arguments) {
 
 std::string CurlUser() {
   return fmt::format("{}:{}", kKey, kSecret);
+}
+
+Result<void> MakeCertificate(const std::string& certificate, const std::string& key) {
+  FB_TRY(RunShell(
+      fmt::format("umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+                  "-days 30 -subj /CN=bench -addext subjectAltName=IP:127.0.0.1 -keyout {} -out {}",
+                  key, certificate)));
+  return {};
 }
 
 Result<std::string> RunShell(const std::string& command) {

@@ -15,7 +15,8 @@ namespace forebay::bench {
 /// versitygw over a directory of its own, with one bucket; its files are the objects.
 class FastServer {
  public:
-  static Result<std::unique_ptr<FastServer>> Start();
+  /// By TLS with a certificate of its own making: authority().
+  static Result<std::unique_ptr<FastServer>> Start(bool tls = false);
 
   /// Where objects are put as plain files before the first request.
   const std::string& bucket() const { return bucket_; }
@@ -25,6 +26,8 @@ class FastServer {
   /// "127.0.0.1:52019"
   std::string address() const { return server_->url().substr(server_->url().rfind('/') + 1); }
   int pid() const { return server_->pid(); }
+  /// A file; "": it speaks plain HTTP.
+  const std::string& authority() const { return authority_; }
   /// For other files of a row.
   const std::string& directory() const { return place_.path(); }
 
@@ -33,6 +36,7 @@ class FastServer {
 
   DiskPlace place_;
   std::string bucket_;
+  std::string authority_;
   std::unique_ptr<RealServer> server_;
 };
 
@@ -40,6 +44,8 @@ class FastServer {
 std::string CurlCommand(const std::string& arguments);
 /// "KEY:SECRET" of the server, which knows no others and is on loopback.
 std::string CurlUser();
+/// Makes the files of a certificate for 127.0.0.1, which signs itself, and of its key.
+Result<void> MakeCertificate(const std::string& certificate, const std::string& key);
 /// What the shell's `command` printed; an error where it failed.
 Result<std::string> RunShell(const std::string& command);
 /// What all children that have ended used of the machine's cores, in seconds.

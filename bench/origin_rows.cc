@@ -27,9 +27,9 @@ constexpr const char* kLargeRows[] = {"origin.sequential",       "origin.sequent
 
 /// A server with one object of 1 GiB, whose pages stay in the page cache, and a node before it.
 struct Large {
-  static Result<std::unique_ptr<Large>> Make() {
+  static Result<std::unique_ptr<Large>> Make(bool tls = false) {
     auto made = std::make_unique<Large>();
-    FB_ASSIGN(made->server, FastServer::Start());
+    FB_ASSIGN(made->server, FastServer::Start(tls));
     FB_TRY(WriteFile(made->server->bucket() + "/object", kBytes));
     FB_ASSIGN(made->node,
               RunningNode::Start(made->server->directory(),
@@ -57,10 +57,12 @@ struct Large {
   /// By `parallel` curls with a range each.
   Result<void> CurlAll(int parallel) const {
     const uint64_t share = kBytes / static_cast<uint64_t>(parallel);
+    const std::string& authority = server->authority();
+    const std::string trust = authority.empty() ? "" : "--cacert " + authority;
     std::string line;
     for (int n = 0; n < parallel; ++n) {
       const uint64_t begin = share * static_cast<uint64_t>(n);
-      line += CurlCommand(fmt::format("-r {}-{} -o /dev/null {} & p{}=$!; ", begin,
+      line += CurlCommand(fmt::format("{} -r {}-{} -o /dev/null {} & p{}=$!; ", trust, begin,
                                       begin + share - 1, server->ObjectUrl("object"), n));
     }
     line += "true";
@@ -128,10 +130,18 @@ Result<double> CurlCpu(const Large& large) {
   return (ChildrenCpuSeconds() - before) / (double{kBytes} * 1e-9);
 }
 
-void CpuRow(Report& report, const Large& large) {
+void CpuRow(Report& report, const char* row, const Large& large) {
   report.Compare(
-      "origin.cpu", "s/GB", Goal::kAtMost, 1.5, [&] { return NodeCpu(large); },
+      row, "s/GB", Goal::kAtMost, 1.5, [&] { return NodeCpu(large); },
       [&] { return CurlCpu(large); });
+}
+
+void TlsCpuRow(Report& report) {
+  const char* const row = "origin.cpu_tls";
+  if (!report.Wants(row)) return;
+  const auto large = Large::Make(true);
+  if (!large) return report.Missing(row, large.error().ToString());
+  CpuRow(report, row, **large);
 }
 
 // -- The first byte
@@ -228,7 +238,7 @@ void LargeRows(Report& report) {
       report.Missing("origin.random_4k", done.error().ToString());
     }
   }
-  CpuRow(report, large);
+  CpuRow(report, "origin.cpu", large);
 }
 
 // -- Many objects
@@ -345,6 +355,7 @@ Result<void> EpochRow(Report& report, const std::string& row) {
 
 void OriginRows(Report& report) {
   LargeRows(report);
+  TlsCpuRow(report);
   const std::string epoch = "origin.second_epoch";
   if (report.Wants(epoch)) {
     if (const auto done = EpochRow(report, epoch); !done) {

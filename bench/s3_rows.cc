@@ -165,6 +165,51 @@ class NginxRows {
   std::vector<std::unique_ptr<Nginx>> nginx_;  // with sendfile, without
 };
 
+// -- Against nginx, both by TLS
+
+/// Gets a second, and what they cost, of a server that is measured by wrk.
+struct Gotten {
+  double rate = 0;
+  double cpu = 0;  // seconds of a core for a gigabyte
+};
+
+Result<Gotten> GetByWrk(const std::string& directory, const Served& served) {
+  FB_ASSIGN(const double before, CpuSecondsOf(served.pid));
+  FB_ASSIGN(const double rate, WrkRate(directory, served.target, kManyConnections, kWrkSeconds));
+  FB_ASSIGN(const double after, CpuSecondsOf(served.pid));
+  const double gigabytes = rate * kWrkSeconds * static_cast<double>(kMiddle.bytes) / kGigabyte;
+  return Gotten{.rate = rate, .cpu = (after - before) / gigabytes};
+}
+
+Result<void> TlsRow(Report& report, const std::string& row) {
+  FB_ASSIGN(const DiskPlace place, DiskPlace::Make());
+  const std::string& own = place.path();
+  const std::string root = own + "/root", tls = own + "/tls";
+  FB_TRY(MakeCertificate(tls + ".pem", tls + ".key"));
+  FB_TRY(WriteObjects(root + "/data"));
+  FB_ASSIGN(const auto node, RunningNode::Start(own, {.origin = root + "/data",
+                                                      .dram = "2GiB",
+                                                      .pinned = true,
+                                                      .s3 = "127.0.0.1:0",
+                                                      .s3_tls = tls}));
+  FB_TRY(node->Command("load /data"));
+  FB_ASSIGN(const auto nginx,
+            Nginx::Start({.root = root, .directory = own + "/nginx", .tls = tls}));
+  const std::vector<std::string> paths = PathsOf("/data", kMiddle);
+  const Served ours{{node->s3(), paths, true}, node->pid()};
+  const Served theirs{{nginx->address(), paths, true}, nginx->pid()};
+  std::vector<double> rates, costs;
+  for (int i = 0; i < 3; ++i) {
+    FB_ASSIGN(const Gotten mine, GetByWrk(own, ours));
+    FB_ASSIGN(const Gotten other, GetByWrk(own, theirs));
+    rates.push_back(mine.rate / other.rate);
+    costs.push_back(mine.cpu / other.cpu);
+  }
+  report.Info(row, "x nginx", Median(std::move(rates)), "gets/s by TLS");
+  report.Info(row + ".cpu", "x nginx", Median(std::move(costs)), "seconds of a core for a GB");
+  return {};
+}
+
 // -- Against a server of S3 on the same files
 
 /// Who may ask is a matter of the query: both sides check a signature for each request.
@@ -314,6 +359,10 @@ void S3Rows(Report& report) {
     } else {
       report.Missing(SlowRows::kSlowRow, rows.error().ToString());
     }
+  }
+  const std::string tls = "s3.nginx_tls.get_100k";
+  if (report.Wants(tls)) {
+    if (const auto done = TlsRow(report, tls); !done) report.Missing(tls, done.error().ToString());
   }
   if (wants({"s3.gateway.get_100k", "s3.gateway.get_64m.cpu"})) {
     if (const auto rows = GatewayRows::Make(); rows) {

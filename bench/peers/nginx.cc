@@ -16,7 +16,7 @@
 namespace forebay::bench {
 namespace {
 
-constexpr int kPort = 52020;  // and the next, without sendfile
+constexpr int kPort = 52020;  // and the next, without sendfile, and the one after it, by TLS
 
 /// Descriptors stay open, nothing is logged, connections are kept for ever, and what fits goes into
 /// one packet. Large buffers are for where there is no sendfile.
@@ -34,8 +34,11 @@ std::string Configuration(const Nginx::Options& options, int port) {
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
     text += fmt::format("  {}_temp_path {}/{};\n", kind, own, kind);
   }
-  return text +
-         fmt::format("  server {{ listen 127.0.0.1:{}; root {}; }}\n}}\n", port, options.root);
+  if (!options.tls.empty()) {
+    text += fmt::format("  ssl_certificate {0}.pem; ssl_certificate_key {0}.key;\n", options.tls);
+  }
+  return text + fmt::format("  server {{ listen 127.0.0.1:{}{}; root {}; }}\n}}\n", port,
+                            options.tls.empty() ? "" : " ssl", options.root);
 }
 
 }  // namespace
@@ -44,7 +47,8 @@ Result<std::unique_ptr<Nginx>> Nginx::Start(const Options& options) {
   const auto program = RunShell("PATH=$PATH:/usr/sbin command -v nginx");
   if (!program) return Fail(Code::kNotFound, "nginx is not installed");
   const std::string path = program->substr(0, program->find('\n'));
-  const int port = kPort + (options.sendfile ? 0 : 1);
+  const bool tls = !options.tls.empty();
+  const int port = kPort + (tls ? 2 : options.sendfile ? 0 : 1);
   std::error_code ignored;
   std::filesystem::create_directories(options.directory, ignored);
   const std::string file = options.directory + "/nginx.conf";
@@ -61,9 +65,9 @@ Result<std::unique_ptr<Nginx>> Nginx::Start(const Options& options) {
   }
   std::unique_ptr<Nginx> nginx(new Nginx(pid, fmt::format("127.0.0.1:{}", port), options.sendfile));
   FB_TRY(
-      RunShell(fmt::format("for try in $(seq 50); do curl -s -o /dev/null http://{}/ && exit 0; "
+      RunShell(fmt::format("for try in $(seq 50); do curl -sk -o /dev/null {}://{}/ && exit 0; "
                            "sleep 0.1; done; cat {}/said; exit 1",
-                           nginx->address(), options.directory)));
+                           tls ? "https" : "http", nginx->address(), options.directory)));
   return nginx;
 }
 

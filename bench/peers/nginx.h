@@ -15,6 +15,7 @@ class Nginx {
     std::string root;       // what it serves
     std::string directory;  // for its own files
     bool sendfile = true;
+    std::string tls = {};  // FILE: by TLS, with FILE.pem and FILE.key
   };
   /// kNotFound where it is not installed.
   static Result<std::unique_ptr<Nginx>> Start(const Options& options);

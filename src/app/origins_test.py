@@ -29,6 +29,8 @@ SERVERS = pathlib.Path(sys.argv.pop(2)) if len(sys.argv) > 2 else pathlib.Path("
 
 import fault_proxy  # noqa: E402: beside this file
 import program_test as program  # noqa: E402: takes the program from the command line
+from certificates import Authority  # noqa: E402
+from tls_front import TlsFront  # noqa: E402
 
 ACCOUNT = "devstoreaccount1"
 # Azurite's own, known to all.
@@ -501,6 +503,79 @@ class Checks(Origins):
         done = program.forebay("attach", "/odd-one", "s3://bucket?endpont=x", node=self.node.unix)
         self.assertEqual(done.returncode, 2, done)
         self.assertIn("there is no parameter 'endpont'", done.stderr.decode())
+
+
+class Tls(Origins):
+    """Both stores behind nginx, with certificates that are right or wrong."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.authority = Authority(cls.folder / "authority")
+        good = cls.authority.issue("good")
+        cls.front = TlsFront(cls.folder / "front", {
+            "s3": (*good, cls.moto.url),
+            "azure": (*good, cls.azurite.url),
+            "other": (*cls.authority.issue("other", "DNS:other.example.org"), cls.moto.url),
+            "expired": (*cls.authority.issue("expired", days=-1), cls.moto.url)})
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.front.stop()
+        super().tearDownClass()
+
+    def url_of(self, name, scheme="s3", ca=True, host="localhost"):
+        url = self.urls[scheme].replace(self.moto.url, self.front.url(name, host))
+        url = url.replace(self.azurite.url, self.front.url(name, host))
+        return url + (f"&ca={self.authority.certificate}" if ca else "")
+
+    def test_objects_come_and_go_by_tls(self):
+        data = random.Random(4).randbytes(12_000_000)
+        for scheme in ("s3", "azure"):
+            name = f"/{scheme}-tls"
+            self.ok("attach", name, self.url_of(scheme, scheme, ca=False),
+                    "--ca", os.path.relpath(self.authority.certificate))
+            self.assertIn(f"ca={self.authority.certificate}", self.ok("attachments").decode())
+            self.ok("put", "-", f"{name}/large", data=data)
+            self.ok("evict", f"{name}/")
+            self.assertEqual(self.ok("cat", f"{name}/large"), data, scheme)
+
+    def test_what_is_well_is_told(self):
+        for scheme in ("s3", "azure"):
+            self.assertIn("conditions hold", self.check(self.url_of(scheme, scheme)))
+        for variable in ("AWS_CA_BUNDLE", "SSL_CERT_FILE"):
+            trusting = dict(CREDENTIALS, **{variable: str(self.authority.certificate)})
+            self.check(self.url_of("s3", ca=False), env=trusting)
+
+    def test_an_authority_that_is_not_known_is_said_to_be(self):
+        said = self.check(self.url_of("s3", ca=False), status=5)
+        self.assertIn("signed by nobody in the system's authorities", said)
+        self.assertIn("ca=FILE", said)
+        another = Authority(self.folder / "another").certificate
+        said = self.check(self.url_of("s3", ca=False) + f"&ca={another}", status=5)
+        self.assertIn(f"signed by nobody in {another}", said)
+        said = self.check(self.url_of("s3", ca=False) + "&ca=/none.pem", status=5)
+        self.assertIn("no certificates of authorities can be read from /none.pem", said)
+        said = self.check(self.url_of("s3", ca=False) + "&ca=here.pem", status=2)
+        self.assertIn("the path of a file on the node", said)
+
+    def test_a_certificate_for_another_host_is_said_to_be(self):
+        said = self.check(self.url_of("other"), status=5)
+        self.assertIn("its certificate is not for localhost", said)
+
+    def test_a_certificate_that_has_expired_is_said_to_have(self):
+        self.assertIn("its certificate has expired", self.check(self.url_of("expired"), status=5))
+
+    def test_a_server_without_tls_is_said_to_be(self):
+        said = self.check(f"s3://bucket/data?endpoint={self.moto.url}".replace("http:", "https:"),
+                          status=5)
+        self.assertIn("no TLS comes about", said)
+
+    def test_readers_are_told_too(self):
+        self.ok("attach", "/untrusted", self.url_of("s3", ca=False))
+        done = program.forebay("cat", "/untrusted/large", "--timeout", "20", node=self.node.unix)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("signed by nobody in", done.stderr.decode())
 
 
 del Origins  # has no tests of its own

@@ -46,16 +46,21 @@ anonymous /open:r
 EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 
 
-def client_of(url, key=BOSS, region="us-east-1", **options):
+def client_of(url, key=BOSS, region="us-east-1", verify=None, **options):
     options.setdefault("retries", {"max_attempts": 0})
     options.setdefault("signature_version", "s3v4")
     return boto3.client("s3", endpoint_url=url, region_name=region, aws_access_key_id=key[0],
-                        aws_secret_access_key=key[1], config=Config(**options))
+                        aws_secret_access_key=key[1], verify=verify, config=Config(**options))
 
 
 class S3(unittest.TestCase):
     flags = ()
     keys = KEYS
+    scheme = "http"
+
+    @classmethod
+    def prepare(cls):
+        """What has to be in cls.folder before the node starts."""
 
     @classmethod
     def setUpClass(cls):
@@ -64,6 +69,7 @@ class S3(unittest.TestCase):
         cls.origin = cls.folder / "origin"
         for directory in ("origin/deep", "open", "buckets"):
             (cls.folder / directory).mkdir(parents=True)
+        cls.prepare()
         flags = [flag.format(folder=cls.folder) for flag in cls.flags]
         if cls.keys:
             (cls.folder / "keys").write_text(cls.keys)
@@ -76,7 +82,7 @@ class S3(unittest.TestCase):
         cls.node = program.Node(cls.folder, *flags, s3="127.0.0.1:0")
         for name, directory in (("/box", "origin"), ("/open", "open")):
             program.forebay("attach", name, str(cls.folder / directory), node=cls.node.unix)
-        cls.url = f"http://{cls.node.s3}"
+        cls.url = f"{cls.scheme}://{cls.node.s3}"
         cls.s3 = cls.client()
 
     @classmethod

@@ -20,11 +20,13 @@
 #include "src/app/process_figures.h"
 #include "src/app/protocol_versions.h"
 #include "src/app/signals.h"
+#include "src/app/tls_files.h"
 #include "src/app/token_file.h"
 #include "src/front/http/server.h"
 #include "src/front/native/door.h"
 #include "src/front/observe/pages.h"
 #include "src/front/s3/door.h"
+#include "src/front/tls/listener.h"
 #include "src/front/window/node_window.h"
 #include "src/node/node.h"
 #include "src/origin/http/text.h"
@@ -132,6 +134,7 @@ class Server {
         serving_window_(env.executor) {
     if (!config.tokens_file.empty()) tokens_.emplace("tokens", config.tokens_file);
     if (!config.s3_keys_file.empty()) keys_.emplace("keys", config.s3_keys_file);
+    if (!config.s3_tls_cert.empty()) s3_tls_.emplace(config.s3_tls_cert, config.s3_tls_key);
   }
 
   Task<int> Run() {
@@ -153,12 +156,14 @@ class Server {
   Task<Result<void>> Join();
   Result<std::string> UploadSecret() const;
   Result<void> OpenS3();
+  Result<Listener*> SecureS3();
   void SayReady();
   Task<void> AwaitStop();
-  Task<void> WatchTokens();
+  Task<void> WatchFiles();
   void ReadTokens();
   void ReadKeys();
-  void Replaced(const TokenFile& file, const Result<void>& replaced);
+  void ReadS3Tls();
+  void Replaced(const std::string& what, const Result<void>& replaced);
   Task<void> Stop();
   Task<void> EndWhatHangs(CancelToken ended);
   Task<void> StopS3(Instant until);
@@ -175,6 +180,7 @@ class Server {
 
   std::optional<TokenFile> tokens_;
   std::optional<TokenFile> keys_;  // of the S3 door
+  std::optional<TlsFiles> s3_tls_;
   http_origin::DriverParts parts_{.surroundings = SurroundingsOfProcess()};
   DataDirectory data_;
   std::unique_ptr<Gate> gate_;
@@ -187,6 +193,7 @@ class Server {
   std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<s3door::S3Door> s3_door_;
   std::unique_ptr<Listener> s3_listener_;
+  std::unique_ptr<tls::TlsListener> s3_tls_listener_;  // over it; null: it speaks plain HTTP
   std::unique_ptr<http::HttpServer> s3_;
   bool doors_open_ = false;
   CancelSource stop_watching_;
@@ -207,7 +214,7 @@ Task<Result<void>> Server::Start() {
   FB_CO_TRY(OpenS3());
   FB_CO_TRY(OpenHttp());
   if (!config_.cell.empty()) FB_CO_TRY(co_await Join());
-  if (tokens_ || keys_) watching_.Spawn(WatchTokens());
+  if (tokens_ || keys_ || s3_tls_) watching_.Spawn(WatchFiles());
   co_return Result<void>();
 }
 
@@ -294,20 +301,32 @@ Result<std::string> Server::UploadSecret() const {
   return std::string(AsText(derived));
 }
 
+/// What clients of the S3 door come through.
+Result<Listener*> Server::SecureS3() {
+  if (!s3_tls_) return s3_listener_.get();
+  FB_ASSIGN(auto identity, s3_tls_->Read(env_));
+  s3_tls_listener_ = std::make_unique<tls::TlsListener>(
+      env_, *s3_listener_, std::move(identity),
+      tls::TlsOptions{.answer_to_plain_text = http::AnswerToPlainHttp()});
+  return s3_tls_listener_.get();
+}
+
 Result<void> Server::OpenS3() {
   if (config_.s3.empty()) return {};
   FB_ASSIGN(std::string upload_secret, UploadSecret());
   FB_ASSIGN(s3_listener_, env_.net.Listen(config_.s3));
+  FB_ASSIGN(Listener* const listener, SecureS3());
   s3_door_ = std::make_unique<s3door::S3Door>(
       env_, *node_,
       s3door::S3DoorOptions{.region = config_.s3_region,
                             .domain = config_.s3_domain,
                             .bucket_root = config_.s3_bucket_root,
                             .max_pinned_bytes = config_.dram_bytes / 4,
-                            .upload_secret = std::move(upload_secret)});
+                            .upload_secret = std::move(upload_secret),
+                            .tls = s3_tls_.has_value()});
   s3_ = std::make_unique<http::HttpServer>(env_, s3door::S3Door::Limits(config_.s3_connections),
                                            *s3_door_);
-  serving_s3_.Spawn(s3_->Run(*s3_listener_, stop_s3_.token(), cut_s3_.token()));
+  serving_s3_.Spawn(s3_->Run(*listener, stop_s3_.token(), cut_s3_.token()));
   return {};
 }
 
@@ -346,6 +365,7 @@ Task<void> Server::AwaitStop() {
     if (!signals_.TakeReload()) continue;
     ReadTokens();
     ReadKeys();
+    ReadS3Tls();
   }
   env_.log.Info("node", "asked to stop; once more stops at once");
 }
@@ -353,28 +373,37 @@ Task<void> Server::AwaitStop() {
 void Server::ReadTokens() {
   if (!tokens_) return;
   const auto text = tokens_->Read();
-  Replaced(*tokens_, text ? gate_->ReplaceTokens(*text) : Result<void>(Fail(text.error())));
+  Replaced(tokens_->name(), text ? gate_->ReplaceTokens(*text) : Result<void>(Fail(text.error())));
 }
 
 void Server::ReadKeys() {
   if (!keys_) return;
   const auto text = keys_->Read();
-  Replaced(*keys_, text ? gate_->ReplaceKeys(*text) : Result<void>(Fail(text.error())));
+  Replaced(keys_->name(), text ? gate_->ReplaceKeys(*text) : Result<void>(Fail(text.error())));
 }
 
-void Server::Replaced(const TokenFile& file, const Result<void>& replaced) {
+/// Connections that are there keep what they began with.
+void Server::ReadS3Tls() {
+  if (s3_tls_listener_ == nullptr) return;
+  auto identity = s3_tls_->Read(env_);
+  if (identity) s3_tls_listener_->Replace(*identity);
+  Replaced(s3_tls_->name(), identity ? Result<void>() : Result<void>(Fail(identity.error())));
+}
+
+void Server::Replaced(const std::string& what, const Result<void>& replaced) {
   if (replaced) {
-    env_.log.Info("node", fmt::format("read the {} again", file.name()));
+    env_.log.Info("node", fmt::format("read the {} again", what));
   } else {
-    env_.log.Error("node", fmt::format("{}: {}; the old ones stay in force", file.name(),
+    env_.log.Error("node", fmt::format("{}: {}; the old ones stay in force", what,
                                        replaced.error().message()));
   }
 }
 
-Task<void> Server::WatchTokens() {
+Task<void> Server::WatchFiles() {
   while (co_await env_.clock.Sleep(kTokenLook, stop_watching_.token())) {
     if (tokens_ && tokens_->Changed()) ReadTokens();
     if (keys_ && keys_->Changed()) ReadKeys();
+    if (s3_tls_listener_ != nullptr && s3_tls_->Due(env_.clock.Now())) ReadS3Tls();
   }
 }
 
@@ -430,6 +459,7 @@ Task<void> Server::Stop() {
   ended.Cancel();
   co_await ending.Join();
   s3_.reset();
+  s3_tls_listener_.reset();
   s3_listener_.reset();
   s3_door_.reset();
   http_.reset();

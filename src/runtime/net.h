@@ -50,6 +50,11 @@ class Stream {
   /// task is done.
   virtual Task<Result<void>> Send(std::span<const Bytes> parts, Call call) = 0;
 
+  /// Tells the peer that this was all, where the stream has words for that, as TLS has. Whoever
+  /// ends a stream in good order says so before Shutdown; no Send may be in progress, and none may
+  /// follow.
+  virtual Task<void> SayEnd(Call call);
+
   /// Ends both directions: the peer sees the end, operations in progress here end with kCancelled
   /// soon.
   virtual void Shutdown() = 0;
@@ -80,6 +85,9 @@ class Stream {
       MutableBytes into, std::vector<std::unique_ptr<Descriptor>>* descriptors, Call call);
 };
 
+inline Task<void> Stream::SayEnd(Call) {
+  co_return;
+}
 inline Task<Result<void>> Stream::SendDescriptors(std::span<const Bytes>, std::span<const int>,
                                                   Call) {
   co_return Fail(Code::kUnsupported, "descriptors go by Unix sockets only, not to " + peer());

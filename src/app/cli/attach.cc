@@ -23,6 +23,7 @@ struct AttachArguments {
   std::string endpoint;
   std::string region;
   std::string credentials;
+  std::string ca;
 };
 
 /// People write "/imagenet", which is how paths begin; the name is what stands behind the slash.
@@ -40,10 +41,14 @@ std::string UrlOf(const std::string& origin) {
 
 /// The URL is all that the node is told: what flags say becomes a part of it.
 Result<std::string> WithFlags(const std::string& origin, const AttachArguments& arguments) {
+  std::error_code error;
+  const std::string ca =
+      arguments.ca.empty() ? "" : std::filesystem::absolute(arguments.ca, error).string();
   const std::pair<const char*, const std::string&> flags[] = {
       {"endpoint", arguments.endpoint},
       {"region", arguments.region},
-      {"credentials", arguments.credentials}};
+      {"credentials", arguments.credentials},
+      {"ca", ca}};
   if (std::ranges::all_of(flags, [](const auto& flag) { return flag.second.empty(); })) {
     return origin;
   }
@@ -114,6 +119,12 @@ void AddAttachCommand(CLI::App& app, int& status) {
                    "where the node finds them: env:NAME, file:PATH, profile:NAME, anonymous; never "
                    "the secret itself [the usual chain: docs/ORIGINS.md]")
       ->type_name("WHERE");
+  command
+      ->add_option(
+          "--ca", arguments->ca,
+          "PEM: the authorities that the endpoint's certificate may be of; a file that the "
+          "node reads [the system's]")
+      ->type_name("FILE");
   command
       ->add_option("--freshness", attachment.freshness,
                    "how old what a name stands for may be: immutable, always, or a time [60s]")

@@ -37,6 +37,8 @@ struct NodeConfig {
   std::string http;          // metrics and health; empty: not
   std::string s3;            // the S3 API; empty: not
   std::string s3_keys_file;  // empty: none
+  std::string s3_tls_cert;   // a file; empty: plain HTTP
+  std::string s3_tls_key;    // a file, there with the other
   std::string s3_domain;
   std::string s3_bucket_root;  // an origin; empty: no buckets are made
   std::string s3_region;

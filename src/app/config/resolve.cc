@@ -152,6 +152,12 @@ class Checker {
           "keys (--s3-keys FILE), or listen on 127.0.0.1",
           Said("s3")));
     }
+    if (config_.s3_tls_cert.empty() != config_.s3_tls_key.empty()) {
+      return Refuse(
+          fmt::format("{} and {}: a certificate and its key go together; give both, or "
+                      "neither for plain HTTP",
+                      Said("s3_tls_cert"), Said("s3_tls_key")));
+    }
     FB_TRY(Apart("s3", config_.s3, "listen", config_.listen));
     FB_TRY(Apart("s3", config_.s3, "http", config_.http));
     if (config_.socket.size() > kMaxSocketPathBytes) {

@@ -180,6 +180,21 @@ constexpr Setting kSettings[] = {
          "who may come by S3: lines \"ACCESS-KEY SECRET /ATTACHMENT:RIGHTS\"; read again when it "
          "changes",
      .set = SetOptionalPath<&C::s3_keys_file>},
+    {.name = "s3_tls_cert",
+     .group = kPlaces,
+     .type = "path or none",
+     .fallback = "none",
+     .help = "PEM: the certificate that the S3 API shows, those between it and its authority "
+             "behind it; "
+             "it speaks TLS then, and nothing else. Read again when it changes",
+     .set = SetOptionalPath<&C::s3_tls_cert>},
+    {.name = "s3_tls_key",
+     .group = kPlaces,
+     .type = "path or none",
+     .fallback = "none",
+     .help =
+         "PEM: the key of `s3_tls_cert`, readable by the node alone; read again when it changes",
+     .set = SetOptionalPath<&C::s3_tls_key>},
 
     {.name = "listen",
      .group = kDoors,

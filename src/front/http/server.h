@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "src/front/http/connection.h"
 #include "src/runtime/task_group.h"
@@ -36,6 +37,10 @@ class HttpServer {
   const HttpLimits limits_;
   HttpService& service_;
   TaskGroup group_;
+  TaskGroup turning_away_;
 };
+
+/// What a door behind TLS says to who comes without.
+std::string AnswerToPlainHttp();
 
 }  // namespace forebay::http

@@ -23,6 +23,7 @@ struct S3DoorOptions {
   /// What ids of uploads are proven with: known to all nodes of the cell, and to each of them after
   /// a restart, and to nobody else.
   std::string upload_secret;
+  bool tls = false;  // between its clients and it: addresses that it tells begin with https
 };
 
 /// Used from the node's loop. Env and Node outlive it.

@@ -186,7 +186,8 @@ Task<Answer> CompleteMultipartUpload(Exchange& x) {
   if (!info) co_return std::unexpected(UploadError(x, info.error()));
   XmlWriter xml;
   xml.Root("CompleteMultipartUploadResult");
-  xml.Text("Location", fmt::format("http://{}/{}/{}", x.request.Header("Host"), x.request.bucket,
+  xml.Text("Location", fmt::format("{}://{}/{}/{}", x.door.options.tls ? "https" : "http",
+                                   x.request.Header("Host"), x.request.bucket,
                                    http_origin::PercentEncode(x.request.key, true)));
   xml.Text("Bucket", x.request.bucket).Text("Key", x.request.key);
   xml.Text("ETag", Quoted(ShownEtag(info->etag)));

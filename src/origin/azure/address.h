@@ -1,10 +1,12 @@
 // Where a container answers, from the origin's URL.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "src/origin/origin_url.h"
+#include "src/runtime/http.h"
 
 namespace forebay::azure {
 
@@ -13,6 +15,7 @@ struct Address {
   std::string container;
   std::string endpoint;  // "https://ACCOUNT.blob.core.windows.net", without a slash at its end
   std::string prefix;    // "" or ending with '/'
+  std::shared_ptr<const HttpTls> tls = nullptr;
 
   /// kInvalidArgument says which part of the URL is wrong. `usual_endpoint` counts where the URL
   /// names none; "" is that of the account in the public cloud.

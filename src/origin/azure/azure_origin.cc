@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/origin/http/trust.h"
+
 namespace forebay {
 
 using azure::CheckCall;
@@ -35,11 +37,12 @@ AzureOrigin::AzureOrigin(std::string url, azure::Address address,
 Result<std::unique_ptr<AzureOrigin>> AzureOrigin::Create(const OriginUrl& url,
                                                          const http_origin::DriverParts& parts,
                                                          azure::UploadOptions options) {
-  FB_TRY(url.OnlyParameters({"credentials", "endpoint"}));
+  FB_TRY(url.OnlyParameters({"ca", "credentials", "endpoint"}));
   const Surroundings& surroundings = parts.surroundings;
   const std::string_view reference = url.Parameter("credentials");
   FB_ASSIGN(azure::Address address,
             azure::Address::Of(url, azure::UsualEndpoint(reference, surroundings, url.authority)));
+  FB_ASSIGN(address.tls, http_origin::TlsOf(url, surroundings));
   auto source = azure::MakeCredentialSource(reference, surroundings, address.account);
   if (!source) {
     return Fail(source.error().code(), fmt::format("origin azure://{}/{}: {}", address.account,

@@ -85,6 +85,7 @@ FetchRequest Container::Request(Env& env, std::string method, std::string_view k
   request.http.method = std::move(method);
   request.http.url = key.empty() ? address_.ContainerUrl() : address_.UrlOf(key);
   if (!query.empty()) request.http.url += fmt::format("?{}", query);
+  request.http.tls = address_.tls;
   SetHeader(request.http, "x-ms-client-request-id", fmt::format("forebay-{:016x}", env.rng.Next()));
   return request;
 }

@@ -7,6 +7,7 @@
 #include "src/origin/azure/credentials.h"
 #include "src/origin/http/flat_json.h"
 #include "src/origin/http/text.h"
+#include "src/origin/http/trust.h"
 
 namespace forebay::azure {
 namespace {
@@ -136,6 +137,7 @@ struct Workload {
   std::string client_id;
   std::string tenant;
   std::string authority;
+  std::shared_ptr<const HttpTls> tls;
 };
 
 class OfWorkload final : public CredentialSource {
@@ -154,7 +156,8 @@ class OfWorkload final : public CredentialSource {
                                            PercentEncode(workload_.tenant, false)),
                         .headers = {{"Content-Type", "application/x-www-form-urlencoded"},
                                     {"Content-Length", std::to_string(body.size())}},
-                        .body = {AsBytes(body)}};
+                        .body = {AsBytes(body)},
+                        .tls = workload_.tls};
     const int64_t asked = env.clock.WallNanos();
     const auto answer = co_await AskPatiently(env, std::move(request), kTries, kTryTime, call);
     if (!answer) co_return Fail(answer.error().Within(told_));
@@ -211,7 +214,8 @@ std::unique_ptr<CredentialSource> TokensOfWorkload(const Surroundings& surroundi
   Workload workload{.token_file = std::string(surroundings.Variable("AZURE_FEDERATED_TOKEN_FILE")),
                     .client_id = std::string(surroundings.Variable("AZURE_CLIENT_ID")),
                     .tenant = std::string(surroundings.Variable("AZURE_TENANT_ID")),
-                    .authority = std::string(surroundings.Variable("AZURE_AUTHORITY_HOST"))};
+                    .authority = std::string(surroundings.Variable("AZURE_AUTHORITY_HOST")),
+                    .tls = http_origin::UsualTls(surroundings)};
   if (workload.authority.empty()) workload.authority = "https://login.microsoftonline.com";
   while (workload.authority.ends_with('/')) workload.authority.pop_back();
   if (workload.token_file.empty()) {

@@ -6,6 +6,7 @@
 
 #include "src/origin/folder_mark.h"
 #include "src/origin/http/text.h"
+#include "src/origin/http/trust.h"
 #include "src/origin/s3/sigv4.h"
 
 namespace forebay::s3 {
@@ -102,6 +103,7 @@ Result<Address> Address::Of(const OriginUrl& url, const Surroundings& surroundin
   auto prefix = CheckPrefix(url.path);
   if (!prefix) return wrong(prefix.error().message());
   address.prefix = std::move(*prefix);
+  FB_ASSIGN(address.tls, http_origin::TlsOf(url, surroundings, {kAuthoritiesVariable}));
   const std::string_view given = url.Parameter("endpoint"), style = url.Parameter("style");
   if (!style.empty() && style != "path" && style != "virtual") {
     return wrong("?style= is path (HOST/BUCKET) or virtual (BUCKET.HOST)");

@@ -136,6 +136,7 @@ FetchRequest Bucket::Request(std::string method, std::string_view key,
   request.http.method = std::move(method);
   request.http.url = key.empty() ? address_.bucket_url : address_.UrlOf(key);
   if (!query.empty()) request.http.url += fmt::format("?{}", query);
+  request.http.tls = address_.tls;
   return request;
 }
 

@@ -58,6 +58,7 @@ struct WebIdentity {
   std::string role;
   std::string session = "forebay";
   std::string endpoint;  // of STS
+  std::shared_ptr<const HttpTls> tls = nullptr;
 };
 /// Nothing of it set: no keys. A part of it: an error.
 WebIdentity UsualWebIdentity(const Surroundings& surroundings, std::string_view region);

@@ -18,8 +18,8 @@ constexpr std::string_view kNotOffered[] = {"credential_process", "sso_session",
 
 class ProfileKeys final : public KeySource {
  public:
-  ProfileKeys(ProfilePlace place, std::string home, std::string sts_endpoint)
-      : place_(std::move(place)), home_(std::move(home)), sts_endpoint_(std::move(sts_endpoint)) {}
+  ProfileKeys(ProfilePlace place, std::string home, WebIdentity usual)
+      : place_(std::move(place)), home_(std::move(home)), usual_(std::move(usual)) {}
 
   Task<Result<Looked>> Look(Env& env, Call call) override;
 
@@ -33,7 +33,7 @@ class ProfileKeys final : public KeySource {
 
   const ProfilePlace place_;
   const std::string home_;
-  const std::string sts_endpoint_;
+  const WebIdentity usual_;  // its service of tokens is where profiles' are changed, too
 };
 
 Task<Result<Looked>> ProfileKeys::Look(Env& env, Call call) {
@@ -85,7 +85,8 @@ Task<Result<std::optional<Looked>>> ProfileKeys::LookInto(Env& env, std::string 
 Task<Result<Looked>> ProfileKeys::AsWebIdentity(Env& env, Profile profile, Call call) {
   WebIdentity identity{.token_file = std::string(profile.Get("web_identity_token_file")),
                        .role = std::string(profile.Get("role_arn")),
-                       .endpoint = sts_endpoint_};
+                       .endpoint = usual_.endpoint,
+                       .tls = usual_.tls};
   if (identity.token_file.starts_with("~/")) identity.token_file.replace(0, 1, home_);
   const std::string_view session = profile.Get("role_session_name");
   if (!session.empty()) identity.session = session;
@@ -119,7 +120,7 @@ std::unique_ptr<KeySource> KeysOfProfile(ProfilePlace place, const Surroundings&
     if (path.starts_with("~/")) path.replace(0, 1, surroundings.home);
   }
   return std::make_unique<ProfileKeys>(std::move(place), surroundings.home,
-                                       UsualWebIdentity(surroundings, region).endpoint);
+                                       UsualWebIdentity(surroundings, region));
 }
 
 Task<Result<std::string>> ReadSmallFile(Env& env, std::string path) {

@@ -70,7 +70,7 @@ S3Origin::S3Origin(std::string url, s3::Address address, std::shared_ptr<s3::S3S
 Result<std::unique_ptr<S3Origin>> S3Origin::Create(const OriginUrl& url,
                                                    const http_origin::DriverParts& parts,
                                                    s3::UploadOptions options) {
-  FB_TRY(url.OnlyParameters({"credentials", "endpoint", "region", "style"}));
+  FB_TRY(url.OnlyParameters({"ca", "credentials", "endpoint", "region", "style"}));
   FB_ASSIGN(s3::Address address, s3::Address::Of(url, parts.surroundings));
   std::unique_ptr<s3::KeySource> source;
   const std::string_view reference = url.Parameter("credentials");

@@ -5,7 +5,9 @@
 
 #include "src/origin/http/flat_json.h"
 #include "src/origin/http/text.h"
+#include "src/origin/http/trust.h"
 #include "src/origin/http/xml.h"
+#include "src/origin/s3/address.h"
 #include "src/origin/s3/key_source.h"
 
 namespace forebay::s3 {
@@ -83,7 +85,8 @@ class WebIdentityKeys final : public KeySource {
         .url = identity_.endpoint + "/",
         .headers = {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"},
                     {"Accept", "application/xml"}},
-        .body = {AsBytes(body)}};
+        .body = {AsBytes(body)},
+        .tls = identity_.tls};
     const auto answer = co_await Exchange(env, request, kStsTime, kTries, call);
     if (!answer) {
       co_return Fail(answer.error().code(), fmt::format("{} did not answer: {}", identity_.endpoint,
@@ -204,7 +207,8 @@ WebIdentity UsualWebIdentity(const Surroundings& surroundings, std::string_view 
   WebIdentity identity{
       .token_file = std::string(surroundings.Variable("AWS_WEB_IDENTITY_TOKEN_FILE")),
       .role = std::string(surroundings.Variable("AWS_ROLE_ARN")),
-      .endpoint = WithoutSlash(surroundings.Variable("AWS_ENDPOINT_URL_STS"))};
+      .endpoint = WithoutSlash(surroundings.Variable("AWS_ENDPOINT_URL_STS")),
+      .tls = http_origin::UsualTls(surroundings, {kAuthoritiesVariable})};
   const std::string_view session = surroundings.Variable("AWS_ROLE_SESSION_NAME");
   if (!session.empty()) identity.session = session;
   if (identity.endpoint.empty()) {

@@ -18,8 +18,8 @@
 namespace forebay {
 namespace {
 
-constexpr std::string_view kReadyMark = "http://127.0.0.1:";
-constexpr int kLooks = 3000;  // for a minute: the machine may be busy
+constexpr std::string_view kReadyMark = "://127.0.0.1:";  // behind http or https
+constexpr int kLooks = 3000;                              // for a minute: the machine may be busy
 constexpr int kLookMilliseconds = 20;
 
 /// Where ./dev has put the servers: FOREBAY_SERVERS, or build/servers beside the preset's folder.
@@ -80,7 +80,8 @@ Result<void> RealServer::AwaitReady() {
     // Until its line has ended the port may not be whole.
     if (at != std::string::npos && said.find('\n', at) != std::string::npos) {
       const size_t end = said.find_first_not_of("0123456789", at + kReadyMark.size());
-      url_ = said.substr(at, end - at);
+      const bool tls = said.substr(0, at).ends_with("https");
+      url_ = (tls ? "https" : "http") + said.substr(at, end - at);
       return {};
     }
     if (waitpid(pid_, nullptr, WNOHANG) == pid_) {

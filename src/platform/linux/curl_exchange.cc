@@ -9,6 +9,7 @@
 
 #include "src/base/assert.h"
 #include "src/base/units.h"
+#include "src/platform/linux/curl_words.h"
 
 namespace forebay::platform {
 namespace {
@@ -23,6 +24,9 @@ constexpr long kKeepAliveSeconds = 30;
 constexpr long kKeepAliveAgainSeconds = 10;
 constexpr size_t kKeptHandles = 64;
 constexpr long kConnectTimeoutMs = 10'000;  // the caller's deadline may be shorter
+/// What a file of authorities says is believed for so long; reading a system's takes 10 ms and
+/// more.
+constexpr long kAuthoritiesSeconds = 60;
 
 /// "GET https://host/path".
 std::string Describe(const HttpRequest& request) {
@@ -200,6 +204,7 @@ void CurlExchange::SetLimits() {
 }
 
 void CurlExchange::SetTls() {
+  curl_easy_setopt(easy_, CURLOPT_CA_CACHE_TIMEOUT, kAuthoritiesSeconds);
   if (request_.tls == nullptr) return;
   const auto set = [this](CURLoption option, const std::string& file) {
     if (!file.empty()) curl_easy_setopt(easy_, option, file.c_str());
@@ -244,8 +249,7 @@ void CurlExchange::Notify() {
 }
 
 Error CurlExchange::EndError() const {
-  // The library's own words for the code: its longer ones may quote what the request held.
-  return Error(CodeOf(code_), fmt::format("{}: {}", what_, curl_easy_strerror(code_)));
+  return Error(CodeOf(code_), fmt::format("{}: {}", what_, WordsOf(easy_, code_, request_)));
 }
 
 Task<Result<void>> CurlExchange::WaitForHead(Call call) {
