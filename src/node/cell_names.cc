@@ -36,10 +36,58 @@ Task<Result<void>> CellNames::Forget(std::shared_ptr<const Attachment> attachmen
   co_return co_await TellHolders(id, key);
 }
 
+Task<Result<void>> CellNames::ForgetPages(AttachmentId attachment, std::string key,
+                                          size_t folder_bytes) {
+  listings_.Changed(attachment, key);
+  const std::string_view folder = std::string_view(key).substr(0, folder_bytes);
+  if (context_.peers->Owns(FolderKey(attachment, folder))) co_return Result<void>();
+  // Somebody else lists it by now, and the writer does not know.
+  const Instant until = context_.env.clock.Now() + kNameLease;
+  co_return co_await TellAll(attachment, std::move(key), until.ns);
+}
+
+/// Names and listings have owners of their own, who are told at the same time.
 Task<Result<void>> CellNames::Revoke(std::shared_ptr<const Attachment> attachment,
                                      std::string key) {
   if (context_.peers == nullptr) co_return Result<void>();
   const AttachmentId id = attachment->config.id;
+  const Instant now = context_.env.clock.Now();
+  const bool keeps_pages = attachment->config.freshness.mode != Freshness::Mode::kAlways;
+  if (!keeps_pages) co_return co_await RevokeName(id, std::move(key));
+  // Those who owned a folder before may still be asked by some: everybody hears of it.
+  if (context_.peers->moved_at() + kNameLease > now) {
+    FB_CO_TRY(co_await TellAll(id, key, (now + kNameLease).ns));
+    co_return co_await RevokeName(id, std::move(key));
+  }
+  Telling folders;
+  TaskGroup group(context_.env.executor);
+  for (size_t slash = key.rfind('/');; slash = slash == 0 ? key.npos : key.rfind('/', slash - 1)) {
+    const size_t folder_bytes = slash + 1;  // npos: the folder of all
+    const std::string_view folder = std::string_view(key).substr(0, folder_bytes);
+    const uint32_t owner = context_.peers->OwnerOf(FolderKey(id, folder));
+    if (owner != Peers::kNobody) {
+      group.Spawn(TellFolder(owner, id, &key, folder_bytes, &folders));
+    }
+    if (slash == key.npos) break;
+  }
+  const auto revoked = co_await RevokeName(id, key);
+  co_await group.Join();
+  const auto ended = co_await AwaitEnd(folders);
+  co_return revoked ? ended : revoked;
+}
+
+Task<void> CellNames::TellFolder(uint32_t owner, AttachmentId attachment, const std::string* key,
+                                 size_t folder_bytes, Telling* telling) {
+  const Instant now = context_.env.clock.Now();
+  const wire::PeerForgetPagesRequest request{.attachment_id = attachment,
+                                             .folder_bytes = static_cast<uint16_t>(folder_bytes),
+                                             .key = *key};
+  const auto told = co_await context_.peers->Ask<wire::PeerForgetPagesAnswer>(
+      owner, request, {.deadline = now + kRevokeTimeout, .cancel = context_.stop.token()});
+  if (!told) telling->wait_until = std::max(telling->wait_until, (now + kNameLease).ns);
+}
+
+Task<Result<void>> CellNames::RevokeName(AttachmentId id, std::string key) {
   const Instant now = context_.env.clock.Now();
   const uint32_t owner = context_.peers->OwnerOf(ChunkKey(NameHash(id, key), 0));
   if (owner == Peers::kNobody) co_return co_await TellHolders(id, key);

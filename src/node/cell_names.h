@@ -25,8 +25,11 @@ class CellNames {
   /// A write went past what this node knows of the name; `pass_on`: and what others know from it.
   Task<Result<void>> Forget(std::shared_ptr<const Attachment> attachment, std::string key,
                             bool pass_on);
-  /// After a write here: returns when nobody in the cell takes the name for what it was. An error:
-  /// the node ended before it could be sure.
+  /// The same of pages that may tell of the name, where this node is taken for the owner of a
+  /// folder that it is in: the first `folder_bytes` of it.
+  Task<Result<void>> ForgetPages(AttachmentId attachment, std::string key, size_t folder_bytes);
+  /// After a write here: returns when nobody in the cell takes the name for what it was, and no
+  /// listing does. An error: the node ended before it could be sure.
   Task<Result<void>> Revoke(std::shared_ptr<const Attachment> attachment, std::string key);
 
  private:
@@ -34,6 +37,9 @@ class CellNames {
   struct Telling {
     int64_t wait_until = 0;
   };
+  Task<Result<void>> RevokeName(AttachmentId attachment, std::string key);
+  Task<void> TellFolder(uint32_t owner, AttachmentId attachment, const std::string* key,
+                        size_t folder_bytes, Telling* telling);
   Task<void> Tell(uint32_t node, AttachmentId attachment, const std::string* key, int64_t until,
                   Telling* telling);
   /// For the leases of whoever could not be told.

@@ -77,6 +77,12 @@ inline Hash128 NameHash(AttachmentId attachment, std::string_view key) {
   return HashBytes(AsBytes(key), attachment);
 }
 
+/// What a folder's listings are placed by: those of a prefix belong to what ends with its last
+/// slash.
+inline uint64_t FolderKey(AttachmentId attachment, std::string_view prefix) {
+  return ChunkKey(NameHash(attachment, prefix.substr(0, prefix.rfind('/') + 1)), 0);
+}
+
 /// For messages: "/imagenet/train/0.tar".
 inline std::string PathOf(const Attachment& attachment, std::string_view key) {
   return fmt::format("/{}/{}", attachment.config.name, key);

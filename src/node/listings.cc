@@ -92,26 +92,103 @@ bool Listings::Question::operator<(const Question& other) const {
   return all(*this) < all(other);
 }
 
+/// Who may share an answer: whoever asks after a write must not be given one that was on its way
+/// before. A node hears of writes of what it owns, once everybody knows that it does.
+Listings::Sharing Listings::SharingOf(const Attachment& attachment,
+                                      const ListOptions& options) const {
+  switch (attachment.config.freshness.mode) {
+    case Freshness::Mode::kImmutable:
+      return Sharing::kEver;
+    case Freshness::Mode::kAlways:
+      return Sharing::kNone;
+    case Freshness::Mode::kTtl:
+      break;
+  }
+  const bool told = context_.peers == nullptr ||
+                    context_.peers->Owns(FolderKey(attachment.config.id, options.prefix));
+  return told ? Sharing::kTold : Sharing::kNone;
+}
+
+std::optional<ListPage> Listings::FreshPage(const Question& question) {
+  const auto kept = pages_.find(question);
+  if (kept == pages_.end()) return std::nullopt;
+  if (context_.env.clock.Now() < kept->second.fresh_until) {
+    by_age_.splice(by_age_.end(), by_age_, kept->second.age);
+    return kept->second.page.Unpack();
+  }
+  Drop(kept);
+  return std::nullopt;
+}
+
 Task<Result<ListPage>> Listings::Page(std::shared_ptr<const Attachment> attachment,
                                       ListOptions options, Call call, Trace* trace) {
-  const Question question{attachment->config.id, options};
-  const bool always = attachment->config.freshness.mode == Freshness::Mode::kAlways;
-  const Instant began = context_.env.clock.Now();
-  if (const auto kept = pages_.find(question); kept != pages_.end()) {
-    if (began < kept->second.fresh_until) {
-      by_age_.splice(by_age_.end(), by_age_, kept->second.age);
-      co_return kept->second.page.Unpack();
+  const AttachmentId id = attachment->config.id;
+  const Freshness::Mode mode = attachment->config.freshness.mode;
+  const uint32_t owner = context_.peers == nullptr || mode == Freshness::Mode::kAlways
+                             ? Peers::kNobody
+                             : context_.peers->OwnerOf(FolderKey(id, options.prefix));
+  if (owner != Peers::kNobody) {
+    const Question question{id, options};
+    if (auto page = FreshPage(question)) co_return *std::move(page);
+    const Instant asked = context_.env.clock.Now();
+    const auto ticket = context_.names.Ask();
+    auto page = co_await AskOwner(owner, id, options, call);
+    if (page && mode == Freshness::Mode::kImmutable) {
+      Learn(*attachment, *page, asked, ticket);
+      Keep(question, *page, Instant::Never());
     }
-    Drop(kept);
+    const bool over = call.cancel.cancelled() || context_.env.clock.Now() >= call.deadline;
+    if (page || over) co_return page;
   }
+  // An owner that cannot be asked is done without.
+  co_return co_await PageHere(std::move(attachment), std::move(options), call, trace);
+}
+
+/// The owner may give less than was asked for at a time: what fits into an answer.
+Task<Result<ListPage>> Listings::AskOwner(uint32_t owner, AttachmentId attachment,
+                                          ListOptions options, Call call) {
+  ListPage page{.entries = {}, .more = true};
+  while (page.more && page.entries.size() < options.limit) {
+    const size_t left = options.limit - page.entries.size();
+    const wire::PeerListRequest request{
+        .attachment_id = attachment,
+        .limit = static_cast<uint16_t>(std::min(left, wire::kMaxListEntries)),
+        .prefix = options.prefix,
+        .delimiter = options.delimiter,
+        .after = options.after};
+    FB_CO_ASSIGN(const auto answer, co_await context_.peers->Ask<wire::PeerListAnswer>(
+                                        owner, request, WithPatience(context_, call, 2)));
+    for (const wire::Entry& entry : answer.value.entries) {
+      page.entries.push_back({.key = std::string(entry.key),
+                              .is_prefix = entry.is_prefix,
+                              .info = {.etag = std::string(entry.etag),
+                                       .size = entry.size,
+                                       .modified_ns = entry.modified_ns}});
+    }
+    page.more = answer.value.more;
+    if (page.more && answer.value.entries.empty()) {
+      co_return Fail(Code::kUnavailable, "a page without names");
+    }
+    if (page.more) options.after = page.entries.back().key;
+  }
+  co_return page;
+}
+
+Task<Result<ListPage>> Listings::PageHere(std::shared_ptr<const Attachment> attachment,
+                                          ListOptions options, Call call, Trace* trace) {
+  const Question question{attachment->config.id, options};
+  const Instant began = context_.env.clock.Now();
+  if (auto page = FreshPage(question)) co_return *std::move(page);
   FB_CO_TRY(context_.CheckRoomToWait());
+  const Sharing sharing = SharingOf(*attachment, options);
   std::shared_ptr<Asking> asking;
-  if (const auto found = asking_.find(question); found != asking_.end() && !always) {
+  if (const auto found = asking_.find(question);
+      found != asking_.end() && sharing != Sharing::kNone) {
     asking = found->second;
   } else {
     asking = std::make_shared<Asking>();
-    if (!always) asking_[question] = asking;
-    context_.tasks.Spawn(Run(attachment, question, asking));
+    if (sharing != Sharing::kNone) asking_[question] = asking;
+    context_.tasks.Spawn(Run(attachment, question, sharing, asking));
   }
   ++context_.waiting;
   auto waited = Result<void>();
@@ -124,7 +201,7 @@ Task<Result<ListPage>> Listings::Page(std::shared_ptr<const Attachment> attachme
 
 /// Whoever asked goes on waiting only as long as he likes; the answer is for others, too.
 Task<void> Listings::Run(std::shared_ptr<const Attachment> attachment, Question question,
-                         std::shared_ptr<Asking> asking) {
+                         Sharing sharing, std::shared_ptr<Asking> asking) {
   const Instant asked = context_.env.clock.Now();
   asking->answer = co_await Ask(attachment, question.options, asking);
   if (const auto found = asking_.find(question);
@@ -132,10 +209,19 @@ Task<void> Listings::Run(std::shared_ptr<const Attachment> attachment, Question 
     asking_.erase(found);
   }
   if (asking->answer && !asking->outdated) {
-    Keep(question, *asking->answer, lookups_.KeepListingUntil(*attachment, asked));
+    Keep(question, *asking->answer, KeepUntil(*attachment, sharing, asked));
   }
   asking->done = true;
   asking->waiters.WakeAll();
+}
+
+void Listings::Learn(const Attachment& attachment, const ListPage& page, Instant asked,
+                     NameCache::Ticket ticket) {
+  for (const ListEntry& entry : page.entries) {
+    if (entry.is_prefix) continue;
+    const KnownName known = lookups_.Describe(attachment, entry.key, entry.info, asked);
+    context_.names.Learn(attachment.config.id, entry.key, known, ticket);
+  }
 }
 
 Task<Result<ListPage>> Listings::Ask(std::shared_ptr<const Attachment> attachment,
@@ -150,11 +236,7 @@ Task<Result<ListPage>> Listings::Ask(std::shared_ptr<const Attachment> attachmen
     auto page =
         co_await attachment->origin->List(context_.env, options, WithPatience(context_, stop));
     if (page) {
-      for (const ListEntry& entry : page->entries) {
-        if (entry.is_prefix) continue;
-        const KnownName known = lookups_.Describe(*attachment, entry.key, entry.info, asked);
-        context_.names.Learn(attachment->config.id, entry.key, known, ticket);
-      }
+      Learn(*attachment, *page, asked, ticket);
       co_return page;
     }
     Error error = AsSilence(page.error(), *attachment, context_);
@@ -168,6 +250,13 @@ Task<Result<ListPage>> Listings::Ask(std::shared_ptr<const Attachment> attachmen
 }
 
 // -- Keeping
+
+Instant Listings::KeepUntil(const Attachment& attachment, Sharing sharing, Instant asked) const {
+  if (sharing == Sharing::kEver) return Instant::Never();
+  if (sharing == Sharing::kNone) return asked;
+  const Duration ttl = attachment.config.freshness.ttl;
+  return asked + (context_.peers == nullptr ? ttl : std::min(ttl, kNameLease));
+}
 
 uint64_t Listings::BytesOf(const Question& question, const Kept& kept) {
   return kOverhead + kept.page.bytes() + kept.last.size() + question.options.prefix.size() +

@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "src/node/lookups.h"
@@ -35,9 +36,13 @@ class Listings {
   /// So much of the metadata's memory is for pages; the rest is for names.
   static constexpr uint64_t kShare = 4;
 
-  /// What the names of the page mean is known to the metadata cache afterwards.
+  /// In a cell the owner of the folder is asked, who lists it for all.
   Task<Result<ListPage>> Page(std::shared_ptr<const Attachment> attachment, ListOptions options,
                               Call call, Trace* trace);
+  /// As that owner, or alone. What the names of the page mean is known to the metadata cache
+  /// afterwards.
+  Task<Result<ListPage>> PageHere(std::shared_ptr<const Attachment> attachment, ListOptions options,
+                                  Call call, Trace* trace);
   /// Around every write and removal: pages that may tell of `key` are of no more use, neither those
   /// that are kept nor those that are on their way.
   void Changed(AttachmentId attachment, std::string_view key);
@@ -67,9 +72,21 @@ class Listings {
   };
   using Pages = std::map<Question, Kept>;
 
+  enum class Sharing : uint8_t {
+    kNone,  // every answer is for one
+    kTold,  // this node hears of writes
+    kEver,  // nothing changes
+  };
+  Sharing SharingOf(const Attachment& attachment, const ListOptions& options) const;
+  Instant KeepUntil(const Attachment& attachment, Sharing sharing, Instant asked) const;
+  std::optional<ListPage> FreshPage(const Question& question);
+  Task<Result<ListPage>> AskOwner(uint32_t owner, AttachmentId attachment, ListOptions options,
+                                  Call call);
+  void Learn(const Attachment& attachment, const ListPage& page, Instant asked,
+             NameCache::Ticket ticket);
   Task<Result<ListPage>> Ask(std::shared_ptr<const Attachment> attachment, ListOptions options,
                              std::shared_ptr<Asking> asking);
-  Task<void> Run(std::shared_ptr<const Attachment> attachment, Question question,
+  Task<void> Run(std::shared_ptr<const Attachment> attachment, Question question, Sharing sharing,
                  std::shared_ptr<Asking> asking);
   static Question FirstOf(AttachmentId attachment);
   static bool MayTell(const Question& question, const Kept* kept, std::string_view key);

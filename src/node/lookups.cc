@@ -32,13 +32,6 @@ Instant Lookups::KeepAbsentUntil(const Attachment& attachment, std::string_view 
   return owns ? std::min(until, asked + kNameLease) : asked;
 }
 
-Instant Lookups::KeepListingUntil(const Attachment& attachment, Instant asked) const {
-  const Freshness& freshness = attachment.config.freshness;
-  if (freshness.mode == Freshness::Mode::kImmutable) return Instant::Never();
-  const bool keep = freshness.mode == Freshness::Mode::kTtl && context_.peers == nullptr;
-  return keep ? asked + freshness.ttl : asked;
-}
-
 uint32_t Lookups::OwnerOf(const Attachment& attachment, std::string_view key) const {
   const bool always = attachment.config.freshness.mode == Freshness::Mode::kAlways;
   if (context_.peers == nullptr || always) return Peers::kNobody;

@@ -36,8 +36,6 @@ class Lookups {
   Instant KeepUntil(const Attachment& attachment, std::string_view key, Instant asked) const;
   /// Of a name that has nothing.
   Instant KeepAbsentUntil(const Attachment& attachment, std::string_view key, Instant asked) const;
-  /// Of a page of names; those have no owner yet, so that nobody would hear of writes elsewhere.
-  Instant KeepListingUntil(const Attachment& attachment, Instant asked) const;
   static ResolvedObject MakeObject(std::shared_ptr<const Attachment> attachment, std::string key,
                                    const KnownName& known);
   KnownName Describe(const Attachment& attachment, std::string_view key, const ObjectInfo& info,

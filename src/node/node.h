@@ -156,6 +156,11 @@ class Node {
   /// Another node wrote a name; `pass_on`: those who asked here what it means must hear of it.
   Task<Result<void>> ForgetForPeer(Authenticated who, AttachmentId attachment, std::string key,
                                    bool pass_on, Call call);
+  /// A page of a folder that this node lists for the cell; and who may tell of what was written.
+  Task<Result<ListPage>> ListForPeer(Authenticated who, AttachmentId attachment,
+                                     ListOptions options, Call call);
+  Task<Result<void>> ForgetPagesForPeer(Authenticated who, AttachmentId attachment, std::string key,
+                                        size_t folder_bytes, Call call);
   /// Brings a range into the cache, or into a disk tier where memory is small. Returns when it is
   /// there. For `load` and `prefetch`.
   Task<Result<uint64_t>> Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,

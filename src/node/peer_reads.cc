@@ -174,4 +174,29 @@ Task<Result<void>> Node::ForgetForPeer(Authenticated who, AttachmentId attachmen
   co_return co_await impl_->cell_names.Forget(std::move(of), std::move(key), pass_on);
 }
 
+// -- Listings
+
+Task<Result<ListPage>> Node::ListForPeer(Authenticated who, AttachmentId attachment,
+                                         ListOptions options, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(operation.Check());
+  FB_CO_TRY(impl_->context.gate.CheckPeer(who));
+  FB_CO_TRY(CheckPrefix(options.prefix));
+  auto of = impl_->attachments.Find(attachment);
+  if (of == nullptr || impl_->context.peers == nullptr) {
+    co_return Fail(Code::kUnavailable,
+                   fmt::format("attachment {} is not known here, or not any more", attachment));
+  }
+  co_return co_await impl_->listings.PageHere(std::move(of), std::move(options), operation.call(),
+                                              nullptr);
+}
+
+Task<Result<void>> Node::ForgetPagesForPeer(Authenticated who, AttachmentId attachment,
+                                            std::string key, size_t folder_bytes, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(impl_->context.gate.CheckPeer(who));
+  if (impl_->context.peers == nullptr) co_return Result<void>();
+  co_return co_await impl_->cell_names.ForgetPages(attachment, std::move(key), folder_bytes);
+}
+
 }  // namespace forebay

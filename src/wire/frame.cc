@@ -74,6 +74,8 @@ constexpr Named kNames[] = {
     {MessageType::kPeerRead, "PeerRead"},
     {MessageType::kPeerResolve, "PeerResolve"},
     {MessageType::kPeerForget, "PeerForget"},
+    {MessageType::kPeerList, "PeerList"},
+    {MessageType::kPeerForgetPages, "PeerForgetPages"},
     {MessageType::kPeerLoad, "PeerLoad"},
     {MessageType::kPeerHeld, "PeerHeld"},
     {MessageType::kPeerStatus, "PeerStatus"},

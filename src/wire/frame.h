@@ -64,6 +64,8 @@ enum class MessageType : uint8_t {
   kPeerRead = 80,
   kPeerResolve = 81,
   kPeerForget = 82,
+  kPeerList = 83,
+  kPeerForgetPages = 84,
   kPeerLoad = 90,
   kPeerHeld = 91,
   kPeerStatus = 92,

@@ -103,6 +103,42 @@ struct PeerForgetRequest {
 };
 using PeerForgetAnswer = Empty;
 
+/// A page of a listing, of the node that lists the folder for the cell: the prefix up to its last
+/// slash.
+struct PeerListRequest {
+  static constexpr MessageType kType = MessageType::kPeerList;
+  uint64_t attachment_id = 0;
+  uint16_t limit = kMaxListEntries;
+  std::string_view prefix;
+  std::string_view delimiter;
+  std::string_view after;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("attachment_id", m.attachment_id);
+    v.Number("limit", m.limit);
+    v.Text("prefix", m.prefix, kMaxKeyBytes);
+    v.Text("delimiter", m.delimiter, 1);
+    v.Text("after", m.after, kMaxKeyBytes);
+  }
+};
+using PeerListAnswer = ListAnswer;
+
+/// A name was written: pages that may tell of it are old. Asked of whoever lists a folder that it
+/// is in, before the writer has its answer.
+struct PeerForgetPagesRequest {
+  static constexpr MessageType kType = MessageType::kPeerForgetPages;
+  uint64_t attachment_id = 0;
+  uint16_t folder_bytes = 0;  // so much of the key is the folder
+  std::string_view key;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("attachment_id", m.attachment_id);
+    v.Number("folder_bytes", m.folder_bytes);
+    v.Text("key", m.key, kMaxKeyBytes);
+  }
+};
+using PeerForgetPagesAnswer = Empty;
+
 // -- Loading.
 
 /// Of one Load or PeerLoad.

@@ -30,6 +30,10 @@ Task<Result<void>> Session::PerformByCell(SlowRequest& slow) {
       return CellStatus(slow);
     case wire::MessageType::kHandOver:
       return HandOver(slow);
+    case wire::MessageType::kPeerList:
+      return PeerList(slow);
+    case wire::MessageType::kPeerForgetPages:
+      return PeerForgetPages(slow);
     case wire::MessageType::kPeerLoad:
       return PeerLoad(slow);
     case wire::MessageType::kPeerHeld:
@@ -50,6 +54,28 @@ Task<Result<void>> Session::HandOver(SlowRequest& slow) {
                                            .failed = handed.failed,
                                            .bytes = handed.bytes,
                                            .more = handed.more});
+  co_return Result<void>{};
+}
+
+// -- Listings
+
+Task<Result<void>> Session::PeerList(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::PeerListRequest>());
+  ListOptions options{.prefix = std::string(request.prefix),
+                      .delimiter = std::string(request.delimiter),
+                      .after = std::string(request.after),
+                      .limit = std::clamp<uint32_t>(request.limit, 1, wire::kMaxListEntries)};
+  FB_CO_ASSIGN(const ListPage page, co_await door_.node.ListForPeer(*who_, request.attachment_id,
+                                                                    std::move(options), slow.call));
+  Answer(slow.header, OnWire(page));
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Session::PeerForgetPages(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::PeerForgetPagesRequest>());
+  FB_CO_TRY(co_await door_.node.ForgetPagesForPeer(
+      *who_, request.attachment_id, std::string(request.key), request.folder_bytes, slow.call));
+  Answer(slow.header, wire::PeerForgetPagesAnswer{});
   co_return Result<void>{};
 }
 

@@ -25,8 +25,10 @@ Error Broken(std::string what) {
   return Error(Code::kInternal, "promise broken: " + std::move(what));
 }
 
+constexpr const char* kNames[kKeys] = {"k0", "a/k1", "a/k2", "a/b/k3", "k4"};
+
 std::string PathOf(uint64_t key) {
-  return fmt::format("/data/k{}", key);
+  return fmt::format("/data/{}", kNames[key]);
 }
 
 class Story {
@@ -61,6 +63,8 @@ class Story {
   Task<Result<void>> Step(CellNode* node, Prng* prng);
   Task<Result<void>> ReadSome(CellNode* node, Prng* prng);
   Task<Result<void>> WriteOne(CellNode* node, Prng* prng);
+  Task<Result<void>> List(CellNode* node, Prng* prng);
+  uint64_t Promised(CellNode* node, uint64_t key) const;
   Result<void> CheckBytes(const MemoryOrigin::State& state, uint64_t offset,
                           const ReadResult& read);
   bool MayFail(const Error& error) const;
@@ -76,6 +80,7 @@ class Story {
   Instant cut_until_[kNodes] = {};  // from the others; Never: now
   uint32_t first_id_ = 0;
   uint64_t reads_ = 0;
+  uint64_t listings_ = 0;
   Result<void> result_;
 };
 
@@ -94,12 +99,40 @@ Result<void> Story::CheckBytes(const MemoryOrigin::State& state, uint64_t offset
   return {};
 }
 
-Task<Result<void>> Story::ReadSome(CellNode* node, Prng* prng) {
-  const uint64_t key = prng->Below(kKeys);
+/// The version that a node must give at least.
+uint64_t Story::Promised(CellNode* node, uint64_t key) const {
   // Who was cut off may believe for the length of a lease what he knew (docs/CELL.md).
   const Instant cut = cut_until_[node->machine.id() - first_id_];
   const bool told = cut != Instant::Never() && cut + kLease < world_.Now();
-  const uint64_t acknowledged = told ? acknowledged_[key] : 0;
+  return told ? acknowledged_[key] : 0;
+}
+
+Task<Result<void>> Story::List(CellNode* node, Prng* prng) {
+  constexpr const char* kPrefixes[] = {"", "a/", "a/b/", "k", "a/k"};
+  const std::string prefix = kPrefixes[prng->Below(std::size(kPrefixes))];
+  uint64_t promised[kKeys];
+  for (uint64_t key = 0; key < kKeys; ++key) promised[key] = Promised(node, key);
+  const auto page = co_await node->node->List(node->self(), "/data/",
+                                              {.prefix = prefix, .limit = 100}, {}, nullptr);
+  if (!page) co_return Fail(page.error());
+  for (uint64_t key = 0; key < kKeys; ++key) {
+    if (!std::string_view(kNames[key]).starts_with(prefix)) continue;
+    const auto entry = std::ranges::find(page->entries, kNames[key], &ListEntry::key);
+    if (entry == page->entries.end()) {
+      co_return Fail(Broken(fmt::format("a listing of '{}' without {}", prefix, kNames[key])));
+    }
+    const uint64_t version = MemoryOrigin::VersionOf(entry->info.etag);
+    if (version >= promised[key]) continue;
+    co_return Fail(Broken(fmt::format("{} listed version {} of {} after {} was acknowledged",
+                                      node->name, version, kNames[key], promised[key])));
+  }
+  ++listings_;
+  co_return Result<void>();
+}
+
+Task<Result<void>> Story::ReadSome(CellNode* node, Prng* prng) {
+  const uint64_t key = prng->Below(kKeys);
+  const uint64_t acknowledged = Promised(node, key);
   const auto handle = co_await node->node->Open(node->self(), PathOf(key), {}, {}, nullptr);
   if (!handle) co_return Fail(handle.error());
   const ResolvedObject& object = ObjectOf(**handle);
@@ -135,6 +168,7 @@ Task<Result<void>> Story::WriteOne(CellNode* node, Prng* prng) {
 
 Task<Result<void>> Story::Step(CellNode* node, Prng* prng) {
   if (prng->OneIn(6)) return WriteOne(node, prng);
+  if (prng->OneIn(4)) return List(node, prng);
   return ReadSome(node, prng);
 }
 
@@ -216,7 +250,7 @@ void Story::Strike() {
 Result<void> Story::Run() {
   for (uint64_t key = 0; key < kKeys; ++key) {
     constexpr uint64_t kSizes[] = {1, 5000, 200'000, 3 * kMiB + 17, 40 * kMiB + 1};
-    cell_.origin.Set(fmt::format("k{}", key), prng_.Next(), kSizes[key]);
+    cell_.origin.Set(kNames[key], prng_.Next(), kSizes[key]);
   }
   FB_TRY(cell_.Start(kNodes));
   first_id_ = cell_.nodes.front()->machine.id();
@@ -230,6 +264,7 @@ Result<void> Story::Run() {
   const uint64_t before = reads_;
   if (result_) world_.RunFor(seconds(20));  // longer than anything waits for the dead
   if (result_ && !cell_.AwaitAgreement(kCalm)) result_ = Fail(Broken("no agreement afterwards"));
+  if (result_ && listings_ == 0) result_ = Fail(Broken("nothing was listed"));
   if (result_ && reads_ == before) result_ = Fail(Broken("readers hang"));
   while (!lives_.empty()) End(lives_.begin()->first, false);
   return result_;

@@ -377,6 +377,74 @@ TEST_F(CellTest, TheOriginIsAskedOnceWhatANameIs) {
   EXPECT_EQ(origin().heads + static_cast<int>(origin().gets.size()) - before, 2);
 }
 
+/// "name etag, name etag": what a node says is in a folder.
+std::string FolderAt(sim::World& world, CellNode& node, const std::string& folder) {
+  const auto page =
+      world.Run(node.node->List(node.self(), "/data/", {.prefix = folder}, {}, nullptr));
+  if (!page) return page.error().ToString();
+  std::string text;
+  for (const ListEntry& entry : page->entries) text += entry.key + " " + entry.info.etag + ", ";
+  return text;
+}
+
+TEST_F(CellTest, AFolderIsListedOnceForAll) {
+  Start(5);
+  world.RunFor(20s);
+  for (int i = 0; i < 300; ++i) origin().Set(fmt::format("dir/{:03}", i), kSeed, 10);
+  for (int times = 1; times <= 2; ++times) {
+    const int before = origin().lists;
+    const std::string first = FolderAt(world, node(0), "dir/");
+    EXPECT_TRUE(first.starts_with("dir/000 ")) << first;
+    EXPECT_EQ(std::ranges::count(first, ','), 300);
+    for (const auto& one : cell.nodes) EXPECT_EQ(FolderAt(world, *one, "dir/"), first) << one->name;
+    EXPECT_EQ(origin().lists - before, 1);
+    world.RunFor(11s);  // it is believed no longer
+  }
+}
+
+TEST_F(CellTest, ListingsThroughEveryNodeTellOfAWriteAtOnce) {
+  Start(5);
+  world.RunFor(20s);
+  for (int round = 0; round < 30; ++round) {
+    const std::string key = fmt::format("{}k{}", round % 3 == 0 ? "dir/below/" : "dir/", round % 4);
+    for (const auto& one : cell.nodes) {
+      for (const char* folder : {"", "dir/", "dir/below/"}) FolderAt(world, *one, folder);
+    }
+    CellNode& writer = node(round % 5);
+    const Instant began = world.Now();
+    const auto etag = world.Run(writer.Put("/data/" + key, fmt::format("content {}", round)));
+    ASSERT_TRUE(etag) << etag.error().ToString();
+    EXPECT_LT(world.Now() - began, 1s) << "it waited for somebody";
+    for (const auto& one : cell.nodes) {
+      for (const std::string folder : {"", "dir/", "dir/below/"}) {
+        const bool within = key.starts_with(folder);
+        const std::string told = FolderAt(world, *one, folder);
+        EXPECT_EQ(told.find(key + " " + *etag) != told.npos, within) << one->name << ": " << told;
+      }
+    }
+  }
+  EXPECT_TRUE(world.Run(node(2).node->Delete(node(2).self(), "/data/dir/k1", {}, {})));
+  for (const auto& one : cell.nodes) {
+    const std::string told = FolderAt(world, *one, "dir/");
+    EXPECT_EQ(told.find("dir/k1 "), told.npos) << one->name << ": " << told;
+  }
+}
+
+TEST_F(CellTest, AFolderWhoseOwnerIsSilentIsListedByTheOrigin) {
+  Start(4);
+  world.RunFor(20s);
+  origin().Set("dir/x", kSeed, 10);
+  const AttachmentId id = node(0).node->Attachments(node(0).self()).front()->config.id;
+  const uint32_t owner = node(0).peers->view()->placement.Owner(FolderKey(id, "dir/"));
+  const std::string told = FolderAt(world, node(0), "dir/");
+  world.net().Isolate(node(owner).machine);
+  for (const auto& one : cell.nodes) {
+    const Instant began = world.Now();
+    EXPECT_EQ(FolderAt(world, *one, "dir/"), told) << one->name;
+    EXPECT_LT(world.Now() - began, 3s) << one->name;
+  }
+}
+
 TEST_F(CellTest, AnotherCellsSecretOpensNothing) {
   Start(2);
   cell.secret = std::string(32, 'x');

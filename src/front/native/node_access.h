@@ -74,6 +74,15 @@ class NodeAccess {
                      Call call) {
     return There(node_.ForgetForPeer(std::move(who), attachment, std::move(key), pass_on, call));
   }
+  Task<Result<ListPage>> ListForPeer(Authenticated who, AttachmentId attachment,
+                                     ListOptions options, Call call) {
+    return There(node_.ListForPeer(std::move(who), attachment, std::move(options), call));
+  }
+  Task<Result<void>> ForgetPagesForPeer(Authenticated who, AttachmentId attachment, std::string key,
+                                        size_t folder_bytes, Call call) {
+    return There(
+        node_.ForgetPagesForPeer(std::move(who), attachment, std::move(key), folder_bytes, call));
+  }
   auto Load(Authenticated who, std::string attachment, std::vector<LoadItem> items, Call call) {
     return There(node_.Load(std::move(who), std::move(attachment), std::move(items), call));
   }

@@ -395,20 +395,13 @@ Task<Result<ListPage>> Session::VisiblePage(SlowRequest& slow, std::string path,
   }
 }
 
-Task<Result<void>> Session::List(SlowRequest& slow) {
-  FB_CO_ASSIGN(const auto request, slow.Decode<wire::ListRequest>());
-  const uint32_t most = std::min<uint32_t>(door_.options.limits.max_list, wire::kMaxListEntries);
-  ListOptions options{.prefix = {},
-                      .delimiter = std::string(request.delimiter),
-                      .after = std::string(request.after),
-                      .limit = std::clamp<uint32_t>(request.limit, 1, most)};
-  FB_CO_ASSIGN(const ListPage page,
-               co_await VisiblePage(slow, std::string(request.path), std::move(options)));
+/// As much of it as fits into an answer; the rest comes with the next page.
+wire::ListAnswer Session::OnWire(const ListPage& page) {
   wire::ListAnswer answer{.more = page.more, .entries = {}};
   size_t bytes = 16;
   for (const ListEntry& entry : page.entries) {
     bytes += entry.key.size() + entry.info.etag.size() + 21;
-    if (bytes > wire::kMaxMetaBytes) {  // the rest comes with the next page
+    if (bytes > wire::kMaxMetaBytes) {
       answer.more = true;
       break;
     }
@@ -418,7 +411,19 @@ Task<Result<void>> Session::List(SlowRequest& slow) {
                               .modified_ns = entry.info.modified_ns,
                               .is_prefix = entry.is_prefix});
   }
-  Answer(slow.header, answer);
+  return answer;
+}
+
+Task<Result<void>> Session::List(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::ListRequest>());
+  const uint32_t most = std::min<uint32_t>(door_.options.limits.max_list, wire::kMaxListEntries);
+  ListOptions options{.prefix = {},
+                      .delimiter = std::string(request.delimiter),
+                      .after = std::string(request.after),
+                      .limit = std::clamp<uint32_t>(request.limit, 1, most)};
+  FB_CO_ASSIGN(const ListPage page,
+               co_await VisiblePage(slow, std::string(request.path), std::move(options)));
+  Answer(slow.header, OnWire(page));
   co_return Result<void>{};
 }
 

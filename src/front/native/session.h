@@ -145,6 +145,7 @@ class Session {
                      const std::vector<uint16_t>* rest, size_t* next);
   Task<Result<void>> Stat(SlowRequest& slow);
   Task<Result<ListPage>> VisiblePage(SlowRequest& slow, std::string path, ListOptions options);
+  static wire::ListAnswer OnWire(const ListPage& page);
   Task<Result<void>> List(SlowRequest& slow);
   Task<Result<void>> Fetch(SlowRequest& slow);
 
@@ -182,6 +183,8 @@ class Session {
   Task<Result<void>> PerformByCell(SlowRequest& slow);
   Task<Result<void>> HandOver(SlowRequest& slow);
   Task<Result<void>> Load(SlowRequest& slow);
+  Task<Result<void>> PeerList(SlowRequest& slow);
+  Task<Result<void>> PeerForgetPages(SlowRequest& slow);
   Task<Result<void>> PeerLoad(SlowRequest& slow);
   Task<Result<void>> Owners(SlowRequest& slow);
   Task<Result<void>> PeerHeld(SlowRequest& slow);

@@ -256,6 +256,14 @@ Task<Result<void>> Node::ForgetForPeer(Authenticated, AttachmentId, std::string,
   co_return Fail(Code::kUnsupported, "scripted: stands alone");
 }
 
+Task<Result<ListPage>> Node::ListForPeer(Authenticated, AttachmentId, ListOptions, Call) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
+Task<Result<void>> Node::ForgetPagesForPeer(Authenticated, AttachmentId, std::string, size_t,
+                                            Call) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
+
 Task<Result<LoadReport>> Node::Load(Authenticated, std::string, std::vector<LoadItem>, Call) {
   co_return Fail(Code::kUnsupported, "scripted: stands alone");
 }
