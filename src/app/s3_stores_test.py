@@ -206,7 +206,7 @@ class Stores(unittest.TestCase):
 
     def test_what_others_wrote_is_opaque(self):
         (self.folder / "files/theirs").write_bytes(b"x")
-        program.forebay("put", "/azure/theirs", "-", node=self.node.unix, data=b"x")
+        program.forebay("put", "-", "/azure/theirs", node=self.node.unix, data=b"x")
         for bucket in ("file", "azure"):
             listed = self.s3.list_objects_v2(Bucket=bucket, Prefix="theirs")["Contents"][0]
             self.assertRegex(listed["ETag"], r'^"[0-9a-f]{32}-1"$')

@@ -183,7 +183,9 @@ TEST(GateKeys, ReplacedKeysCountAtOnce) {
   const auto gate = GateWithKeys("k secret-one /a:r\ngone secret-two /a:r");
   const auto kept = Sign(*gate, "k", "secret-one"), gone = Sign(*gate, "gone", "secret-two");
   ASSERT_TRUE(kept && gone);
+  const uint64_t before = gate->key_generation();
   ASSERT_TRUE(gate->ReplaceKeys("k secret-one /b:r"));
+  EXPECT_NE(gate->key_generation(), before);  // who has derived anything from a secret hears of it
   EXPECT_FALSE(gate->Check(*kept, kRead, Open("a")));
   EXPECT_TRUE(gate->Check(*kept, kRead, Open("b")));
   EXPECT_FALSE(gate->Check(*gone, kRead, Open("a")));

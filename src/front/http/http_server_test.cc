@@ -174,10 +174,11 @@ Task<int> Trickle(Env& server_env, Env& client_env, HttpService& service, HttpLi
   auto client = (co_await client_env.net.Connect(listener->address(), {})).value();
   EXPECT_TRUE(co_await SendText(*client, std::move(text)));
   int sent = 0;
-  while (server.connections() > 0 && sent < 1000 && co_await SendText(*client, "x")) {
-    ++sent;
+  do {
     static_cast<void>(co_await client_env.clock.Sleep(pause, {}));
-  }
+    if (!co_await SendText(*client, "x")) break;
+    ++sent;
+  } while (server.connections() > 0 && sent < 1000);
   stop.Cancel();
   co_await group.Join();
   co_return sent;

@@ -7,6 +7,9 @@
 namespace forebay::s3door {
 namespace {
 
+/// What the payload of a request is called whose chunks have signatures of their own.
+constexpr std::string_view kSignedChunks = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+
 /// In constant time.
 bool Same(std::string_view a, std::string_view b) {
   unsigned char differs = a.size() == b.size() ? 0 : 1;
@@ -29,33 +32,35 @@ S3Error NoMatch(const Claim& claim, const std::string& canonical) {
 Outcome<void> AdmitSigned(Exchange& x, const Claim& claim) {
   FB_TRY(CheckClaim(claim, x.door.options.region, x.env().clock.WallNanos()));
   FB_TRY(CheckCoverage(claim, x.request));
-  ChunkSigning signing{
-      .moment = claim.moment, .scope = claim.scope(), .signature = claim.signature};
+  const std::string signed_for = claim.scope();
+  s3::SigningKey key;
   const SigningKeys::Scope scope{claim.key_id, claim.day, claim.region};
   // Read before the secret is: what is derived from an older one must not pass for newer.
   const uint64_t generation = x.node().gate().key_generation();
   auto who = x.node().gate().AdmitKey(claim.key_id, [&](std::string_view secret) {
     const s3::SigningKey* const known = x.door.signing_keys.Find(scope, generation);
-    signing.key = known != nullptr ? *known : s3::SigningKeyOf(secret, claim.day, claim.region);
-    bool same = false;
-    for (const Spelling spelling : {Spelling::kOfS3, Spelling::kAsSent}) {
+    key = known != nullptr ? *known : s3::SigningKeyOf(secret, claim.day, claim.region);
+    const auto matches = [&](Spelling spelling) {
       const std::string text = CanonicalRequest(claim, x.request, spelling);
-      same = same || Same(s3::Sign(signing.key, s3::TextToSign(text, claim.moment, signing.scope)),
-                          claim.signature);
-      if (same) break;
-    }
-    if (same && known == nullptr) x.door.signing_keys.Learn(scope, generation, signing.key);
+      return Same(s3::Sign(key, s3::TextToSign(text, claim.moment, signed_for)), claim.signature);
+    };
+    const bool same = matches(Spelling::kOfS3) || matches(Spelling::kAsSent);
+    if (same && known == nullptr) x.door.signing_keys.Learn(scope, generation, key);
     return same;
   });
   if (!who && who.error().code() == Code::kNotFound) {
     S3Error error(kinds::kInvalidAccessKeyId);
     return std::unexpected(std::move(error.With("AWSAccessKeyId", claim.key_id)));
   }
-  if (!who)
+  if (!who) {
     return std::unexpected(NoMatch(claim, CanonicalRequest(claim, x.request, Spelling::kOfS3)));
+  }
   x.who = std::move(*who);
   x.payload = claim.payload;
-  x.signing = std::move(signing);
+  if (claim.payload.starts_with(kSignedChunks)) {
+    x.signing = ChunkSigning{
+        .key = key, .moment = claim.moment, .scope = signed_for, .signature = claim.signature};
+  }
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <iterator>
+#include <optional>
 
 #include "src/base/units.h"
 #include "src/front/s3/exchange.h"
@@ -80,11 +81,13 @@ class Sending {
   Task<Result<bool>> SendWindow() {
     const bool copy = x_.door.pinned_bytes + kWindowBytes > x_.door.options.max_pinned_bytes;
     const uint64_t size = std::min(end_ - at_, copy ? kCopyBytes : kWindowBytes);
+    // Before the read, which may wait: those who come meanwhile must know of this one.
+    std::optional<PinnedWindow> pinned;
+    if (!copy) pinned.emplace(x_.door, size);
     FB_CO_ASSIGN(ReadResult window, co_await ReadObject(x_, handle_, at_, size));
     if (window.size != size) co_return Fail(Code::kInternal, "an object ended before its size");
     at_ += size;
     if (copy) co_return co_await SendCopy(std::move(window));
-    const PinnedWindow pinned(x_.door, size);
     std::array<Bytes, ReadResult::kMaxPieces> pieces;
     for (size_t i = 0; i < window.count; ++i) pieces[i] = window.pieces[i].view.bytes();
     co_return co_await SendParts(std::span<const Bytes>(pieces.data(), window.count));

@@ -231,17 +231,13 @@ std::optional<ObjectAttributes> UnpackAttributes(std::string_view packed) {
   const auto text = FromBase64(base64);
   if (!text) return std::nullopt;
   ObjectAttributes attributes;
-  auto line = [rest = std::string_view(*text)](std::string* into) mutable {
-    const size_t end = rest.find('\n');
-    if (end == rest.npos) return false;
-    *into = rest.substr(0, end);
-    rest.remove_prefix(end + 1);
-    return true;
-  };
-  std::string name, value;
-  while (line(&name)) {
-    if (name.empty() || !line(&value)) return std::nullopt;
-    attributes.emplace_back(name, value);
+  std::string_view rest = *text;
+  while (!rest.empty()) {
+    const size_t name = rest.find('\n');
+    const size_t value = name == rest.npos ? name : rest.find('\n', name + 1);
+    if (value == rest.npos || name == 0) return std::nullopt;
+    attributes.emplace_back(rest.substr(0, name), rest.substr(name + 1, value - name - 1));
+    rest.remove_prefix(value + 1);
   }
   return attributes;
 }

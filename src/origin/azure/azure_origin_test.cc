@@ -91,7 +91,7 @@ Task<void> DirectoryChecks(SimHarness& h) {
     store.Put(odd, "odd");
   }
   store.Put("set/empty", "");
-  EXPECT_EQ(co_await ListText(h, {}), "a/b empty");
+  EXPECT_EQ(co_await ListText(h, {}), "a/b empty " + WithFolderMark("x/"));
   EXPECT_EQ(co_await ListText(h, {.delimiter = "/", .limit = 1}), "a/ empty x/");
   EXPECT_EQ(CodeOf(co_await h.origin().Head(h.env(), "a", {})), Code::kNotFound);
   EXPECT_EQ(CodeOf(co_await GetText(h, "a")), Code::kNotFound);

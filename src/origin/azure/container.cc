@@ -148,7 +148,10 @@ Task<Result<ObjectInfo>> Container::Put(Env& env, Writing writing, CheckedBody b
   FetchRequest request = Request(env, "PUT", writing.key);
   AddBody(request, body.bytes, "application/octet-stream");
   SetHeader(request.http, "x-ms-blob-type", "BlockBlob");
-  SetHeader(request.http, kCrcHeader, Crc64Text(body.crc64));
+  // The service checks either, and refuses both.
+  if (Md5Of(writing.attributes).empty()) {
+    SetHeader(request.http, kCrcHeader, Crc64Text(body.crc64));
+  }
   AddAttributes(request.http, writing.attributes);
   AddCondition(request, writing.condition);
   const bool conditional = IsConditional(writing.condition);

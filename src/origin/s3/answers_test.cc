@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/world.h"
+#include "src/origin/folder_mark.h"
 #include "src/origin/http/text.h"
 #include "src/origin/s3/address.h"
 #include "src/origin/s3/listing.h"
@@ -185,14 +186,16 @@ TEST(ListingTest, LeavesOutWhatCannotBeNamed) {
       "<CommonPrefixes><Prefix>p//</Prefix></CommonPrefixes></ListBucketResult>";
   const auto page = ReadListing(body, {}, "p/");
   ASSERT_TRUE(page) << page.error().ToString();
-  ASSERT_EQ(page->entries.size(), 2u);
+  ASSERT_EQ(page->entries.size(), 3u);
+  EXPECT_EQ(page->entries[2].key, WithFolderMark("x/"));
   EXPECT_EQ(page->entries[0].key, "0/");
   EXPECT_TRUE(page->entries[0].is_prefix);
   EXPECT_EQ(page->entries[1].key, "a b+c\n");
   EXPECT_EQ(page->entries[1].info.etag, "e-2");
   EXPECT_EQ(page->entries[1].info.size, 7u);
   EXPECT_EQ(page->entries[1].info.modified_ns, int64_t{1'795'250'977} * 1'000'000'000);
-  EXPECT_TRUE(ReadListing(body, {.after = "a c"}, "p/")->entries.empty());
+  EXPECT_EQ(ReadListing(body, {.after = "a c"}, "p/")->entries.size(), 1u);
+  EXPECT_TRUE(ReadListing(body, {.after = WithFolderMark("x/")}, "p/")->entries.empty());
 }
 
 TEST(ListingTest, WhatIsNoListingIsRefused) {

@@ -223,6 +223,10 @@ void BlobDouble::PutBlock(const std::string& blob, const std::string& id, std::s
 
 SimHttpReply BlobDouble::PutObject(const Request& asked) {
   if (asked.Header("x-ms-blob-type") != "BlockBlob") return BlobError(400, "InvalidHeaderValue");
+  const bool crc = !asked.Header("x-ms-content-crc64").empty();
+  if (crc && !asked.Header("x-ms-blob-content-md5").empty()) {
+    return BlobError(400, "BothCrc64AndMd5HeaderPresent");
+  }
   if (auto refused = CheckCondition(asked)) return *refused;
   return Store(asked, {.contents = asked.http.body});
 }
