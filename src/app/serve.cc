@@ -74,7 +74,10 @@ Result<void> PrepareSocketDirectory(const std::string& socket) {
 StoreOptions StoreOptionsOf(const NodeConfig& config, Hash128 node_id) {
   StoreOptions options;
   options.node_id = node_id;
-  options.dram = {.capacity_bytes = config.dram_bytes, .policy = config.policy};
+  options.dram = {.capacity_bytes = config.dram_bytes,
+                  .policy = config.policy,
+                  .copies = {.keep = config.local_copies,
+                             .share = static_cast<double>(config.local_copies_share) / 100}};
   for (const DiskConfig& disk : config.disks) {
     options.disks.push_back(
         {.directory = disk.directory, .size_bytes = disk.size_bytes, .policy = config.policy});

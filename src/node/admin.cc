@@ -7,13 +7,6 @@ namespace {
 /// After so many blocks others get their turn.
 constexpr uint64_t kBlocksATurn = 4096;
 
-/// A prefix is the front of a key: it may end with a slash, or anywhere.
-Result<void> CheckPrefix(std::string_view prefix) {
-  if (prefix.ends_with('/')) prefix.remove_suffix(1);
-  if (prefix.empty()) return {};
-  return CheckKey(prefix);
-}
-
 }  // namespace
 
 // -- Listing

@@ -139,6 +139,12 @@ Result<void> CheckKey(std::string_view key) {
   return {};
 }
 
+Result<void> CheckPrefix(std::string_view prefix) {
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  if (prefix.empty()) return {};
+  return CheckKey(prefix);
+}
+
 Result<std::pair<std::string_view, std::string_view>> SplitPath(std::string_view path) {
   if (path.size() < 2 || path.front() != '/') {
     return Fail(Code::kInvalidArgument,

@@ -54,6 +54,8 @@ bool IsUtf8(std::string_view text);
 Result<void> CheckAttachmentName(std::string_view name);
 /// UTF-8 without NUL, at most 1024 bytes, no empty, "." or ".." part, no leading slash.
 Result<void> CheckKey(std::string_view key);
+/// Of the front of a key: it may end with a slash, or anywhere.
+Result<void> CheckPrefix(std::string_view prefix);
 /// "/imagenet/train/0.tar" → ("imagenet", "train/0.tar"); the key may be empty.
 Result<std::pair<std::string_view, std::string_view>> SplitPath(std::string_view path);
 

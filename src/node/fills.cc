@@ -9,12 +9,21 @@ constexpr Duration kRoomPatience = std::chrono::seconds(2);
 
 }  // namespace
 
+bool Fills::IsCopy(const ResolvedObject& object, uint64_t number) const {
+  if (context_.peers == nullptr) return false;
+  const AttachmentConfig& config = object.attachment->config;
+  const uint64_t chunk = BlockBegin(number) / config.chunk_bytes;
+  return context_.peers->OwnerOf(ChunkKey(NameHash(config.id, object.key), chunk)) !=
+         Peers::kNobody;
+}
+
 Task<Result<Fill>> Fills::BeginInStore(const ResolvedObject& object, uint64_t number, Call call) {
   Env& env = context_.env;
   const Instant until = env.clock.Now() + kRoomPatience;
   const uint64_t length = BlockEnd(number, object.info.size) - BlockBegin(number);
   const BlockInfo info{.attachment = object.attachment->config.id,
-                       .length = static_cast<uint32_t>(length)};
+                       .length = static_cast<uint32_t>(length),
+                       .copy = IsCopy(object, number)};
   for (;;) {
     auto fill = co_await context_.store->BeginFill(env, KeyOf(object, number), info);
     if (fill) co_return std::move(*fill);

@@ -34,6 +34,8 @@ class Fills {
     std::weak_ptr<Fill> fill;
     std::shared_ptr<Waiters> beginning;  // for as long as there is no fill
   };
+  /// Another node owns the block.
+  bool IsCopy(const ResolvedObject& object, uint64_t number) const;
   Task<Result<Fill>> BeginInStore(const ResolvedObject& object, uint64_t number, Call call);
 
   void DropIfUnused(const BlockKey& key);

@@ -130,13 +130,11 @@ Task<Result<ListPage>> Listings::Page(std::shared_ptr<const Attachment> attachme
   if (owner != Peers::kNobody) {
     const Question question{id, options};
     if (auto page = FreshPage(question)) co_return *std::move(page);
-    const Instant asked = context_.env.clock.Now();
     const auto ticket = context_.names.Ask();
     auto page = co_await AskOwner(owner, id, options, call);
-    if (page && mode == Freshness::Mode::kImmutable) {
-      Learn(*attachment, *page, asked, ticket);
-      Keep(question, *page, Instant::Never());
-    }
+    // For whoever loads these names; nobody takes for fresh what a folder's owner says of a name.
+    if (page) Learn(*attachment, *page, Instant{}, ticket);
+    if (page && mode == Freshness::Mode::kImmutable) Keep(question, *page, Instant::Never());
     const bool over = call.cancel.cancelled() || context_.env.clock.Now() >= call.deadline;
     if (page || over) co_return page;
   }
@@ -160,10 +158,10 @@ Task<Result<ListPage>> Listings::AskOwner(uint32_t owner, AttachmentId attachmen
                                         owner, request, WithPatience(context_, call, 2)));
     for (const wire::Entry& entry : answer.value.entries) {
       page.entries.push_back({.key = std::string(entry.key),
-                              .is_prefix = entry.is_prefix,
                               .info = {.etag = std::string(entry.etag),
                                        .size = entry.size,
-                                       .modified_ns = entry.modified_ns}});
+                                       .modified_ns = entry.modified_ns},
+                              .is_prefix = entry.is_prefix});
     }
     page.more = answer.value.more;
     if (page.more && answer.value.entries.empty()) {

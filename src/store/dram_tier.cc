@@ -16,6 +16,10 @@ namespace {
 /// Freed memory that may lie idle, because it is cheaper to reuse than to return, before it is
 /// returned for a domain or a size that it does not fit: one in so many pages of the capacity.
 constexpr uint64_t kIdleShare = 50;
+/// Of the memory, for copies that do not stay, and blocks of the largest size at least: several
+/// readers wait for several each, and who is late finds nothing.
+constexpr uint64_t kPassingShare = 4;
+constexpr uint64_t kFewestPassing = 16;
 constexpr size_t kVictimBatch = 16;
 constexpr int kMaxVictimRounds =
     8;  // how many batches of busy candidates are spared before giving up
@@ -46,6 +50,7 @@ DramTier::DramTier(Memory& memory, Index& index, DramOptions options)
       first_slot_(index.AddSpace(FramesFor(options_))),
       arena_(memory, capacity_pages_, SegmentPages(options_)),
       policies_(kBlockClasses),
+      copies_(options_.copies, capacity_pages_),
       chunks_(new std::atomic<Frame*>[DivideRoundUp(FramesFor(options_), kChunk)]()) {
   for (const BlockClass kept : {BlockClass::kData, BlockClass::kKv}) {
     const PolicyOptions policy{.max_slots = static_cast<uint32_t>(FramesFor(options_)),
@@ -121,7 +126,7 @@ uint32_t DramTier::TakeFrameNumber() {
 }
 
 Result<uint32_t> DramTier::Allocate(const BlockKey& key, uint64_t attachment, uint32_t length,
-                                    BlockClass block_class) {
+                                    BlockClass block_class, bool copy) {
   const ImageLayout layout(length);
   if (layout.total_pages > SegmentPages(options_)) {
     return Fail(Code::kOverloaded,
@@ -133,7 +138,10 @@ Result<uint32_t> DramTier::Allocate(const BlockKey& key, uint64_t attachment, ui
   uint64_t& used = class_pages_[static_cast<int>(block_class)];
   while (used + layout.total_pages > LimitOf(block_class)) {
     Policy* policy = PolicyOf(block_class);
+    const bool data = block_class == BlockClass::kData;
+    if (data && ManyPass() && EvictTransient(passing_, false)) continue;
     if (policy != nullptr && EvictByPolicy(*policy, false)) continue;
+    if (data && EvictTransient(passing_, false)) continue;
     return Fail(Code::kOverloaded,
                 fmt::format("memory for {} blocks is used up ({}); wait, or raise its share",
                             ClassName(block_class), FormatSize(LimitOf(block_class) * kPageBytes)));
@@ -141,8 +149,10 @@ Result<uint32_t> DramTier::Allocate(const BlockKey& key, uint64_t attachment, ui
   Policy* policy = PolicyOf(block_class);
   const BlockRef block{key.Spread(), layout.total_pages};
   const bool full = arena_.used_pages() + layout.total_pages > capacity_pages_;
-  const bool admitted = policy == nullptr || policy->Admit(block, full);
+  bool admitted = copy || policy == nullptr || policy->Admit(block, full);
   FB_ASSIGN(const Arena::Run run, TakePages(number, layout.total_pages));
+  const bool kept_copy = copy && copies_.Admit(block);
+  if (copy) admitted = kept_copy && (policy == nullptr || policy->Admit(block, full));
   used += layout.total_pages;
   const uint32_t at = TakeFrameNumber();
   Frame& frame = this->frame(at);
@@ -159,6 +169,10 @@ Result<uint32_t> DramTier::Allocate(const BlockKey& key, uint64_t attachment, ui
   frame.filled_pages = 0;
   frame.filling = true;
   frame.admitted = admitted;
+  frame.copy = copy;
+  frame.kept_copy = kept_copy;
+  if (copy && !admitted) passing_pages_ += layout.total_pages;
+  frame.to_disk = !copy || copies_.to_disk();
   frame.in_policy = false;
   frame.pins.store(0, std::memory_order_relaxed);
   frame.trailer().Clear();
@@ -281,32 +295,42 @@ void DramTier::Published(uint32_t number) {
   if (frame.admitted) {
     policy->Insert(number, {frame.key.Spread(), frame.layout().total_pages});
     frame.in_policy = true;
+  } else if (frame.copy) {
+    passing_.push_back({number, frame.use});
   } else {
     transient_.push_back({number, frame.use});
   }
 }
 
-/// Something has to go; whatever is over its share or transient goes first.
+bool DramTier::ManyPass() const {
+  const uint64_t fewest = kFewestPassing * ImageLayout(options_.max_block_bytes).total_pages;
+  return passing_pages_ > std::max(capacity_pages_ / kPassingShare, fewest);
+}
+
+/// Something has to go; whatever is over its share or transient goes first. Copies that pass
+/// through have a share, too: those who wait for one must get to read it.
 bool DramTier::EvictOne() {
   for (const bool unflushed_too : {false, true}) {
-    if (EvictTransient(unflushed_too)) return true;
+    if (EvictTransient(transient_, unflushed_too)) return true;
+    if (ManyPass() && EvictTransient(passing_, unflushed_too)) return true;
     const bool kv_first =
         class_pages_[static_cast<int>(BlockClass::kKv)] > LimitOf(BlockClass::kKv) / 2;
     const auto first = kv_first ? BlockClass::kKv : BlockClass::kData;
     const auto second = kv_first ? BlockClass::kData : BlockClass::kKv;
     if (EvictByPolicy(*PolicyOf(first), unflushed_too)) return true;
     if (EvictByPolicy(*PolicyOf(second), unflushed_too)) return true;
+    if (EvictTransient(passing_, unflushed_too)) return true;
   }
   return false;
 }
 
-bool DramTier::EvictTransient(bool unflushed_too) {
-  for (size_t tries = std::min(transient_.size(), kVictimBatch); tries > 0; --tries) {
-    const Transient next = transient_.front();
-    transient_.pop_front();
+bool DramTier::EvictTransient(std::deque<Transient>& from, bool unflushed_too) {
+  for (size_t tries = std::min(from.size(), kVictimBatch); tries > 0; --tries) {
+    const Transient next = from.front();
+    from.pop_front();
     if (frame(next.frame).use != next.use) continue;
     if (TryEvict(next.frame, unflushed_too)) return true;
-    transient_.push_back(next);
+    from.push_back(next);
   }
   return false;
 }
@@ -377,6 +401,8 @@ void DramTier::FreeLocked(uint32_t number) {
   const uint32_t pages = frame.layout().total_pages;
   UnlinkFromSegment(frame);
   arena_.Free(std::exchange(frame.run, {}));
+  if (frame.copy) copies_.Left({frame.key.Spread(), pages}, frame.kept_copy);
+  if (frame.copy && !frame.admitted) passing_pages_ -= pages;
   class_pages_[static_cast<int>(frame.block_class)] -= pages;
   ++frame.use;
   free_frames_.push_back(number);

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "src/core/policy/copies.h"
 #include "src/core/policy/policy.h"
 #include "src/runtime/memory.h"
 #include "src/store/arena.h"
@@ -38,6 +39,9 @@ struct Frame {
   bool flushing = false;  // its pages are being written
   uint32_t filled_pages = 0;
   bool admitted = false;   // the policy wants to keep it; otherwise it is the first to go
+  bool copy = false;       // of a block that another node owns
+  bool kept_copy = false;  // which may stay
+  bool to_disk = false;    // it is brought to a disk, where there is one
   bool in_policy = false;  // the policy was told of it; guarded by the tier's lock
   // In the list of its segment; guarded by the tier's lock.
   uint32_t segment_previous = Arena::kNoFrame;
@@ -58,6 +62,7 @@ struct DramOptions {
   double kv_share = 0.5;
   uint32_t max_block_bytes = kMaxBlockBytes;  // the store sets it
   std::string policy = "adaptive";
+  CopyOptions copies;
 };
 
 /// Any thread. Lock order: mutex_, then a stripe of the index.
@@ -70,7 +75,7 @@ class DramTier {
   /// set. Evicts as needed. kOverloaded: all that could go is pinned, dirty or being filled; or the
   /// class has used up its share.
   Result<uint32_t> Allocate(const BlockKey& key, uint64_t attachment, uint32_t length,
-                            BlockClass block_class);
+                            BlockClass block_class, bool copy);
 
   /// Tells the policy about a frame that has entered the index. The caller has it pinned.
   void Published(uint32_t frame);
@@ -131,15 +136,21 @@ class DramTier {
  private:
   static constexpr uint32_t kChunk = 1024;  // frames
 
+  struct Transient {
+    uint32_t frame;
+    uint32_t use;
+  };
+
   Result<uint16_t> DomainLocked(uint64_t attachment);
   Policy* PolicyOf(BlockClass block_class) {
     return policies_[static_cast<int>(block_class)].get();
   }
   uint64_t LimitOf(BlockClass block_class) const;
   Result<Arena::Run> TakePages(uint16_t domain, uint32_t pages);
+  bool ManyPass() const;
   bool EvictOne();
   bool EmptySegment();
-  bool EvictTransient(bool unflushed_too);
+  bool EvictTransient(std::deque<Transient>& from, bool unflushed_too);
   bool EvictByPolicy(Policy& policy, bool unflushed_too);
   bool TryEvict(uint32_t number, bool unflushed_too);
   bool MayEvict(const Frame& frame, bool unflushed_too);
@@ -162,11 +173,11 @@ class DramTier {
   std::vector<std::unique_ptr<Policy>> policies_;  // by class; none for dirty
   std::map<uint64_t, uint16_t> domain_numbers_;    // by attachment
   uint64_t class_pages_[kBlockClasses] = {};
-  struct Transient {
-    uint32_t frame;
-    uint32_t use;
-  };
-  std::deque<Transient> transient_;  // published, but not admitted by the policy; may be gone since
+  CopyKeeper copies_;
+  // Published, but not admitted; may be gone since.
+  std::deque<Transient> transient_;  // by the policy
+  std::deque<Transient> passing_;    // copies
+  uint64_t passing_pages_ = 0;
   std::vector<uint32_t> free_frames_;
   uint32_t used_frames_ = 0;  // high-water mark
   std::unique_ptr<std::atomic<Frame*>[]> chunks_;

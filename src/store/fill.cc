@@ -51,7 +51,7 @@ Result<Frame*> Store::TakeFilling(const BlockKey& key, const BlockInfo& info, bo
 
 Result<Frame*> Store::NewFrame(const BlockKey& key, const BlockInfo& info) {
   FB_ASSIGN(const uint32_t number,
-            dram_->Allocate(key, info.attachment, info.length, info.block_class));
+            dram_->Allocate(key, info.attachment, info.length, info.block_class, info.copy));
   Frame& frame = dram_->frame(number);
   {
     auto guard = index_->Lock(key);
@@ -179,10 +179,11 @@ void Fill::Publish(uint32_t first, uint32_t pages) {
     trailer.SetFilled(first, pages);
     frame_->filled_pages += pages;
     frame_->complete = frame_->filled_pages == frame_->layout().data_pages;
-    frame_->flushed = false;
+    frame_->flushed = !frame_->to_disk;
     // Dirty blocks go down when they are made durable.
     const bool known = frame_->slot != kNone;
-    queue = known && !frame_->flush_queued && frame_->block_class != BlockClass::kDirty;
+    queue = known && frame_->to_disk && !frame_->flush_queued &&
+            frame_->block_class != BlockClass::kDirty;
     if (queue) frame_->flush_queued = true;
     if (known) store_->dram_->TellReadable(*frame_);
   }

@@ -251,8 +251,8 @@ Task<Result<bool>> Store::BringUp(Env& env, BlockKey key) {
   // A dirty block that is on disk already may leave memory like any other.
   const auto memory_class =
       reading->block_class == BlockClass::kKv ? BlockClass::kKv : BlockClass::kData;
-  const auto number =
-      dram_->Allocate(key, dram_->AttachmentOf(reading->domain), reading->length, memory_class);
+  const auto number = dram_->Allocate(key, dram_->AttachmentOf(reading->domain), reading->length,
+                                      memory_class, false);
   if (!number) {
     disk->space().EndRead(reading->slot);
     co_return Fail(number.error());

@@ -42,6 +42,7 @@ struct BlockInfo {
   uint64_t attachment = 0;
   uint32_t length = 0;  // bytes
   BlockClass block_class = BlockClass::kData;
+  bool copy = false;  // another node owns it: DramOptions::copies
 };
 
 struct ReadOptions {

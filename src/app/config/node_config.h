@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "src/core/policy/copies.h"
 #include "src/runtime/clock.h"
 #include "src/runtime/log.h"
 
@@ -61,6 +62,8 @@ struct NodeConfig {
   uint64_t metadata_bytes = 0;
   uint64_t checksum_bytes = 0;
   std::string policy;
+  Copies local_copies = Copies::kHot;
+  uint64_t local_copies_share = 0;  // percent of dram
 
   uint64_t fill_budget_bytes = 0;
   uint64_t origin_requests = 0;

@@ -100,6 +100,12 @@ Result<void> SetLogFormat(NodeConfig& config, std::string_view text) {
   return SetChoice<&NodeConfig::log_json, bool>(config, text, {{"text", false}, {"json", true}});
 }
 
+Result<void> SetCopies(NodeConfig& config, std::string_view text) {
+  return SetChoice<&NodeConfig::local_copies, Copies>(
+      config, text,
+      {{"never", Copies::kNever}, {"hot", Copies::kHot}, {"always", Copies::kAlways}});
+}
+
 Result<void> SetPolicy(NodeConfig& config, std::string_view text) {
   if (std::ranges::find(PolicyNames(), text) == PolicyNames().end()) {
     return Fail(Code::kInvalidArgument,
@@ -351,6 +357,20 @@ constexpr Setting kSettings[] = {
      .fallback = "adaptive",
      .help = "what leaves first; `forebay policy replay` compares them on a trace",
      .set = SetPolicy},
+    {.name = "local_copies",
+     .group = kSpace,
+     .type = "never, hot or always",
+     .fallback = "hot",
+     .help = "in a cell, which copies of what other nodes own stay when memory is full: hot are "
+             "those that are wanted again soon after they have gone; always: on the disks, too",
+     .set = SetCopies},
+    {.name = "local_copies_share",
+     .group = kSpace,
+     .type = "percent",
+     .fallback = "25",
+     .help = "of `dram` for copies that stay, at most",
+     .form = ValueForm::kCount,
+     .set = SetCount<&C::local_copies_share, 0, 100>},
 
     {.name = "fill_budget",
      .group = kBudgets,

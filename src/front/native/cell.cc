@@ -67,7 +67,7 @@ Task<Result<void>> Session::PeerList(SlowRequest& slow) {
                       .limit = std::clamp<uint32_t>(request.limit, 1, wire::kMaxListEntries)};
   FB_CO_ASSIGN(const ListPage page, co_await door_.node.ListForPeer(*who_, request.attachment_id,
                                                                     std::move(options), slow.call));
-  Answer(slow.header, OnWire(page));
+  Answer(slow.header, PageOnWire(page));
   co_return Result<void>{};
 }
 

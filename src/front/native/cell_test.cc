@@ -1,6 +1,9 @@
 // Many nodes as one cache, from the origin to a reader on any of them, in the simulator.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "src/front/native/testing/cell_world.h"
 #include "src/node/context.h"
 
@@ -57,6 +60,49 @@ TEST_F(CellTest, TheOriginGivesEachByteOnce) {
   for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
   EXPECT_EQ(origin().bytes_given, kBytes);
   EXPECT_GE(PeerBytes(), 2 * kBytes);
+}
+
+constexpr uint32_t kManyObjects = 40;
+constexpr uint64_t kObjectBytes = 2 * kMiB;
+
+/// All objects, in an order of the node's own.
+Task<void> ReadEpoch(CellNode* node, uint64_t seed, Result<void>* result) {
+  std::vector<uint32_t> order(kManyObjects);
+  std::iota(order.begin(), order.end(), 0);
+  Prng prng(seed);
+  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[prng.Below(i)]);
+  for (const uint32_t n : order) {
+    if (!*result) co_return;
+    co_await ReadAll(node, fmt::format("many/{}", n), n, kObjectBytes, result);
+  }
+}
+
+Task<void> ReadEpochOnAll(CellWorld* cell, uint64_t epoch, std::vector<Result<void>>* results) {
+  TaskGroup group(cell->world.env().executor);
+  for (size_t i = 0; i < cell->nodes.size(); ++i) {
+    group.Spawn(ReadEpoch(cell->nodes[i].get(), 100 * epoch + i, &(*results)[i]));
+  }
+  co_await group.Join();
+}
+
+/// More than one node can hold, and no more than all of them can.
+TEST_F(CellTest, CopiesDoNotDriveOutWhatIsOwned) {
+  for (const Copies keep : {Copies::kHot, Copies::kNever}) {
+    sim::World one_world(1);
+    CellWorld one(one_world);
+    one.options.store.dram.capacity_bytes = 64 * kMiB;
+    one.options.store.dram.copies.keep = keep;
+    for (uint32_t n = 0; n < kManyObjects; ++n) {
+      one.origin.Set(fmt::format("many/{}", n), n, kObjectBytes);
+    }
+    ASSERT_TRUE(one.Start(4));
+    std::vector<Result<void>> results(4);
+    for (uint64_t epoch = 0; epoch < 3; ++epoch) {
+      one_world.Run(ReadEpochOnAll(&one, epoch, &results));
+      for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+      EXPECT_EQ(one.origin.bytes_given, kManyObjects * kObjectBytes) << "epoch " << epoch;
+    }
+  }
 }
 
 TEST_F(CellTest, OneWhoJoinsReadsWhatTheOthersHave) {

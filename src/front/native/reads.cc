@@ -396,7 +396,7 @@ Task<Result<ListPage>> Session::VisiblePage(SlowRequest& slow, std::string path,
 }
 
 /// As much of it as fits into an answer; the rest comes with the next page.
-wire::ListAnswer Session::OnWire(const ListPage& page) {
+wire::ListAnswer Session::PageOnWire(const ListPage& page) {
   wire::ListAnswer answer{.more = page.more, .entries = {}};
   size_t bytes = 16;
   for (const ListEntry& entry : page.entries) {
@@ -423,7 +423,7 @@ Task<Result<void>> Session::List(SlowRequest& slow) {
                       .limit = std::clamp<uint32_t>(request.limit, 1, most)};
   FB_CO_ASSIGN(const ListPage page,
                co_await VisiblePage(slow, std::string(request.path), std::move(options)));
-  Answer(slow.header, OnWire(page));
+  Answer(slow.header, PageOnWire(page));
   co_return Result<void>{};
 }
 

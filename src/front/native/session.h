@@ -145,7 +145,7 @@ class Session {
                      const std::vector<uint16_t>* rest, size_t* next);
   Task<Result<void>> Stat(SlowRequest& slow);
   Task<Result<ListPage>> VisiblePage(SlowRequest& slow, std::string path, ListOptions options);
-  static wire::ListAnswer OnWire(const ListPage& page);
+  static wire::ListAnswer PageOnWire(const ListPage& page);
   Task<Result<void>> List(SlowRequest& slow);
   Task<Result<void>> Fetch(SlowRequest& slow);
 
