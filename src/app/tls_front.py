@@ -10,7 +10,7 @@ START_TIME_S = 30
 
 CONFIGURATION = """
 daemon off;
-worker_processes 1;
+master_process off;
 error_log {folder}/error.log;
 pid {folder}/pid;
 events {{ worker_connections 256; }}
