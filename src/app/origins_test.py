@@ -89,6 +89,8 @@ def make_container(url, name):
 
 
 class Origins(unittest.TestCase):
+    variables = {}  # of the node and of checks
+
     @classmethod
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
@@ -103,7 +105,7 @@ class Origins(unittest.TestCase):
         cls.urls = {"s3": f"s3://bucket/data?endpoint={cls.moto.url}",
                     "azure": f"azure://{ACCOUNT}/box/data?endpoint={cls.azurite.url}/{ACCOUNT}",
                     "file": f"file://{cls.folder}/files"}
-        cls.node = program.Node(cls.folder, env=CREDENTIALS)
+        cls.node = program.Node(cls.folder, env=dict(CREDENTIALS, **cls.variables))
 
     @classmethod
     def tearDownClass(cls):
@@ -123,7 +125,8 @@ class Origins(unittest.TestCase):
         return origin["requests"] - origin["hedges"] - origin["retries"]
 
     def check(self, url, env=None, status=0):
-        done = program.forebay("origin", "check", url, env=env or CREDENTIALS)
+        surroundings = dict(self.variables, **(env or CREDENTIALS))
+        done = program.forebay("origin", "check", url, env=surroundings)
         self.assertEqual(done.returncode, status, done)
         said = (done.stdout + done.stderr).decode()
         self.assertNotIn(KEY, said)
@@ -507,6 +510,8 @@ class Checks(Origins):
 
 class Tls(Origins):
     """Both stores behind nginx, with certificates that are right or wrong."""
+    # This machine may have files of its own there.
+    variables = {"SSL_CERT_FILE": "", "AWS_CA_BUNDLE": ""}
 
     @classmethod
     def setUpClass(cls):

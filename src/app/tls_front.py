@@ -1,5 +1,6 @@
 """nginx as what ends TLS in front of servers of objects, for tests."""
 
+import os
 import pathlib
 import socket
 import ssl
@@ -7,10 +8,11 @@ import subprocess
 import time
 
 START_TIME_S = 30
+SBIN = ":/usr/sbin"  # where Debian has it, and ordinary users do not look
 
 CONFIGURATION = """
 daemon off;
-worker_processes 1;
+master_process off;
 error_log {folder}/error.log;
 pid {folder}/pid;
 events {{ worker_connections 256; }}
@@ -57,7 +59,8 @@ class TlsFront:
             stream.close()
         self.output = open(self.folder / "output", "wb")
         self.process = subprocess.Popen(["nginx", "-p", self.folder, "-c", "nginx.conf"],
-                                        stdout=self.output, stderr=self.output)
+                                        stdout=self.output, stderr=self.output,
+                                        env=dict(os.environ, PATH=os.environ["PATH"] + SBIN))
         self.await_start()
 
     def await_start(self):

@@ -43,7 +43,9 @@ std::string UrlOf(const std::string& origin) {
 Result<std::string> WithFlags(const std::string& origin, const AttachArguments& arguments) {
   std::error_code error;
   const std::string ca =
-      arguments.ca.empty() ? "" : std::filesystem::absolute(arguments.ca, error).string();
+      arguments.ca.empty()
+          ? ""
+          : std::filesystem::absolute(arguments.ca, error).lexically_normal().string();
   const std::pair<const char*, const std::string&> flags[] = {
       {"endpoint", arguments.endpoint},
       {"region", arguments.region},

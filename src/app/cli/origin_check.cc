@@ -30,9 +30,10 @@ struct Arguments {
   bool read_only = false;
 };
 
-/// Where the driver cannot know: it heard nothing.
-std::string_view LikelyFix(Code code) {
-  switch (code) {
+/// Where the driver cannot know: it heard nothing. Of certificates more was said already.
+std::string_view LikelyFix(const Error& error) {
+  if (error.message().contains("certificate")) return "";
+  switch (error.code()) {
     case Code::kUnavailable:
     case Code::kDeadlineExceeded:
       return "check the endpoint, DNS, firewalls and proxies (HTTPS_PROXY, NO_PROXY)";
@@ -72,7 +73,7 @@ class Check {
   Error Failed(std::string_view step, const Error& error) const {
     Tell(step, "FAILED");
     const bool far = !origin_.url().starts_with("file://");
-    const std::string_view fix = far ? LikelyFix(error.code()) : "";
+    const std::string_view fix = far ? LikelyFix(error) : "";
     if (fix.empty()) return error;
     return Error(error.code(), fmt::format("{}\n  likely: {}", error.message(), fix));
   }

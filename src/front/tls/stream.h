@@ -24,8 +24,8 @@ struct TlsOptions {
 };
 
 /// As Stream. Whoever receives or sends first shakes hands; a Recv or Send that ends by its own
-/// deadline before leaves that to the next. Holds some 15 KiB while nothing happens, and 100 KiB
-/// more while bytes move.
+/// deadline before leaves that to the next. Holds some 20 KiB while nothing happens, and 150 KiB
+/// more at most while bytes move.
 ///
 /// The end: Recv gives 0 after the peer's close_notify only; a peer that just closes is
 /// kUnavailable, because anybody on the way could have cut what it had to say. Sending goes on
