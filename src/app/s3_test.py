@@ -228,7 +228,7 @@ class Signing(S3):
     def test_keys_are_read_again_when_their_file_changes(self):
         new = ("AKIANEW", "a-secret-of-the-new-one")
         self.refused("InvalidAccessKeyId", self.client(new).list_buckets)
-        # Another secret of the same key makes the old one worthless, also where it was right lately.
+        # Another secret of the same key makes the old one worthless, though it was right just now.
         other = (new[0], "another-secret-of-the-new-one")
         for key in (new, other):
             (self.folder / "keys").write_text(KEYS + f"{key[0]} {key[1]} /open:r\n")

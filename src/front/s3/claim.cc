@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <iterator>
 
 #include "src/origin/http/text.h"
 #include "src/origin/s3/signing.h"
@@ -40,7 +39,9 @@ bool IsName(std::string_view name, std::string_view lower) {
 }
 
 std::vector<std::string_view> Split(std::string_view text, char by) {
+  constexpr size_t kUsualParts = 8;
   std::vector<std::string_view> parts;
+  parts.reserve(kUsualParts);
   for (size_t at = 0;;) {
     const size_t end = std::min(text.find(by, at), text.size());
     parts.push_back(text.substr(at, end - at));
@@ -86,6 +87,7 @@ Outcome<void> ReadSignedHeaders(std::string_view text, const ErrorKind& kind, Cl
   if (text.empty() || names.size() > kMaxSignedHeaders) {
     return Refuse(kind, "SignedHeaders names no header, or too many");
   }
+  claim.signed_headers.reserve(names.size());
   for (const std::string_view name : names) claim.signed_headers.push_back(Lower(Trim(name)));
   return {};
 }
@@ -190,16 +192,20 @@ Outcome<Claim> ReadQuery(const Request& request) {
 }
 
 std::string CanonicalHeaders(const Claim& claim, const Request& request) {
+  constexpr size_t kUsualBytes = 256;
   std::string lines;
+  lines.reserve(kUsualBytes);
   for (const std::string& name : claim.signed_headers) {
-    std::string values;
-    bool first = true;
+    lines += name;
+    char before = ':';
     for (const http::Header& header : request.head->headers) {
       if (!IsName(header.name, name)) continue;
-      values += (first ? "" : ",") + s3::CanonicalValue(header.value);
-      first = false;
+      lines += before;
+      lines += s3::CanonicalValue(header.value);
+      before = ',';
     }
-    fmt::format_to(std::back_inserter(lines), "{}:{}\n", name, values);
+    if (before == ':') lines += before;  // it is not there
+    lines += '\n';
   }
   return lines;
 }
@@ -298,15 +304,16 @@ Outcome<void> CheckClaim(const Claim& claim, std::string_view region, int64_t no
 
 Outcome<void> CheckCoverage(const Claim& claim, const Request& request) {
   const auto covered = [&claim](std::string_view name) {
-    return std::ranges::find(claim.signed_headers, name) != claim.signed_headers.end();
+    return std::ranges::any_of(claim.signed_headers,
+                               [name](std::string_view lower) { return IsName(name, lower); });
   };
   std::string missing = covered("host") ? "" : "host";
   for (const http::Header& header : request.head->headers) {
     if (!IsName(std::string_view(header.name).substr(0, kSignedAlways.size()), kSignedAlways)) {
       continue;
     }
+    if (covered(header.name)) continue;
     const std::string name = Lower(header.name);
-    if (covered(name)) continue;
     // The URL of a presigned request is all that its sender was given: a hash that it adds is
     // checked, and takes nothing away.
     if (claim.presigned && name == s3::kPayloadHashHeader) continue;

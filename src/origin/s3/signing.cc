@@ -45,6 +45,7 @@ std::string CanonicalQuery(std::vector<std::pair<std::string, std::string>> pair
 
 std::string CanonicalValue(std::string_view header_value) {
   std::string trimmed;
+  trimmed.reserve(header_value.size());
   for (const char c : header_value) {
     const bool space = c == ' ' || c == '\t';
     if (space && (trimmed.empty() || trimmed.back() == ' ')) continue;

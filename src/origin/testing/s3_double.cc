@@ -30,7 +30,9 @@ using sim::SimHttpRequest;
 
 namespace {
 
-constexpr std::string_view kMark = "x-amz-meta-forebay-write";
+constexpr std::string_view kMetadata = "x-amz-meta-";
+constexpr std::string_view kKept[] = {"cache-control",    "content-disposition", "content-encoding",
+                                      "content-language", "content-type",        "expires"};
 
 /// As of S3: the MD5 of those of the parts.
 std::string EtagOfEtags(std::string_view etags, size_t parts) {
@@ -203,6 +205,15 @@ SimHttpReply S3Double::Dispatch(const Request& asked) {
   return S3Error(405, "MethodNotAllowed");
 }
 
+S3Double::Said S3Double::SaidIn(const Request& asked) {
+  Said said;
+  for (const HttpHeader& header : asked.http.headers) {
+    const bool kept = std::ranges::find(kKept, header.name) != std::end(kKept);
+    if (kept || header.name.starts_with(kMetadata)) said[header.name] = header.value;
+  }
+  return said;
+}
+
 SimHttpReply S3Double::Get(const Request& asked, bool with_body) {
   const auto found = objects_.find(asked.key);
   if (found == objects_.end()) return S3Error(404, "NoSuchKey");
@@ -215,7 +226,7 @@ SimHttpReply S3Double::Get(const Request& asked, bool with_body) {
   SimHttpReply reply = Ok({{"ETag", QuotedEtag(object.etag)},
                            {"Last-Modified", HttpDate(object.modified_ns)},
                            {"Accept-Ranges", "bytes"}});
-  if (!object.mark.empty()) reply.headers.push_back({std::string(kMark), object.mark});
+  for (const auto& [name, value] : object.said) reply.headers.push_back({name, value});
   if (!with_body) {
     reply.headers.push_back({"Content-Length", std::to_string(size)});
     return reply;
@@ -247,9 +258,8 @@ std::optional<SimHttpReply> S3Double::CheckCondition(const Request& asked) const
 
 SimHttpReply S3Double::PutObject(const Request& asked) {
   if (auto refused = CheckCondition(asked)) return std::move(*refused);
-  Object object{.contents = asked.http.body,
-                .etag = EtagOf(asked.http.body),
-                .mark = std::string(asked.Header(kMark))};
+  Object object{
+      .contents = asked.http.body, .etag = EtagOf(asked.http.body), .said = SaidIn(asked)};
   SimHttpReply reply = Ok({{"ETag", QuotedEtag(object.etag)}});
   Store(asked.key, std::move(object));
   return reply;
@@ -265,7 +275,7 @@ SimHttpReply S3Double::Delete(const Request& asked) {
 
 SimHttpReply S3Double::CreateUpload(const Request& asked) {
   const std::string id = fmt::format("upload/{}+", ++last_upload_);
-  uploads_[id] = {.key = asked.key, .mark = std::string(asked.Header(kMark)), .parts = {}};
+  uploads_[id] = {.key = asked.key, .said = SaidIn(asked), .parts = {}};
   return Ok({}, fmt::format("<InitiateMultipartUploadResult><UploadId>{}</UploadId>"
                             "</InitiateMultipartUploadResult>",
                             id));
@@ -309,7 +319,7 @@ SimHttpReply S3Double::PutPart(const Request& asked, Upload& upload) {
   const auto number = static_cast<uint32_t>(Number(asked.query.at("partNumber"), 0));
   if (number < 1 || number > 10'000) return S3Error(400, "InvalidArgument");
   const std::string etag = EtagOf(asked.http.body);
-  upload.parts[number] = {.contents = asked.http.body, .etag = etag, .mark = {}};
+  upload.parts[number] = {.contents = asked.http.body, .etag = etag, .said = {}};
   return Ok({{"ETag", QuotedEtag(etag)}});
 }
 
@@ -341,7 +351,7 @@ SimHttpReply S3Double::Complete(const Request& asked, const std::string& id) {
   Upload& upload = uploads_.at(id);
   const auto root = ParseXml(asked.http.body);
   if (!root || root->children.empty()) return S3Error(400, "MalformedXML");
-  Object object{.mark = upload.mark};
+  Object object{.said = upload.said};
   uint64_t last = 0;
   std::string etags;
   for (const XmlElement& child : root->children) {

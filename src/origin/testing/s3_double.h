@@ -69,10 +69,11 @@ class S3Double {
   uint64_t Asked(const std::string& what) const;
 
  private:
+  using Said = std::map<std::string, std::string>;  // headers of answers
   struct Object {
     std::string contents;
     std::string etag;
-    std::string mark;
+    Said said;
     int64_t modified_ns = 0;
     std::optional<uint64_t> tag;  // instead of contents
     uint64_t tagged_size = 0;
@@ -80,7 +81,7 @@ class S3Double {
   };
   struct Upload {
     std::string key;
-    std::string mark;
+    Said said;
     std::map<uint32_t, Object> parts;
   };
   /// A request, taken apart.
@@ -97,6 +98,7 @@ class S3Double {
   Reply Dispatch(const Request& asked);
   std::optional<Reply> CheckSignature(const sim::SimHttpRequest& request) const;
 
+  static Said SaidIn(const Request& asked);
   Reply Get(const Request& asked, bool with_body);
   Reply PutObject(const Request& asked);
   Reply Delete(const Request& asked);

@@ -74,13 +74,21 @@ std::optional<int64_t> MomentOf(std::string_view amz_date) {
   return http_origin::ParseIsoDate(iso);
 }
 
+/// "Sequential spaces" are signed as one.
+std::string OneSpaced(std::string_view value) {
+  std::string text(value);
+  const auto twice = [](char a, char b) { return a == ' ' && b == ' '; };
+  text.erase(std::unique(text.begin(), text.end(), twice), text.end());
+  return text;
+}
+
 std::string Expected(const SimHttpRequest& request, const std::vector<std::string>& scope,
                      const std::string& signed_headers, const std::string& secret) {
   std::string lines;
   for (const std::string& name : Split(signed_headers, ';')) {
     lines += fmt::format(
         "{}:{}\n", name,
-        name == "host" ? HostOf(request.url) : std::string(FindHeader(request.headers, name)));
+        name == "host" ? HostOf(request.url) : OneSpaced(FindHeader(request.headers, name)));
   }
   const std::string canonical = fmt::format(
       "{}\n{}\n{}\n{}\n{}\n{}", request.method, PathOf(request.url), SortedQuery(request.url),
