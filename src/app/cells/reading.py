@@ -112,7 +112,7 @@ def look_in_order(client, data):
 def remote(setting):
     """Warm at its owners, through a node that owns nothing and has no room for it."""
     table = setting.table
-    reader_flags = ["--weight", "0", "--dram", "128MiB", "--disk", "0"]
+    reader_flags = ["--weight", "0", "--dram", "256MiB", "--disk", "0"]
     with cells.Cell(setting.program, NODES, ["--dram", "400MiB", "--disk", "0"],
                     flags_of={NODES - 1: reader_flags}) as cell:
         folder = cell.folder / "origin"
