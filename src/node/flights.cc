@@ -16,9 +16,12 @@ constexpr size_t kPeersAsked = 2;
 /// Whoever was sent here and waits longer goes back. Memory and budgets of nodes that follow one
 /// another could make a circle; this ends it.
 constexpr Duration kFollowPatience = std::chrono::seconds(5);
-/// Pauses before a peer that has too much to do is passed over. The origin is no way out: it would
+/// A peer that has too much to do is passed over after so long. The origin is no way out: it would
 /// get what was too much for the peer.
-constexpr int kOverloadedTries = 10;
+constexpr Duration kOverloadedPatience = std::chrono::seconds(5);
+/// What it lacks, memory mostly, comes back within milliseconds: pauses that went on doubling would
+/// be seconds in which neither does anything.
+constexpr int kLongestPause = 3;
 
 Error Changed(const ResolvedObject& object) {
   return Error(
@@ -221,6 +224,7 @@ Task<Result<bool>> Flights::FlyByPeers(Flight& flight) {
   if (held_only) nodes[0] = context_.peers->FormerOwnerOf(key);
   if (nodes[0] == Peers::kNobody) count = 0;
   flight.sent = context_.env.clock.Now();
+  const Instant overloaded_until = flight.sent + kOverloadedPatience;
   int attempt = 0;
   for (size_t i = 0; i < count;) {
     PeerBody body(*context_.peers, flight, nodes[i], until, held_only);
@@ -229,7 +233,8 @@ Task<Result<bool>> Flights::FlyByPeers(Flight& flight) {
     if (streamed) co_return true;
     const Code code = streamed.error().code();
     if (code == Code::kVersionChanged || code == Code::kCancelled) co_return Fail(streamed.error());
-    if (code == Code::kOverloaded && ++attempt < kOverloadedTries) {
+    if (code == Code::kOverloaded && context_.env.clock.Now() < overloaded_until) {
+      attempt = std::min(attempt + 1, kLongestPause);
       FB_CO_TRY(co_await BackOff(context_.env, attempt, call));
       continue;
     }

@@ -44,6 +44,36 @@ TEST_F(NodeBounds, WhatADiskHoldsIsNotFetchedAgain) {
   EXPECT_LE(origin_.bytes_given - given, 64 * kKiB);  // what the first question brought along
 }
 
+Task<void> LetGoLater(Env* env, std::vector<ReadResult>* held) {
+  static_cast<void>(co_await env->clock.Sleep(milliseconds(30), {}));
+  held->clear();
+}
+
+/// Memory that is full at this moment is no failure that is tried again ever later.
+TEST_F(NodeBounds, WhatComesUpFromADiskWaitsForRoom) {
+  Open(SmallOptions(12 * kMiB, 64 * kMiB));
+  Attach({Freshness::Mode::kImmutable, {}});
+  origin_.Set("a", kSeed, 30 * kMiB);
+  const auto handle = MustOpen("/data/a");
+  for (uint64_t at = 0; at < 30 * kMiB; at += kMiB) {
+    ExpectReads(handle, kSeed, at, kMiB);
+    world_.Run(node_->store().AwaitFlush(env(), 0));
+  }
+  std::vector<ReadResult> held;
+  for (uint64_t n = 29; n > 0; --n) {
+    auto read = world_.Run(node_->Read(self(), handle, n * kMiB, kMiB, {}, nullptr));
+    if (!read) break;
+    held.push_back(std::move(*read));
+  }
+  ASSERT_LT(held.size(), 12u);
+  const uint64_t retries = node_->counters().origin.retries.value();
+  TaskGroup group(env().executor);
+  group.Spawn(LetGoLater(&env(), &held));
+  ExpectReads(handle, kSeed, 0, kMiB);
+  EXPECT_EQ(node_->counters().origin.retries.value(), retries);
+  EXPECT_EQ(group.running(), 0u);
+}
+
 TEST_F(NodeBounds, ABlockThatRotsOnADiskIsFetchedAgain) {
   Open(SmallOptions(16 * kMiB, 64 * kMiB));
   Attach({Freshness::Mode::kImmutable, {}});

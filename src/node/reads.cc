@@ -10,6 +10,10 @@ constexpr int kMaxRounds = 64;
 constexpr int kMaxLettingGo = 5;
 /// Blocks that readers in order have coming up from disks.
 constexpr size_t kMaxBringUpsAhead = 16;
+/// Memory that is full of what is read or filled just now has room again soon: what comes up from a
+/// disk looks for it again this often, for so long.
+constexpr Duration kRoomPoll = std::chrono::milliseconds(5);
+constexpr Duration kBringUpPatience = std::chrono::milliseconds(200);
 /// Readers in order share this part of the memory for what they have not read yet.
 constexpr uint64_t kReadaheadShare = 4;
 
@@ -406,8 +410,14 @@ Task<Result<bool>> Node::Impl::BringUp(const ResolvedObject& object, uint64_t nu
 
 Task<void> Node::Impl::RunBringUp(BlockKey key) {
   const auto bringing = bringing_up[key];
-  const auto view = co_await context.store->Acquire(context.env, key, 0, 0);
-  if (!view) bringing->result = Fail(view.error());
+  const Instant until = context.env.clock.Now() + kBringUpPatience;
+  for (;;) {
+    const auto view = co_await context.store->Acquire(context.env, key, 0, 0);
+    bringing->result = view ? Result<void>() : Fail(view.error());
+    const bool no_room = !view && view.error().code() == Code::kOverloaded;
+    if (!no_room || context.closing || context.env.clock.Now() >= until) break;
+    if (!co_await context.env.clock.Sleep(kRoomPoll, context.stop.token())) break;
+  }
   bringing->done = true;
   bringing_up.erase(key);
   bringing->waiters.WakeAll();

@@ -71,6 +71,13 @@ class Networks:
         self.id = f"fb{os.getpid() % 100000:x}"
         self.spaces = []
         self.bridges = [f"{self.id}a", f"{self.id}b"]
+        try:
+            self._make_bridges()
+        except BaseException:
+            self.remove()
+            raise
+
+    def _make_bridges(self):
         for bridge in self.bridges:
             run("ip", "link", "add", bridge, "type", "bridge")
             run("ip", "link", "set", bridge, "up")
@@ -81,7 +88,14 @@ class Networks:
 
     @staticmethod
     def possible():
-        return os.geteuid() == 0 and all(shutil.which(tool) for tool in ("ip", "tc"))
+        """Root of a container may not be allowed to."""
+        if os.geteuid() != 0 or not all(shutil.which(tool) for tool in ("ip", "tc")):
+            return False
+        probe = f"fb{os.getpid() % 100000:x}p"
+        tried = [subprocess.run(["ip", *words], capture_output=True, check=False).returncode
+                 for words in (("netns", "add", probe), ("link", "add", probe, "type", "bridge"),
+                               ("link", "del", probe), ("netns", "del", probe))]
+        return not any(tried)
 
     def _pair(self, here, there):
         run("ip", "link", "add", here, "type", "veth", "peer", "name", there)

@@ -219,7 +219,7 @@ def partition(setting):
             scene.settle(load, 2)
             cell.network.part()
             time.sleep(setting.by_size(12, 40))
-            stall(table, "partition", load)
+            table.info("partition: longest stall", f"{load.longest():.2f} s")
             reads = [reader.reads for reader in load.readers]
             time.sleep(2)
             still = [name for name, before, reader in
@@ -228,7 +228,8 @@ def partition(setting):
                        not still)
             cell.network.heal()
             took = cell.converge(NODES)
-            converged(table, "partition, healed", took)
+            table.must("partition, healed: one map after", f"{took:.1f} s",
+                       f"<= {cells.CONVERGE_S} s", True)
             load.end()
         load.hold(table, "partition")
         readers.read_all(cell.nodes, scene.data)

@@ -112,7 +112,7 @@ def look_in_order(client, data):
 def remote(setting):
     """Warm at its owners, through a node that owns nothing and has no room for it."""
     table = setting.table
-    reader_flags = ["--weight", "0", "--dram", "128MiB", "--disk", "0"]
+    reader_flags = ["--weight", "0", "--dram", "256MiB", "--disk", "0"]
     with cells.Cell(setting.program, NODES, ["--dram", "400MiB", "--disk", "0"],
                     flags_of={NODES - 1: reader_flags}) as cell:
         folder = cell.folder / "origin"
@@ -156,48 +156,67 @@ def remote_way(table, cell, node, data, way, read):
 
 # -- Writes
 
+WRITERS = 4
+
+
+class PutsAndReads:
+    """Puts through one node after the other, each read through all others before the next."""
+
+    def __init__(self, cell, number):
+        self.cell, self.number = cell, number
+        self.old, self.missing, self.slowest = [], [], 0.0
+
+    def run(self, count):
+        clients = [library.Client(node.unix) for node in self.cell.nodes]
+        for number in range(count):
+            self.step(clients, number)
+        for client in clients:
+            client.close()
+
+    def step(self, clients, number):
+        # Every other name is new, and all but its writer have just been told that it is not there;
+        # of the others there are five.
+        new = number % 2 == 0
+        key = f"/box/{self.number}/" + (f"new{number}" if new else f"kept{number % 5}")
+        writer = clients[number % NODES]
+        others = [client for client in clients if client is not writer]
+        for client in others if new else ():
+            if client.get(key) is not None:
+                self.old.append(f"{key} before it was written")
+        content = f"{key} content {number} ".encode() * (1 + number % 50)
+        began = time.monotonic()
+        writer.put(key, content)
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        for client in others:
+            got = client.get(key)
+            if got is None:
+                self.missing.append(f"{key} ({number})")
+            elif got != content:
+                self.old.append(f"{key} ({number}): {got[:40]}")
+
+
 def writes(setting):
     """A put through one node, then a read through each other node."""
     table = setting.table
-    count = setting.by_size(300, 10_000)
+    count = setting.by_size(300, 10_000) // WRITERS
     with cells.Cell(setting.program, NODES, ["--dram", "64MiB", "--disk", "0"]) as cell:
         folder = cell.folder / "origin"
         folder.mkdir()
         cell.attach("box", folder)
-        clients = [library.Client(node.unix) for node in cell.nodes]
-        old, missing, slowest, began = [], [], 0.0, time.monotonic()
-        for number in range(count):
-            # Every other name is new, and all but its writer have just been told that it is not
-            # there; of the others there are five.
-            new = number % 2 == 0
-            key = f"/box/new{number}" if new else f"/box/kept{number % 5}"
-            writer = number % NODES
-            for client in clients[:writer] + clients[writer + 1:] if new else ():
-                if client.get(key) is not None:
-                    old.append(f"{key} before it was written")
-            content = f"{key} content {number} ".encode() * (1 + number % 50)
-            put_began = time.monotonic()
-            clients[writer].put(key, content)
-            slowest = max(slowest, time.monotonic() - put_began)
-            for place in range(NODES):
-                if place == writer:
-                    continue
-                got = clients[place].get(key)
-                if got is None:
-                    missing.append(f"{key} ({number}) through n{place}")
-                elif got != content:
-                    old.append(f"{key} ({number}) through n{place}: {got[:40]}")
+        parts = [PutsAndReads(cell, number) for number in range(WRITERS)]
+        began = time.monotonic()
+        cells.beside(*[lambda part=part: part.run(count) for part in parts])
         took = time.monotonic() - began
-        for client in clients:
-            client.close()
+    old = [one for part in parts for one in part.old]
+    missing = [one for part in parts for one in part.missing]
     for one in old[:5] + missing[:5]:
         print("  " + one)
-    table.must("writes: old objects after a put", f"{len(old)} of {count * (NODES - 1)}", "0",
-               not old)
-    table.must("writes: missing objects after a put", f"{len(missing)} of {count * (NODES - 1)}",
-               "0", not missing)
-    table.info("writes: puts a second with 7 reads each", f"{count / took:.0f}")
-    table.info("writes: slowest put", f"{slowest * 1000:.0f} ms")
+    reads = count * WRITERS * (NODES - 1)
+    table.must("writes: old objects after a put", f"{len(old)} of {reads}", "0", not old)
+    table.must("writes: missing objects after a put", f"{len(missing)} of {reads}", "0",
+               not missing)
+    table.info("writes: puts a second with 7 reads each", f"{count * WRITERS / took:.0f}")
+    table.info("writes: slowest put", f"{max(part.slowest for part in parts) * 1000:.0f} ms")
 
 
 # -- One slow owner

@@ -36,11 +36,12 @@ class Origin:
         self.folder = folder
         (folder / "keys").write_text(
             f"{CREDENTIALS['AWS_ACCESS_KEY_ID']} {CREDENTIALS['AWS_SECRET_ACCESS_KEY']} *:rwla\n")
+        self.log = open(folder / "log", "wb")
         self.process = subprocess.Popen(
             [program, "node", "--data", folder / "data", "--socket", folder / "sock", "--listen",
              "127.0.0.1:0", "--http", "127.0.0.1:0", "--s3", "127.0.0.1:0", "--s3-keys",
              folder / "keys", "--dram", "400MiB", "--disk", "0"],
-            stdout=subprocess.PIPE, stderr=open(folder / "log", "wb"), env=cells.CLEAN)
+            stdout=subprocess.PIPE, stderr=self.log, env=cells.CLEAN)
         line = self.process.stdout.readline().decode()
         doors = dict(word.split(":", 1) for word in line.split()[1:])
         for name in ("set", "box"):
@@ -54,6 +55,7 @@ class Origin:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self.log.close()
 
 
 class Box:
