@@ -5,6 +5,7 @@ import collections
 import pathlib
 import random
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -166,15 +167,22 @@ class Faults:
         return self.chance.uniform(0, 15), lambda: self.start(node), node.number
 
     def start(self, node):
-        """Without etcd or a way to it a node cannot join: it is tried again later."""
         node.launch()
-        self.under_way.append((time.monotonic() + 5, lambda: self.look_after(node), node.number))
+        self.watch(node)
+
+    def watch(self, node):
+        self.under_way.append((time.monotonic() + 0.5, lambda: self.look_after(node), node.number))
 
     def look_after(self, node):
-        if node.runs():
-            return
-        node.process.stdout.close()
-        self.start(node)
+        """Without etcd or a way to it a node gives up after a while: it is started again."""
+        if not node.runs():
+            node.process.stdout.close()
+            self.start(node)
+        elif select.select([node.process.stdout], [], [], 0)[0]:
+            if not node.process.stdout.readline().startswith(b"ready: "):
+                self.watch(node)  # it is about to end
+        else:
+            self.watch(node)
 
     def wipe(self):
         return self.kill(wipe=True)
