@@ -57,7 +57,7 @@ class DrySpace {
   Result<void> Add(uint64_t n) {
     const BlockKey key = Key(n);
     const uint32_t length = LengthOf(n);
-    FB_ASSIGN(const uint32_t number, dram_.Allocate(key, 1, length, BlockClass::kData));
+    FB_ASSIGN(const uint32_t number, dram_.Allocate(key, 1, length, BlockClass::kData, false));
     Frame& frame = dram_.frame(number);
     frame.slot = dram_.SlotOf(number);
     frame.filling = false;

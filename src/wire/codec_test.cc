@@ -92,7 +92,10 @@ TEST(Vectors, EveryMessageIsWrittenAndReadAsTheFileSays) {
         ASSERT_TRUE(fields.has_value()) << name << ": " << fields.error().ToString();
         expected += fmt::format("name {}\nhex {}\nfields {}\n\n", name, ToHex(frame), *fields);
         const auto vector = vectors.find(std::string(name));
-        if (vector == vectors.end()) return;
+        if (vector == vectors.end()) {
+          ADD_FAILURE() << "the file says nothing of " << name;
+          return;
+        }
         ++seen;
         EXPECT_EQ(vector->second.hex, ToHex(frame)) << name;
         const auto read = Decode<M>(is_request, FromHex(vector->second.hex));
