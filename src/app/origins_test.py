@@ -437,8 +437,9 @@ class LongListing(unittest.TestCase):
                     seconds.append(time.monotonic() - begin)
                 peak = program.peak_mib(node.process.pid)
                 print(f"note: {EndlessBucket.KEYS} names: {seconds[0]:.1f} s and {asked[0]} "
-                      f"requests, the first name after {first_name:.2f} s; again {seconds[1]:.1f} s "
-                      f"and {asked[1]} requests; the node's memory at most {peak} MiB")
+                      f"requests, the first name after {first_name:.2f} s; again "
+                      f"{seconds[1]:.1f} s and {asked[1]} requests; the node's memory at most "
+                      f"{peak} MiB")
                 self.assertLess(first_name, seconds[0] / 2)
                 # One a page, and one in twenty twice where the server is late.
                 self.assertLessEqual(asked[0], EndlessBucket.KEYS // EndlessBucket.PAGE * 1.05)

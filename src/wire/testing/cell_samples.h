@@ -17,6 +17,25 @@ inline Info SampleInfo() {
 }
 
 template <class To>
+void AddListingSamples(To& to) {
+  to.Request("PeerList", PeerListRequest{.attachment_id = 3,
+                                         .limit = 100,
+                                         .prefix = "train/",
+                                         .delimiter = "/",
+                                         .after = "train/a"});
+  to.Answer("PeerListAnswer", MessageType::kPeerList,
+            PeerListAnswer{.more = true,
+                           .entries = {{.key = "train/b",
+                                        .etag = "v1-abc",
+                                        .size = 17,
+                                        .modified_ns = 1'750'000'000'000'000'000,
+                                        .is_prefix = false},
+                                       {.key = "train/c/", .etag = {}, .is_prefix = true}}});
+  to.Request("PeerForgetPages",
+             PeerForgetPagesRequest{.attachment_id = 3, .folder_bytes = 6, .key = "train/b"});
+}
+
+template <class To>
 void SampleCell(To& to) {
   to.Request("Load", LoadRequest{.attachment = "data",
                                  .items = {{.offset = 0, .size = 32u << 20, .key = "a.bin"},
@@ -70,21 +89,7 @@ void SampleCell(To& to) {
                                          .etag = "v1-abc"});
   to.Answer("PeerHeldAnswer", MessageType::kPeerHeld,
             PeerHeldAnswer{.held = {{.memory_bytes = 4096, .disk_bytes = 8192}, {}}});
-  to.Request("PeerList", PeerListRequest{.attachment_id = 3,
-                                         .limit = 100,
-                                         .prefix = "train/",
-                                         .delimiter = "/",
-                                         .after = "train/a"});
-  to.Answer("PeerListAnswer", MessageType::kPeerList,
-            PeerListAnswer{.more = true,
-                           .entries = {{.key = "train/b",
-                                        .etag = "v1-abc",
-                                        .size = 17,
-                                        .modified_ns = 1'750'000'000'000'000'000,
-                                        .is_prefix = false},
-                                       {.key = "train/c/", .etag = {}, .is_prefix = true}}});
-  to.Request("PeerForgetPages",
-             PeerForgetPagesRequest{.attachment_id = 3, .folder_bytes = 6, .key = "train/b"});
+  AddListingSamples(to);
   to.Request("PeerStatus", PeerStatusRequest{});
   to.Answer("PeerStatusAnswer", MessageType::kPeerStatus, PeerStatusAnswer{.json = "{}"});
 }
