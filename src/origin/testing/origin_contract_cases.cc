@@ -359,7 +359,13 @@ Task<void> WhatWasSaidIsTold(OriginHarness& h) {
                                  {"x-amz-meta-a.b-c_d", "1"},
                                  {"x-amz-meta-plain", "two  words"}};
   auto upload = (co_await origin.Put(h.env(), "k", {}, {})).value();
-  EXPECT_TRUE(co_await upload->Describe(said, {}));
+  const auto described = co_await upload->Describe(said, {});
+  if (!described && origin.url().starts_with("file://")) {
+    // A file system that keeps no attributes, as the simulator's, says so.
+    EXPECT_EQ(CodeOf(described), Code::kUnsupported);
+    co_return co_await upload->Abort();
+  }
+  EXPECT_TRUE(described) << described.error().ToString();
   const Bytes bytes = AsBytes("text");
   EXPECT_TRUE(co_await upload->Write(std::span(&bytes, 1), {}));
   const auto put = (co_await upload->Commit({})).value();
