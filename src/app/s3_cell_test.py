@@ -170,11 +170,10 @@ class Uploads(S3Cell):
         self.each(end)
 
     def listed_are(self, s3, bucket, uploads):
-        if bucket == "azure":  # docs/S3.md
-            self.refused("NotImplemented", s3.list_multipart_uploads, Bucket=bucket)
-            return
         listed = s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
-        self.assertEqual([(one["Key"], one["UploadId"]) for one in listed], uploads)
+        self.assertEqual([one["Key"] for one in listed], [key for key, _ in uploads])
+        if bucket != "azure":  # whose ids have more in them when they are new: docs/S3.md
+            self.assertEqual([one["UploadId"] for one in listed], [upload for _, upload in uploads])
 
     def test_two_uploads_of_one_key_never_mix(self):
         self.each(self.never_mix)
