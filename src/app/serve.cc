@@ -232,7 +232,7 @@ Task<Result<void>> Server::OpenNode() {
     gate.keys_required = true;
     FB_CO_ASSIGN(gate.key_file_text, keys_->Read());
   }
-  auto made = Gate::Create(std::move(gate));
+  auto made = Gate::Create(gate);
   if (!made) co_return Fail(made.error().Within("who may come"));
   gate_ = *std::move(made);
   const auto origins = [this](const AttachmentConfig& attachment) {

@@ -301,9 +301,7 @@ Task<Result<void>> Session::AnswerObject(SlowRequest& slow, wire::GetItem item,
 
 Task<Result<void>> Session::Get(SlowRequest& slow) {
   FB_CO_ASSIGN(const auto request, slow.Decode<wire::GetRequest>());
-  const auto make = [](wire::Info info) {
-    return wire::GetAnswer{.info = std::move(info), .crcs = {}};
-  };
+  const auto make = [](wire::Info info) { return wire::GetAnswer{.info = info, .crcs = {}}; };
   co_return co_await AnswerObject(
       slow, {.offset = request.offset, .size = request.size, .path = request.path},
       std::string(request.if_match), make, 0);
@@ -314,7 +312,7 @@ Task<Result<void>> Session::Get(SlowRequest& slow) {
 /// Opens and reads one item and queues its frame. Errors are the item's.
 Task<Result<void>> Session::GetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index) {
   const auto make = [index](wire::Info info) {
-    return wire::GetManyAnswer{.index = index, .message = {}, .info = std::move(info), .crcs = {}};
+    return wire::GetManyAnswer{.index = index, .message = {}, .info = info, .crcs = {}};
   };
   co_return co_await AnswerObject(slow, item, {}, make, wire::kMoreFollow);
 }
