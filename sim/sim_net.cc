@@ -102,6 +102,8 @@ Task<Result<void>> SimStream::Send(std::span<const Bytes> parts, Call call) {
 }
 
 Task<Result<void>> SimStream::SendSegment(std::span<const Bytes>& parts, size_t* at, Call call) {
+  // The segment before may have met a reset: nobody would wake who waits for room then.
+  FB_CO_TRY(CheckOpen());
   Network& net = process_.world().net();
   ++net.counts().backpressure.possible;
   while (!connection_->HasRoom(side_)) {

@@ -301,6 +301,26 @@ Task<void> Chat(Env& a, Env& b, int* broken) {
   }
 }
 
+/// The first segment is reset, and the buffers are full of what will never leave.
+Task<void> SendIntoAReset(Env& a, Env& b) {
+  Pair pair = co_await MakePair(a, b, "b:1");
+  const Call call{.deadline = a.clock.Now() + seconds(60), .cancel = {}};
+  const Instant began = a.clock.Now();
+  const auto sent = co_await SendText(*pair.client, std::string(1 << 20, 'x'), call);
+  EXPECT_EQ(CodeOf(sent), Code::kUnavailable);
+  EXPECT_LT(a.clock.Now() - began, seconds(1));
+}
+
+TEST(SimNet, WhoSendsMoreThanFitsHearsOfAResetAtOnce) {
+  WorldOptions options;
+  options.net.faults.reset = 1;
+  options.net.segment_bytes = 8192;
+  options.net.buffer_bytes = 4096;
+  World world(3, options);
+  Env &a = world.AddNode("a").env(), &b = world.AddNode("b").env();
+  world.Run(SendIntoAReset(a, b));
+}
+
 TEST(SimNet, EveryRateFires) {
   WorldOptions options;
   options.net.faults = {.loss = 0.02, .reset = 0.01, .refuse = 0.05, .blackhole = 0.05};

@@ -441,12 +441,8 @@ class Conversation {
     const SeededRandom seeded(world_.seed());
     const auto done = world_.Run(Talk());
     whole_ = done.has_value();
-    // Networks break; what came must be right nevertheless. Of a reset only one end may hear: the
-    // other has its deadline. Without one nobody may hang.
-    const bool half_open = world_.faults().fired("net.reset") > 0;
-    const bool late = !done && done.error().code() == Code::kDeadlineExceeded;
-    if (done || done.error().retryable() || done.error().code() == Code::kCorrupt ||
-        (half_open && late)) {
+    // Networks break; what came must be right nevertheless.
+    if (done || done.error().retryable() || done.error().code() == Code::kCorrupt) {
       return wrong_.empty() ? Result<void>() : Fail(Code::kInternal, wrong_);
     }
     return done;
