@@ -46,6 +46,18 @@ Result<void> WriteObjects(const std::string& root) {
   return {};
 }
 
+/// With the objects that it makes in `origin`, all in memory.
+Result<std::unique_ptr<RunningNode>> StartWithObjects(const std::string& directory,
+                                                      const std::string& origin) {
+  FB_TRY(WriteObjects(origin));
+  FB_ASSIGN(
+      auto node,
+      RunningNode::Start(directory,
+                         {.origin = origin, .dram = "2GiB", .pinned = true, .s3 = "127.0.0.1:0"}));
+  FB_TRY(node->Command("load /data"));
+  return node;
+}
+
 std::vector<std::string> PathsOf(std::string_view bucket, const Kind& kind) {
   std::vector<std::string> paths;
   for (int n = 0; n < kind.count; ++n) {
@@ -91,12 +103,7 @@ class NginxRows {
     made->place_.emplace(std::move(place));
     const std::string& own = made->place_->path();
     const std::string root = own + "/root";
-    FB_TRY(WriteObjects(root + "/data"));
-    FB_ASSIGN(
-        made->node_,
-        RunningNode::Start(
-            own, {.origin = root + "/data", .dram = "2GiB", .pinned = true, .s3 = "127.0.0.1:0"}));
-    FB_TRY(made->node_->Command("load /data"));
+    FB_ASSIGN(made->node_, StartWithObjects(own, root + "/data"));
     for (const bool sendfile : {true, false}) {
       FB_ASSIGN(auto nginx, Nginx::Start({.root = root,
                                           .directory = own + (sendfile ? "/on" : "/off"),
@@ -297,12 +304,7 @@ class SlowRows {
     made->place_.emplace(std::move(place));
     const std::string& own = made->place_->path();
     const std::string root = own + "/root";
-    FB_TRY(WriteObjects(root + "/data"));
-    FB_ASSIGN(
-        made->node_,
-        RunningNode::Start(
-            own, {.origin = root + "/data", .dram = "2GiB", .pinned = true, .s3 = "127.0.0.1:0"}));
-    FB_TRY(made->node_->Command("load /data"));
+    FB_ASSIGN(made->node_, StartWithObjects(own, root + "/data"));
     return made;
   }
 

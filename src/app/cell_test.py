@@ -10,13 +10,14 @@ import pathlib
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import unittest
+
+from several import beside, free_ports
 
 import program_test as program  # takes the program from the command line
 
@@ -26,14 +27,6 @@ FILE_BYTES = 4 * 2**20 + 13
 START_TIME_S = 60
 # The map follows within 20 s on a machine that has time for it; a loaded one gets more.
 CONVERGE_S = 90
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 class Etcd:
@@ -142,23 +135,6 @@ class Cell(unittest.TestCase):
         for key in keys:
             self.read(name, key)
 
-    def beside(self, *tasks):
-        """All at once; what fails in one of them fails here."""
-        errors = []
-
-        def run(task):
-            try:
-                task()
-            except BaseException as error:  # an assertion, too
-                errors.append(error)
-        threads = [threading.Thread(target=run, args=(task,)) for task in tasks]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if errors:
-            raise errors[0]
-
     def readers(self, names, over):
         """Tasks that read objects by chance until `over`; and what they count."""
         count = {"reads": 0, "longest": 0.0}
@@ -176,7 +152,7 @@ class Cell(unittest.TestCase):
 class OneCache(Cell):
     def test_the_origin_gives_each_byte_once(self):
         self.start()
-        self.beside(*[lambda name=name: self.read_in_own_order(name) for name in self.nodes])
+        beside(*[lambda name=name: self.read_in_own_order(name) for name in self.nodes])
         asked = FILES * FILE_BYTES
         given = self.total("origin", "bytes")
         print(f"origin bytes {given / asked:.4f} of the data, by peers "
@@ -243,10 +219,10 @@ class Commands(Cell):
                     self.assertEqual(chunk["here"]["memory_bytes"], held, f"{name} {key} {chunk}")
                     self.assertEqual(chunk["at_owner"]["memory_bytes"], chunk["size"])
         # Whoever reads now asks no origin.
-        self.beside(*[lambda name=name: [self.assertEqual(self.ok(name, "cat", f"/small/{key}"),
-                                                          content)
-                                         for key, content in self.content.items()]
-                      for name in self.nodes])
+        beside(*[lambda name=name: [self.assertEqual(self.ok(name, "cat", f"/small/{key}"),
+                                                     content)
+                                    for key, content in self.content.items()]
+                 for name in self.nodes])
         self.assertEqual(self.total("origin", "bytes"), self.BYTES)
         print(f"loaded: origin bytes {self.total('origin', 'bytes') / self.BYTES:.4f} of the data, "
               f"peer bytes at the loader 0, owners {owners}: {said.strip()}")
@@ -296,7 +272,7 @@ class Commands(Cell):
                 self.await_true(lambda: self.top("n0")["n1"]["hits_per_s"] > 0)
             finally:
                 over.set()
-        self.beside(look, *tasks)
+        beside(look, *tasks)
         table = self.ok("n0", "top", "--once").decode()
         self.assertRegex(table, r"(?m)^all +3 ")
         self.nodes["n1"].process.send_signal(signal.SIGSTOP)
@@ -353,7 +329,7 @@ class Losses(Cell):
                 self.read_in_own_order("n1")
             finally:
                 over.set()
-        self.beside(kill, *tasks)
+        beside(kill, *tasks)
         print(f"killed: {count['reads']} reads, none failed, the longest {count['longest']:.2f} s, "
               f"out of the map after {took[0]:.1f} s, back after {took[1]:.1f} s")
 
@@ -375,7 +351,7 @@ class Losses(Cell):
             finally:
                 self.nodes["n1"].process.send_signal(signal.SIGCONT)
                 over.set()
-        self.beside(pause, *tasks)
+        beside(pause, *tasks)
         self.assertEqual(self.ok("n1", "cat", "/data/name"), b"new")
         self.converge(3)
         for name in self.nodes:
@@ -397,7 +373,7 @@ class Losses(Cell):
             finally:
                 self.etcd.signal(signal.SIGCONT)
                 over.set()
-        self.beside(stop_etcd, *tasks)
+        beside(stop_etcd, *tasks)
         self.converge(3)
         self.ok("n1", "attach", "/more", f"file://{self.data}")
         self.await_true(lambda: "/more" in self.ok("n2", "attachments").decode())
@@ -459,7 +435,7 @@ class Leaving(Cell):
                     restart(name, others)
             finally:
                 over.set()
-        self.beside(restart_all, *later)
+        beside(restart_all, *later)
         over.clear()
 
         def restart_last():
@@ -467,7 +443,7 @@ class Leaving(Cell):
                 restart("n2", count)
             finally:
                 over.set()
-        self.beside(restart_last, *tasks)
+        beside(restart_last, *tasks)
         count = {"reads": count["reads"] + others["reads"],
                  "longest": max(count["longest"], others["longest"])}
         for name in self.nodes:

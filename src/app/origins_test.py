@@ -365,9 +365,22 @@ class Renewal(Origins):
         print(f"note: {reads} cold reads, {renewed} signatures one after the other, 0 failed")
 
 
-class EndlessBucket(http.server.BaseHTTPRequestHandler):
-    """A bucket of so many keys that none of them need be kept: pages of 1,000 names, made up."""
+class PageHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+
+    def say(self, kind, page):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_):
+        pass
+
+
+class EndlessBucket(PageHandler):
+    """A bucket of so many keys that none of them need be kept: pages of 1,000 names, made up."""
     KEYS = 50_000 if TIER == "quick" else 1_000_000
     PAGE = 1000
     asked = 0
@@ -391,14 +404,7 @@ class EndlessBucket(http.server.BaseHTTPRequestHandler):
         page = ("<?xml version='1.0'?><ListBucketResult><Name>endless</Name>"
                 f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{entries}"
                 "</ListBucketResult>").encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/xml")
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
-
-    def log_message(self, *_):
-        pass
+        self.say("application/xml", page)
 
 
 class LongListing(unittest.TestCase):
@@ -452,17 +458,11 @@ class LongListing(unittest.TestCase):
                 server.server_close()
 
 
-class HtmlPages(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        page = b"<html><body>Welcome to your router</body></html>"
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
+class HtmlPages(PageHandler):
+    protocol_version = "HTTP/1.0"
 
-    def log_message(self, *_):
-        pass
+    def do_GET(self):
+        self.say("text/html", b"<html><body>Welcome to your router</body></html>")
 
 
 class Checks(Origins):

@@ -14,6 +14,8 @@ import unittest
 import urllib.request
 
 import s3_base  # first: it finds boto3
+from several import beside
+
 import cell_test as cells
 
 sys.argv.insert(2, str(s3_base.SERVERS))  # which s3_base took, and the next one takes again
@@ -108,7 +110,7 @@ class S3Cell(unittest.TestCase):
                 check(bucket)
             except BaseException as error:
                 raise AssertionError(f"over {bucket}") from error
-        self.cell.beside(*[lambda bucket=bucket: task(bucket) for bucket in BUCKETS])
+        beside(*[lambda bucket=bucket: task(bucket) for bucket in BUCKETS])
 
     def seen(self, bucket, key, body, **said):
         """All nodes give it now: no waiting, no second try."""
@@ -251,7 +253,7 @@ class Uploads(S3Cell):
                 told.append(self.complete(s3, bucket, "twice", upload, parts)["ETag"])
             except s3_base.ClientError as error:
                 told.append(error.response["Error"]["Code"])
-        self.cell.beside(*[lambda s3=s3: complete(s3) for s3 in self.s3])
+        beside(*[lambda s3=s3: complete(s3) for s3 in self.s3])
         self.seen(bucket, "twice", body)
         etag = self.s3[0].head_object(Bucket=bucket, Key="twice")["ETag"]
         self.assertIn(etag, told)
@@ -273,7 +275,7 @@ class Deaths(S3Cell):
                 sent.get(timeout=cells.START_TIME_S)
             dying.set()
             nodes["n2"].stop(signal.SIGKILL)
-        self.cell.beside(kill, lambda: self.each(lambda bucket: self.upload(bucket, sent, dying)))
+        beside(kill, lambda: self.each(lambda bucket: self.upload(bucket, sent, dying)))
         self.assertEqual(nodes["n2"].process.poll(), -signal.SIGKILL)
         self.cell.restart("n2")
         for bucket in BUCKETS:
@@ -301,7 +303,7 @@ class Deaths(S3Cell):
                     part = self.part(self.s3[0], bucket, "big", upload, number, body)
                 parts[number] = part
                 sent.put(number)
-        self.cell.beside(*[lambda through=through: send(through) for through in range(3)])
+        beside(*[lambda through=through: send(through) for through in range(3)])
         print(f"{bucket}: {PARTS} parts of {PART_BYTES // MIB} MiB, {len(lost)} sent again")
         self.complete(self.s3[1], bucket, "big", upload, [parts[n] for n in sorted(parts)])
         self.refused("NoSuchUpload", self.s3[0].list_parts, Bucket=bucket, Key="big",
@@ -373,7 +375,7 @@ class Writes(S3Cell):
             except s3_base.ClientError as error:
                 code = error.response["Error"]["Code"]
                 self.assertIn(code, ("PreconditionFailed", "ConditionalRequestConflict"))
-        self.cell.beside(*[lambda number=number: create(number) for number in range(3)])
+        beside(*[lambda number=number: create(number) for number in range(3)])
         self.assertEqual(len(won), 1, bucket)
         self.seen(bucket, "once", bytes(won))
         etag = self.s3[0].head_object(Bucket=bucket, Key="once")["ETag"]

@@ -18,6 +18,18 @@ class NodeBounds : public NodeTest {
       ExpectReads(handle, seed, at, static_cast<uint32_t>(std::min(kMiB, size - at)));
     }
   }
+  /// An object that a node with a small memory has read: it has all of it on its disk.
+  std::shared_ptr<Handle> FillTheDisk() {
+    Open(SmallOptions(12 * kMiB, 64 * kMiB));
+    Attach({Freshness::Mode::kImmutable, {}});
+    origin_.Set("a", kSeed, 30 * kMiB);
+    auto handle = MustOpen("/data/a");
+    for (uint64_t at = 0; at < 30 * kMiB; at += kMiB) {
+      ExpectReads(handle, kSeed, at, kMiB);
+      world_.Run(node_->store().AwaitFlush(env(), 0));
+    }
+    return handle;
+  }
 };
 
 TEST_F(NodeBounds, ALargeObjectGoesThroughASmallMemory) {
@@ -29,14 +41,7 @@ TEST_F(NodeBounds, ALargeObjectGoesThroughASmallMemory) {
 }
 
 TEST_F(NodeBounds, WhatADiskHoldsIsNotFetchedAgain) {
-  Open(SmallOptions(12 * kMiB, 64 * kMiB));
-  Attach({Freshness::Mode::kImmutable, {}});
-  origin_.Set("a", kSeed, 30 * kMiB);
-  const auto handle = MustOpen("/data/a");
-  for (uint64_t at = 0; at < 30 * kMiB; at += kMiB) {
-    ExpectReads(handle, kSeed, at, kMiB);
-    world_.Run(node_->store().AwaitFlush(env(), 0));
-  }
+  FillTheDisk();
   const uint64_t given = origin_.bytes_given;
   Close();
   Open(SmallOptions(12 * kMiB, 64 * kMiB));
@@ -51,14 +56,7 @@ Task<void> LetGoLater(Env* env, std::vector<ReadResult>* held) {
 
 /// Memory that is full at this moment is no failure that is tried again ever later.
 TEST_F(NodeBounds, WhatComesUpFromADiskWaitsForRoom) {
-  Open(SmallOptions(12 * kMiB, 64 * kMiB));
-  Attach({Freshness::Mode::kImmutable, {}});
-  origin_.Set("a", kSeed, 30 * kMiB);
-  const auto handle = MustOpen("/data/a");
-  for (uint64_t at = 0; at < 30 * kMiB; at += kMiB) {
-    ExpectReads(handle, kSeed, at, kMiB);
-    world_.Run(node_->store().AwaitFlush(env(), 0));
-  }
+  const auto handle = FillTheDisk();
   std::vector<ReadResult> held;
   for (uint64_t n = 29; n > 0; --n) {
     auto read = world_.Run(node_->Read(self(), handle, n * kMiB, kMiB, {}, nullptr));

@@ -9,8 +9,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
+import sys
 import time
+
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parent.parent))
+from several import free_ports  # noqa: E402: beside this folder
 
 START_S = 60
 COMMAND_S = 120
@@ -18,14 +21,6 @@ CONVERGE_S = 120
 CLEAN = {key: value for key, value in os.environ.items() if not key.startswith("FOREBAY_")}
 MIB = 2**20
 _TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def cpu_s(pid):
@@ -293,24 +288,6 @@ def await_true(what, patience=CONVERGE_S):
             raise RuntimeError("it did not come to that within "
                                f"{patience} s: {getattr(what, '__qualname__', what)}")
         time.sleep(0.1)
-
-
-def beside(*tasks):
-    """All at once; what fails in one of them fails here."""
-    errors = []
-
-    def one(task):
-        try:
-            task()
-        except BaseException as error:  # an assertion, too
-            errors.append(error)
-    threads = [threading.Thread(target=one, args=(task,)) for task in tasks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 def make_objects(folder, count, size, seed=1):

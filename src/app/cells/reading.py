@@ -10,6 +10,7 @@ import time
 import cell as cells
 import library
 import readers
+from several import beside
 
 MIB, GIB = 2**20, 2**30
 NODES = 8
@@ -205,7 +206,7 @@ def writes(setting):
         cell.attach("box", folder)
         parts = [PutsAndReads(cell, number) for number in range(WRITERS)]
         began = time.monotonic()
-        cells.beside(*[lambda part=part: part.run(count) for part in parts])
+        beside(*[lambda part=part: part.run(count) for part in parts])
         took = time.monotonic() - began
     old = [one for part in parts for one in part.old]
     missing = [one for part in parts for one in part.missing]
@@ -246,7 +247,7 @@ def slow_owner(setting):
 
         def read_at(place):
             times[place] = read_one(cell.nodes[place], data, together)
-        cells.beside(*[lambda place=place: read_at(place) for place in range(1, NODES)])
+        beside(*[lambda place=place: read_at(place) for place in range(1, NODES)])
         given = cell.nodes[0].figures()["peer"]["served_bytes"] / OBJECT - 1
         setting.table.info("slow_owner: one alone", f"{one:.2f} s")
         setting.table.figure("slow_owner: 7 at once, of one alone",

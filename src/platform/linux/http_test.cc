@@ -118,10 +118,8 @@ class HttpOnBoth : public testing::TestWithParam<std::tuple<IoBackend, size_t>> 
  protected:
   void SetUp() override {
     const auto [io, threads] = GetParam();
-    auto loop = Loop::Create({.io = io});
-    if (!loop && geteuid() != 0) GTEST_SKIP() << loop.error().ToString();
-    ASSERT_TRUE(loop.has_value()) << loop.error().ToString();
-    loop_ = std::move(*loop);
+    MakeTestLoop(io, &loop_);
+    if (loop_ == nullptr) return;
     auto started = LoopThreads::Start(threads, {.io = io});
     ASSERT_TRUE(started.has_value()) << started.error().ToString();
     threads_ = std::move(*started);

@@ -19,15 +19,21 @@ inline std::string BackendTestName(const testing::TestParamInfo<IoBackend>& info
 
 inline constexpr IoBackend kBothBackends[] = {IoBackend::kUring, IoBackend::kEpoll};
 
-/// Runs each test on a loop of the backend that is its parameter. Where the kernel refuses io_uring
-/// to an ordinary user the test is skipped with the kernel's reason; root must have it.
+/// Leaves `loop` empty, and skips the test with the kernel's reason, where the kernel refuses
+/// io_uring to an ordinary user; root must have it.
+inline void MakeTestLoop(IoBackend io, std::unique_ptr<Loop>* loop) {
+  auto made = Loop::Create({.io = io});
+  if (!made && geteuid() != 0) GTEST_SKIP() << made.error().ToString();
+  ASSERT_TRUE(made.has_value()) << made.error().ToString();
+  *loop = std::move(*made);
+}
+
+/// Runs each test on a loop of the backend that is its parameter.
 class LoopTest : public testing::TestWithParam<IoBackend> {
  protected:
   void SetUp() override {
-    auto loop = Loop::Create({.io = GetParam()});
-    if (!loop && geteuid() != 0) GTEST_SKIP() << loop.error().ToString();
-    ASSERT_TRUE(loop.has_value()) << loop.error().ToString();
-    loop_ = std::move(*loop);
+    MakeTestLoop(GetParam(), &loop_);
+    if (loop_ == nullptr) return;
     char pattern[] = "/tmp/forebay_test_XXXXXX";
     ASSERT_NE(mkdtemp(pattern), nullptr);
     directory_ = pattern;
