@@ -21,42 +21,63 @@ double Seconds(const timeval& time) {
 
 }  // namespace
 
-Result<std::unique_ptr<FastServer>> FastServer::Start(bool tls) {
+Result<std::unique_ptr<FastServer>> FastServer::Start(Kind kind, bool tls) {
+  FB_ASSIGN(DiskPlace place, DiskPlace::Make());
+  auto made = std::unique_ptr<FastServer>(new FastServer(std::move(place)));
+  made->bucket_ = made->place_.path() + "/store/bucket";
+  std::filesystem::create_directories(made->bucket_);
+  setenv("BENCH_ACCESS_KEY_ID", kKey, 1);
+  setenv("BENCH_SECRET_ACCESS_KEY", kSecret, 1);
+  FB_TRY(kind == Kind::kFiles ? made->StartFiles(tls) : made->StartGateway(tls));
+  return made;
+}
+
+Result<std::string> FastServer::MakeOwnCertificate() {
+  const std::string base = place_.path() + "/server";
+  authority_ = base + ".pem";
+  FB_TRY(MakeCertificate(authority_, base + ".key"));
+  return base;
+}
+
+Result<void> FastServer::StartFiles(bool tls) {
+  Nginx::Options options{
+      .root = place_.path() + "/store", .directory = place_.path() + "/nginx", .pinned = false};
+  if (tls) {
+    FB_ASSIGN(options.tls, MakeOwnCertificate());
+  }
+  FB_ASSIGN(files_, Nginx::Start(options));
+  url_ = fmt::format("{}://{}", tls ? "https" : "http", files_->address());
+  return {};
+}
+
+Result<void> FastServer::StartGateway(bool tls) {
   const std::string program = FOREBAY_SERVERS_DIRECTORY "/versitygw/versitygw";
   if (!std::filesystem::exists(program)) {
     return Fail(Code::kNotFound, program + " is not there; './dev bench' installs it, with Go");
   }
-  FB_ASSIGN(DiskPlace place, DiskPlace::Make());
-  auto made = std::unique_ptr<FastServer>(new FastServer(std::move(place)));
-  const std::string root = made->place_.path() + "/store";
-  made->bucket_ = root + "/bucket";
-  std::filesystem::create_directories(made->bucket_);
-  setenv("BENCH_ACCESS_KEY_ID", kKey, 1);
-  setenv("BENCH_SECRET_ACCESS_KEY", kSecret, 1);
   // Its own keys come from the environment, too.
   setenv("ROOT_ACCESS_KEY_ID", kKey, 1);
   setenv("ROOT_SECRET_ACCESS_KEY", kSecret, 1);
   std::vector<std::string> command = {program, "--port", fmt::format("127.0.0.1:{}", kPort),
                                       "--keep-alive", "--disable-acl"};
   if (tls) {
-    made->authority_ = made->place_.path() + "/server.pem";
-    const std::string key = made->place_.path() + "/server.key";
-    FB_TRY(MakeCertificate(made->authority_, key));
-    command.insert(command.end(), {"--cert", made->authority_, "--key", key});
+    FB_ASSIGN(const std::string base, MakeOwnCertificate());
+    command.insert(command.end(), {"--cert", base + ".pem", "--key", base + ".key"});
   }
-  command.insert(command.end(),
-                 {"posix", "--default-etag", "\"00000000000000000000000000000000\"", root});
-  FB_ASSIGN(made->server_, RealServer::Start("versitygw", std::move(command)));
-  return made;
+  command.insert(command.end(), {"posix", "--default-etag", "\"00000000000000000000000000000000\"",
+                                 place_.path() + "/store"});
+  FB_ASSIGN(gateway_, RealServer::Start("versitygw", std::move(command)));
+  url_ = gateway_->url();
+  return {};
 }
 
 std::string FastServer::OriginUrl() const {
-  return fmt::format("s3://bucket?endpoint={}&credentials=env:BENCH{}{}", server_->url(),
+  return fmt::format("s3://bucket?endpoint={}&credentials=env:BENCH{}{}", url_,
                      authority_.empty() ? "" : "&ca=", authority_);
 }
 
 std::string FastServer::ObjectUrl(const std::string& key) const {
-  return fmt::format("{}/bucket/{}", server_->url(), key);
+  return fmt::format("{}/bucket/{}", url_, key);
 }
 
 std::string CurlCommand(const std::string& arguments) {

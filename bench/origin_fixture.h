@@ -6,17 +6,22 @@
 #include <string>
 
 #include "bench/node_fixture.h"
+#include "bench/peers/nginx.h"
 #include "bench/store_fixture.h"
 #include "src/base/result.h"
 #include "src/origin/testing/real_server.h"
 
 namespace forebay::bench {
 
-/// versitygw over a directory of its own, with one bucket; its files are the objects.
+/// A fast server over a directory of its own, with one bucket; its files are the objects.
 class FastServer {
  public:
+  enum class Kind : uint8_t {
+    kFiles,    // nginx: ranges by sendfile, any name and any credentials are good, no lists
+    kGateway,  // versitygw: all of S3, but copies what is not a whole object
+  };
   /// By TLS with a certificate of its own making: authority().
-  static Result<std::unique_ptr<FastServer>> Start(bool tls = false);
+  static Result<std::unique_ptr<FastServer>> Start(Kind kind, bool tls = false);
 
   /// Where objects are put as plain files before the first request.
   const std::string& bucket() const { return bucket_; }
@@ -24,8 +29,8 @@ class FastServer {
   std::string OriginUrl() const;
   std::string ObjectUrl(const std::string& key) const;
   /// "127.0.0.1:52019"
-  std::string address() const { return server_->url().substr(server_->url().rfind('/') + 1); }
-  int pid() const { return server_->pid(); }
+  std::string address() const { return url_.substr(url_.rfind('/') + 1); }
+  int pid() const { return files_ != nullptr ? files_->pid() : gateway_->pid(); }
   /// A file; "": it speaks plain HTTP.
   const std::string& authority() const { return authority_; }
   /// For other files of a row.
@@ -33,11 +38,17 @@ class FastServer {
 
  private:
   explicit FastServer(DiskPlace place) : place_(std::move(place)) {}
+  Result<void> StartFiles(bool tls);
+  Result<void> StartGateway(bool tls);
+  /// Without its endings ".pem" and ".key".
+  Result<std::string> MakeOwnCertificate();
 
   DiskPlace place_;
   std::string bucket_;
   std::string authority_;
-  std::unique_ptr<RealServer> server_;
+  std::string url_;
+  std::unique_ptr<RealServer> gateway_;
+  std::unique_ptr<Nginx> files_;
 };
 
 /// curl, signing as the node does: `arguments` and then URLs. Bodies are thrown away.

@@ -253,7 +253,7 @@ class GatewayRows {
   static Result<std::unique_ptr<GatewayRows>> Make() {
     auto made = std::unique_ptr<GatewayRows>(new GatewayRows);
     PinTo(kServerCore);  // what is started now stays there
-    auto server = FastServer::Start();
+    auto server = FastServer::Start(FastServer::Kind::kGateway);
     Unpin();
     if (!server) return Fail(server.error());
     made->server_ = *std::move(server);

@@ -57,7 +57,7 @@ Result<std::unique_ptr<Nginx>> Nginx::Start(const Options& options) {
   if (pid < 0) return Fail(Code::kInternal, "fork");
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    PinTo(kServerCore);
+    if (options.pinned) PinTo(kServerCore);
     const int log = open((options.directory + "/said").c_str(), O_CREAT | O_WRONLY, 0644);
     dup2(log, STDERR_FILENO);
     execl(path.c_str(), "nginx", "-c", file.c_str(), "-p", options.directory.c_str(), nullptr);

@@ -8,13 +8,14 @@
 
 namespace forebay::bench {
 
-/// One process on kServerCore, until it goes.
+/// One process, until it goes.
 class Nginx {
  public:
   struct Options {
     std::string root;       // what it serves
     std::string directory;  // for its own files
     bool sendfile = true;
+    bool pinned = true;    // to kServerCore
     std::string tls = {};  // FILE: by TLS, with FILE.pem and FILE.key
   };
   /// kNotFound where it is not installed.

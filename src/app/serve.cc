@@ -26,7 +26,7 @@
 #include "src/front/native/door.h"
 #include "src/front/observe/pages.h"
 #include "src/front/s3/door.h"
-#include "src/front/tls/listener.h"
+#include "src/front/tls/layer.h"
 #include "src/front/window/node_window.h"
 #include "src/node/node.h"
 #include "src/origin/http/text.h"
@@ -159,7 +159,7 @@ class Server {
   Task<Result<void>> Join();
   Result<std::string> UploadSecret() const;
   Result<void> OpenS3();
-  Result<Listener*> SecureS3();
+  Result<http::HttpLayer> SecureS3();
   void SayReady();
   Task<void> AwaitStop();
   Task<void> WatchFiles();
@@ -196,7 +196,7 @@ class Server {
   std::unique_ptr<http::HttpServer> http_;
   std::unique_ptr<s3door::S3Door> s3_door_;
   std::unique_ptr<Listener> s3_listener_;
-  std::unique_ptr<tls::TlsListener> s3_tls_listener_;  // over it; null: it speaks plain HTTP
+  std::unique_ptr<tls::TlsLayer> s3_tls_layer_;  // null: it speaks plain HTTP
   std::unique_ptr<http::HttpServer> s3_;
   bool doors_open_ = false;
   CancelSource stop_watching_;
@@ -305,20 +305,21 @@ Result<std::string> Server::UploadSecret() const {
 }
 
 /// What clients of the S3 door come through.
-Result<Listener*> Server::SecureS3() {
-  if (!s3_tls_) return s3_listener_.get();
+Result<http::HttpLayer> Server::SecureS3() {
+  if (!s3_tls_) return http::HttpLayer();
   FB_ASSIGN(auto identity, s3_tls_->Read(env_));
-  s3_tls_listener_ = std::make_unique<tls::TlsListener>(
-      env_, *s3_listener_, std::move(identity),
-      tls::TlsOptions{.answer_to_plain_text = http::AnswerToPlainHttp()});
-  return s3_tls_listener_.get();
+  s3_tls_layer_ = std::make_unique<tls::TlsLayer>(
+      std::move(identity), tls::TlsOptions{.answer_to_plain_text = http::AnswerToPlainHttp()});
+  return [layer = s3_tls_layer_.get()](Env& env, std::unique_ptr<Stream> stream) {
+    return layer->Secure(env, std::move(stream));
+  };
 }
 
 Result<void> Server::OpenS3() {
   if (config_.s3.empty()) return {};
   FB_ASSIGN(std::string upload_secret, UploadSecret());
   FB_ASSIGN(s3_listener_, env_.net.Listen(config_.s3));
-  FB_ASSIGN(Listener* const listener, SecureS3());
+  FB_ASSIGN(http::HttpLayer layer, SecureS3());
   s3_door_ = std::make_unique<s3door::S3Door>(
       env_, *node_,
       s3door::S3DoorOptions{.region = config_.s3_region,
@@ -326,10 +327,11 @@ Result<void> Server::OpenS3() {
                             .bucket_root = config_.s3_bucket_root,
                             .max_pinned_bytes = config_.dram_bytes / 4,
                             .upload_secret = std::move(upload_secret),
-                            .tls = s3_tls_.has_value()});
-  s3_ = std::make_unique<http::HttpServer>(env_, s3door::S3Door::Limits(config_.s3_connections),
-                                           *s3_door_);
-  serving_s3_.Spawn(s3_->Run(*listener, stop_s3_.token(), cut_s3_.token()));
+                            .tls = s3_tls_.has_value()},
+      further_);
+  s3_ = std::make_unique<http::HttpServer>(s3door::S3Door::Limits(config_.s3_connections),
+                                           s3_door_->loops(), std::move(layer));
+  serving_s3_.Spawn(s3_->Run(*s3_listener_, stop_s3_.token(), cut_s3_.token()));
   return {};
 }
 
@@ -387,9 +389,9 @@ void Server::ReadKeys() {
 
 /// Connections that are there keep what they began with.
 void Server::ReadS3Tls() {
-  if (s3_tls_listener_ == nullptr) return;
+  if (s3_tls_layer_ == nullptr) return;
   auto identity = s3_tls_->Read(env_);
-  if (identity) s3_tls_listener_->Replace(*identity);
+  if (identity) s3_tls_layer_->Replace(*identity);
   Replaced(s3_tls_->name(), identity ? Result<void>() : Result<void>(Fail(identity.error())));
 }
 
@@ -406,7 +408,7 @@ Task<void> Server::WatchFiles() {
   while (co_await env_.clock.Sleep(kTokenLook, stop_watching_.token())) {
     if (tokens_ && tokens_->Changed()) ReadTokens();
     if (keys_ && keys_->Changed()) ReadKeys();
-    if (s3_tls_listener_ != nullptr && s3_tls_->Due(env_.clock.Now())) ReadS3Tls();
+    if (s3_tls_layer_ != nullptr && s3_tls_->Due(env_.clock.Now())) ReadS3Tls();
   }
 }
 
@@ -462,7 +464,7 @@ Task<void> Server::Stop() {
   ended.Cancel();
   co_await ending.Join();
   s3_.reset();
-  s3_tls_listener_.reset();
+  s3_tls_layer_.reset();
   s3_listener_.reset();
   s3_door_.reset();
   http_.reset();

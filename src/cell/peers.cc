@@ -126,6 +126,27 @@ bool Peers::Resting(uint32_t node) const {
   return peer != peers_.end() && env_.clock.Now() < peer->second.resting_until;
 }
 
+/// Whom nothing was asked lately has nothing to do, as far as is known here.
+QueueSeen Peers::QueueOf(uint32_t node) const {
+  if (node >= view_->by_index.size() || view_->by_index[node].name.empty()) {
+    return {.reachable = false};
+  }
+  const auto peer = peers_.find(view_->by_index[node].name);
+  if (peer == peers_.end()) return {};
+  const wire::Connection* connection = peer->second.connection.get();
+  if (connection == nullptr) return {.reachable = !Resting(node)};
+  return {.depth = connection->queue_depth(),
+          .heard_at = connection->last_heard().ns,
+          .in_flight = connection->in_flight(),
+          .reachable = !Resting(node)};
+}
+
+uint32_t Peers::LessBusy(uint32_t first, uint32_t second) const {
+  if (view_ == nullptr || second == kNobody) return first;
+  const int64_t now = env_.clock.Now().ns;
+  return SecondIsLessBusy(QueueOf(first), QueueOf(second), now) ? second : first;
+}
+
 /// After a failure. Half of it by chance, so that those who lost a peer do not come back to it all
 /// at once.
 void Peers::Rest(Peer& peer) {

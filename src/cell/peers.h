@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "src/cell/view.h"
+#include "src/core/heat/less_busy.h"
 #include "src/runtime/task_group.h"
 #include "src/runtime/waiters.h"
 #include "src/wire/connection.h"
@@ -78,6 +79,9 @@ class Peers {
   /// lives. kNobody otherwise.
   uint32_t FormerOwnerOf(uint64_t key) const;
 
+  /// Of two that have the same bytes, or one and kNobody, who is to be asked for them.
+  uint32_t LessBusy(uint32_t first, uint32_t second) const;
+
   /// The bytes of one version, into the caller's memory. kUnavailable also where the peer cannot
   /// give them for reasons of its own: ask the next.
   Task<Result<wire::Connection::PeerGave>> Read(uint32_t node, wire::PeerReadRequest request,
@@ -116,6 +120,7 @@ class Peers {
   void Note(uint32_t node, const wire::Connection& connection, bool good);
   void Rest(Peer& peer);
   bool Resting(uint32_t node) const;
+  QueueSeen QueueOf(uint32_t node) const;
   void Drop(Peer& peer, Error why);
   void Watch(const std::string& name, Peer& peer, Instant now);
   Task<void> RunWatching();

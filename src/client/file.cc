@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kPiecesInFlight = 4;
 /// A reader in order of bytes that come in tells the node so often, for so long after the last that
 /// it had to ask for.
-constexpr uint64_t kHintEvery = 1u << 20;
-constexpr uint64_t kHintFor = 64u << 20;
+constexpr uint64_t kHintEvery = 4u << 20;
+constexpr uint64_t kHintFor = 512u << 20;
 
 struct Piece {
   Piece(const ObjectInfo& info, uint64_t offset, MutableBytes into)
@@ -156,6 +156,19 @@ size_t File::Impl::ReadLocal(Core& core, uint64_t offset, MutableBytes into, Ins
   return done;
 }
 
+/// For a reader in order of large pieces: waits until the next block is in the node's memory, and
+/// copies from there. Through the connection the same bytes would be copied twice more.
+Result<size_t> File::Impl::ReadWhenThere(Core& core, uint64_t offset, MutableBytes into,
+                                         Instant until) {
+  Opened& here = opened(core);
+  const uint64_t block = info.block_bytes;
+  const uint64_t most = SizeFrom(offset, block - offset % block);
+  if (into.size() < std::min(most, block / 2) || !Window(here)) return size_t{0};
+  ExpectMore(here, offset + std::min<uint64_t>(most, into.size()));
+  FB_TRY(Fetch(core, offset, most, until));
+  return ReadLocal(core, offset, into, until);
+}
+
 /// The node was asked for what ends at `end`: from there on it is told how far we are.
 void File::Impl::ExpectMore(Opened& opened, uint64_t end) {
   opened.next.store(end, std::memory_order_relaxed);
@@ -223,9 +236,16 @@ Result<uint64_t> File::Read(uint64_t offset, MutableBytes into) {
   if (size == 0) return uint64_t{0};
   Core& core = impl_->client.core();
   const Instant until = core.Deadline();
-  const size_t local = impl_->ReadLocal(core, offset, into.first(size), until);
-  if (local == size) return size;
-  FB_TRY(impl_->ReadRemote(core, offset + local, into.first(size).subspan(local), until));
+  into = into.first(size);
+  const bool in_order = impl_->opened(core).next.load(std::memory_order_relaxed) == offset;
+  size_t done = impl_->ReadLocal(core, offset, into, until);
+  while (in_order && done < size) {
+    FB_ASSIGN(const size_t more,
+              impl_->ReadWhenThere(core, offset + done, into.subspan(done), until));
+    if (more == 0) break;
+    done += more;
+  }
+  FB_TRY(impl_->ReadRemote(core, offset + done, into.subspan(done), until));
   return size;
 }
 

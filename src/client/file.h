@@ -75,6 +75,9 @@ struct File::Impl {
   /// How many bytes of `into`, from its beginning, were in the node's memory.
   size_t ReadLocal(Core& core, uint64_t offset, MutableBytes into, Instant until);
   Result<void> Fetch(Core& core, uint64_t offset, uint64_t size, Instant until);
+  /// How many bytes of `into`, from its beginning, came by waiting for them there. 0: by a
+  /// connection, then.
+  Result<size_t> ReadWhenThere(Core& core, uint64_t offset, MutableBytes into, Instant until);
   WindowPtr Window(Opened& opened);
   static void ExpectMore(Opened& opened, uint64_t end);
   void HintAhead(Opened& opened, uint64_t offset, uint64_t size);

@@ -26,24 +26,6 @@ bool LooksLikeAnAddress(std::string_view name) {
          std::ranges::all_of(name, [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
 }
 
-/// The bytes of one UTF-8 character at the front of `text`; 0 where there is none. Overlong forms,
-/// surrogates and what lies past U+10FFFF are none.
-size_t Utf8Length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if (first == 0xe0 && byte(1) < 0xa0) return 0;
-  if (first == 0xed && byte(1) > 0x9f) return 0;
-  if (first == 0xf0 && byte(1) < 0x90) return 0;
-  if (first == 0xf4 && byte(1) > 0x8f) return 0;
-  return length;
-}
-
 /// A key as it may stand in a message.
 std::string Shown(std::string_view text) {
   constexpr size_t kMost = 80;
@@ -83,15 +65,6 @@ std::string Freshness::ToString() const {
   if (mode == Mode::kImmutable) return "immutable";
   if (mode == Mode::kAlways) return "always";
   return fmt::format("{}s", std::chrono::duration_cast<std::chrono::seconds>(ttl).count());
-}
-
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = Utf8Length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
 }
 
 Result<void> CheckAttachmentName(std::string_view name) {

@@ -10,6 +10,7 @@
 
 #include "src/base/block_key.h"
 #include "src/base/result.h"
+#include "src/base/utf8.h"
 #include "src/node/gate.h"
 #include "src/origin/origin.h"
 #include "src/runtime/clock.h"
@@ -49,7 +50,6 @@ struct AttachmentConfig {
   static Result<AttachmentConfig> Deserialize(std::string_view text);
 };
 
-bool IsUtf8(std::string_view text);
 /// 3 to 63 of a-z, 0-9, '-' and '.', as S3 has it.
 Result<void> CheckAttachmentName(std::string_view name);
 /// UTF-8 without NUL, at most 1024 bytes, no empty, "." or ".." part, no leading slash.

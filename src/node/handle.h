@@ -25,6 +25,10 @@ class Handle {
     return readahead_.Decide(offset, size, object_.info.size, limits);
   }
   void Follow(const Readahead::Decision& decision);
+  void Overtook(const ReadaheadLimits& limits) {
+    const std::scoped_lock lock(mutex_);
+    readahead_.Overtook(limits);
+  }
 
  private:
   friend class HandlePool;

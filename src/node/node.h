@@ -70,10 +70,11 @@ struct ReadResult {
   }
 };
 
-/// What another node gets: bytes, or the index of who is to be asked instead.
+/// What another node gets: bytes, or the index of who is to be asked instead, or of two.
 struct PeerGiven {
   ReadResult bytes;
   uint32_t elsewhere = UINT32_MAX;
+  uint32_t or_else = UINT32_MAX;
 };
 
 /// What one get finds: what the name means now, and bytes of that.

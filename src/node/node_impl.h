@@ -60,7 +60,7 @@ class Node::Impl {
   Result<ResolvedObject> ObjectOfPeer(const Authenticated& who, const PeerRead& read) const;
   bool Holds(const ResolvedObject& object, ByteRange range);
   Task<Result<void>> AwaitComing(const ResolvedObject& object, ByteRange range, Call call);
-  uint32_t Recruit(const VersionId& version, const PeerRead& read);
+  void Recruit(const VersionId& version, const PeerRead& read, PeerGiven* given);
   void NoteName(const ResolvedObject& object);
   void CountGiven(const PeerGiven& given);
   struct BringingUp {

@@ -42,13 +42,13 @@ Task<Result<size_t>> PeerBody::Read(MutableBytes into, Call call) {
   if (into.empty()) co_return size_t{0};
   uint32_t asker = held_only_ ? Peers::kNobody : peers_.self();
   if (elsewhere_ == Peers::kNobody) {
-    FB_CO_ASSIGN(const auto gave,
-                 co_await Ask(node_, held_only_ ? wire::kHeldOnly : 0, asker, into, call));
+    FB_CO_ASSIGN(const auto gave, co_await Ask(node_, held_only_ ? wire::kHeldOnly : wire::kEither,
+                                               asker, into, call));
     if (gave.size > 0) co_return gave.size;
     if (gave.elsewhere == Peers::kNobody) {
       co_return Fail(Code::kUnavailable, "a peer gave nothing of " + flight_.object.key);
     }
-    GoElsewhere(gave.elsewhere);
+    GoElsewhere(peers_.LessBusy(gave.elsewhere, gave.or_else));
   }
   // What comes next of the flight probably lies there, too.
   const auto gave =

@@ -61,7 +61,7 @@ std::optional<PeerGiven> Node::TryReadForPeer(const Authenticated& who, const Pe
   const VersionId version = MakeVersionId(read.attachment, read.key, read.etag);
   std::optional<PeerGiven> given(std::in_place);
   if (!impl_->Collect(version, read.object_size, range, &given->bytes)) return std::nullopt;
-  given->elsewhere = impl_->Recruit(version, read);
+  impl_->Recruit(version, read, &*given);
   if (given->elsewhere != Recruits::kNobody) given->bytes.Clear();
   impl_->CountGiven(*given);
   return given;
@@ -71,13 +71,15 @@ std::optional<PeerGiven> Node::TryReadForPeer(const Authenticated& who, const Pe
 /// seldom the part that another wants.
 constexpr uint32_t kWorthSending = 64 * kKiB;
 
-/// Of a block that many want at once: who else has it. kNobody: give it here.
-uint32_t Node::Impl::Recruit(const VersionId& version, const PeerRead& read) {
-  if (read.asker >= Placement::kMaxIndices || read.size < kWorthSending) return Recruits::kNobody;
+/// Of a block that many want at once: who else has it. Nobody: give it here.
+void Node::Impl::Recruit(const VersionId& version, const PeerRead& read, PeerGiven* given) {
+  if (read.asker >= Placement::kMaxIndices || read.size < kWorthSending) return;
   const BlockKey key = BlockKey::Of(version, static_cast<uint32_t>(read.offset / kBlockBytes));
   const int64_t now = context.env.clock.Now().ns;
   const std::lock_guard lock(recruits_mutex);
-  return recruits.Ask(key, read.asker, now);
+  const Recruits::Sources sources = recruits.Ask(key, read.asker, now);
+  given->elsewhere = sources.first;
+  given->or_else = sources.second;
 }
 
 void Node::Impl::CountGiven(const PeerGiven& given) {
@@ -115,7 +117,8 @@ Task<Result<PeerGiven>> Node::ReadForPeer(Authenticated who, PeerRead read, Call
   FB_CO_ASSIGN(ResolvedObject resolved, impl_->ObjectOfPeer(who, read));
   FB_CO_TRY(impl_->context.CheckRoomToWait());
   const ByteRange range = RangeOf(read);
-  PeerGiven given{.bytes = {}, .elsewhere = impl_->Recruit(resolved.version, read)};
+  PeerGiven given;
+  impl_->Recruit(resolved.version, read, &given);
   if (given.elsewhere != Recruits::kNobody) {
     impl_->CountGiven(given);
     co_return given;

@@ -132,10 +132,13 @@ Task<Result<ObjectAttributes>> Node::Attributes(Authenticated who, std::shared_p
 
 ReadaheadLimits Node::Impl::Limits() const {
   const uint64_t readers = std::max(1u, handles.in_order_readers());
-  const uint64_t share = context.options.store.dram.capacity_bytes / kReadaheadShare / readers / 2;
+  const uint64_t share = context.options.store.dram.capacity_bytes / kReadaheadShare / readers;
   ReadaheadLimits limits{.random_bytes = context.options.random_fill_bytes};
   limits.max_window =
-      std::clamp(RoundDown(share, kPageBytes), limits.random_bytes, context.MaxRange());
+      std::clamp(RoundDown(share / 2, kPageBytes), limits.random_bytes, context.MaxRange());
+  const uint64_t windows = share / limits.max_window;  // with the one that is read
+  limits.max_windows =
+      static_cast<uint32_t>(std::clamp<uint64_t>(windows, 2, limits.max_windows + 1)) - 1;
   limits.first_window = std::min(limits.first_window, limits.max_window);
   return limits;
 }
@@ -249,8 +252,15 @@ Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, 
                                                 Call call, Trace* trace) {
   FB_CO_TRY(context.CheckRoomToWait());
   const ResolvedObject& object = handle->object();
-  const auto decision = handle->Decide(range.begin, range.size(), Limits());
+  const ReadaheadLimits limits = Limits();
+  const auto decision = handle->Decide(range.begin, range.size(), limits);
   handle->Follow(decision);
+  const bool asked_before = decision.ahead.empty() || decision.ahead.begin > range.begin;
+  const auto in_block = static_cast<uint32_t>(range.begin % kBlockBytes);
+  if (asked_before &&
+      !context.store->Lookup(KeyOf(object, range.begin / kBlockBytes), in_block, 1)) {
+    handle->Overtook(limits);
+  }
   // First what the reader needs, so that it never waits for what it does not.
   if (decision.ahead.empty()) {
     flights.Demand(object, decision.demand);
@@ -431,7 +441,12 @@ Task<Result<uint64_t>> Node::Fetch(Authenticated who, std::shared_ptr<Handle> ha
   const uint64_t begin = RoundDown(std::min(offset, all), kPageBytes);
   const uint64_t end = size < all - begin ? std::min(all, offset + size) : all;
   const uint64_t step = impl_->context.MaxRange();
-  if (begin < end && end - begin <= kBlockBytes) impl_->ReadAhead(*handle, {begin, end});
+  if (begin < end && end - begin <= kBlockBytes) {
+    // A reader who finds it in shared memory afterwards: that counts as a hit, this as a miss.
+    if (!impl_->AllCached(handle->object(), {begin, end}))
+      impl_->context.counters.read.misses.Add();
+    impl_->ReadAhead(*handle, {begin, end});
+  }
   for (uint64_t at = begin; at < end; at += step) {
     FB_CO_TRY(impl_->CheckHandle(who, *handle));
     if (at + step < end) {  // the next one is on its way while we wait for this

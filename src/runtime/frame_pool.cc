@@ -13,7 +13,7 @@ constexpr bool kRecycle = true;
 #endif
 
 constexpr size_t kGrain = 64;
-constexpr size_t kClasses = 64;           // frames above 4 KiB are rare: the heap serves them
+constexpr size_t kClasses = 128;          // frames above 8 KiB are rare: the heap serves them
 constexpr size_t kMaxIdlePerClass = 256;  // per thread; more than this goes back to the heap
 
 struct IdleFrame {

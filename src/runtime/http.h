@@ -2,6 +2,7 @@
 // this seam, so that they are simulated; sockets, TLS, proxies and HTTP/2 stand below it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,6 +20,12 @@ struct HttpHeader {
   std::string name;
   std::string value;
 };
+
+/// Names of headers compare without case.
+inline bool SameHeaderName(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
 
 /// What an https:// request trusts and shows. Files in PEM; "" is the system's default, or none.
 struct HttpTls {

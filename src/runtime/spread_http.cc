@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/base/assert.h"
+#include "src/runtime/cancel_across.h"
 
 namespace forebay {
 namespace {
@@ -12,15 +13,8 @@ namespace {
 /// loop and back costs some 10 us.
 constexpr size_t kWorthTheWay = 256u << 10;
 
-/// One operation's cancellation, on the loop where the operation is.
-struct CancelThere {
-  CancelSource source;
-};
-
-Task<void> Cancel(std::shared_ptr<CancelThere> there) {
-  there->source.Cancel();
-  co_return;
-}
+/// What an exchange here counts for: this loop has also to do all else for what comes.
+constexpr size_t kHomeWeight = 4;
 
 /// Where it came from.
 Task<void> Destroy(std::unique_ptr<HttpResponse> response) {
@@ -28,19 +22,16 @@ Task<void> Destroy(std::unique_ptr<HttpResponse> response) {
   co_return;
 }
 
-Task<Result<std::unique_ptr<HttpResponse>>> SendFrom(Http& http, HttpRequest request,
-                                                     std::shared_ptr<CancelThere> cancel,
-                                                     Instant deadline) {
-  co_return co_await http.Send(std::move(request), {deadline, cancel->source.token()});
+/// As a coroutine, so that it begins over there.
+Task<Result<std::unique_ptr<HttpResponse>>> SendFrom(Http& http, HttpRequest request, Call call) {
+  co_return co_await http.Send(std::move(request), call);
 }
 
 /// Up to the first error or end, which the next read meets again.
-Task<Result<size_t>> ReadFrom(HttpResponse& response, MutableBytes into, size_t enough,
-                              std::shared_ptr<CancelThere> cancel, Instant deadline) {
+Task<Result<size_t>> ReadFrom(HttpResponse& response, MutableBytes into, size_t enough, Call call) {
   size_t filled = 0;
   do {
-    const auto came =
-        co_await response.Read(into.subspan(filled), {deadline, cancel->source.token()});
+    const auto came = co_await response.Read(into.subspan(filled), call);
     if (!came && filled == 0) co_return Fail(came.error());
     if (!came || *came == 0) break;
     filled += *came;
@@ -49,25 +40,6 @@ Task<Result<size_t>> ReadFrom(HttpResponse& response, MutableBytes into, size_t 
 }
 
 }  // namespace
-
-/// Brings a cancellation from here to there.
-class SpreadHttp::Given {
- public:
-  Given(SpreadHttp& owner, Line& line, const CancelToken& token)
-      : owner_(owner), line_(line), there_(std::make_shared<CancelThere>()) {
-    token.Listen(listener_, [](void* me) { static_cast<Given*>(me)->Tell(); }, this);
-  }
-
-  const std::shared_ptr<CancelThere>& there() const { return there_; }
-
- private:
-  void Tell() { owner_.group_.Spawn(owner_.There(line_, Cancel(there_))); }
-
-  SpreadHttp& owner_;
-  Line& line_;
-  const std::shared_ptr<CancelThere> there_;
-  CancelListener listener_;
-};
 
 class SpreadHttp::Response final : public HttpResponse {
  public:
@@ -111,16 +83,19 @@ Task<void> SpreadHttp::Close() {
 }
 
 SpreadHttp::Line& SpreadHttp::Idlest() {
-  return *std::ranges::min_element(lines_, {}, &Line::exchanges);
+  return *std::ranges::min_element(lines_, {}, [this](const Line& line) {
+    return line.env == &here_ ? line.exchanges * kHomeWeight + kHomeWeight - 1 : line.exchanges;
+  });
 }
 
 Task<Result<std::unique_ptr<HttpResponse>>> SpreadHttp::Send(HttpRequest request, Call call) {
   if (call.cancel.cancelled()) co_return Fail(Code::kCancelled, "given up");
   Line& line = Idlest();
   ++line.exchanges;
-  const Given given(*this, line, call.cancel);
+  CancelAcross cancel(line.env->executor, here_.executor, call.cancel);
   auto response = co_await There(
-      line, SendFrom(line.env->http, std::move(request), given.there(), call.deadline));
+      line, SendFrom(line.env->http, std::move(request), {call.deadline, cancel.token()}));
+  co_await cancel.Join();
   if (!response) {
     --line.exchanges;
     co_return Fail(response.error());
@@ -131,8 +106,11 @@ Task<Result<std::unique_ptr<HttpResponse>>> SpreadHttp::Send(HttpRequest request
 Task<Result<size_t>> SpreadHttp::ReadThere(Line& line, HttpResponse& response, MutableBytes into,
                                            size_t enough, Call call) {
   if (call.cancel.cancelled()) co_return Fail(Code::kCancelled, "given up");
-  const Given given(*this, line, call.cancel);
-  co_return co_await There(line, ReadFrom(response, into, enough, given.there(), call.deadline));
+  CancelAcross cancel(line.env->executor, here_.executor, call.cancel);
+  auto filled =
+      co_await There(line, ReadFrom(response, into, enough, {call.deadline, cancel.token()}));
+  co_await cancel.Join();
+  co_return filled;
 }
 
 }  // namespace forebay

@@ -26,7 +26,6 @@ class SpreadHttp final : public Http {
 
  private:
   class Response;
-  class Given;
   struct Line {
     Env* env;
     size_t exchanges = 0;  // begun, and their responses not gone

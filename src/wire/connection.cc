@@ -84,7 +84,8 @@ Task<Result<Connection::PeerGave>> Connection::PeerRead(PeerReadRequest request,
                                                         Call call) {
   PeerReadExchange exchange(version, block_bytes, request.offset, into);
   FB_CO_TRY(co_await AskForData(exchange, request, call));
-  co_return PeerGave{exchange.size(), exchange.elsewhere(), exchange.TakeCrcs()};
+  co_return PeerGave{exchange.size(), exchange.elsewhere(), exchange.or_else(),
+                     exchange.TakeCrcs()};
 }
 
 void Connection::CloseHandle(uint32_t handle) {

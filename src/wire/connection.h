@@ -87,6 +87,7 @@ class Connection {
   struct PeerGave {
     uint32_t size = 0;             // bytes
     uint32_t elsewhere = kNoNode;  // who is to be asked instead
+    uint32_t or_else = kNoNode;    // or this one
     std::vector<uint32_t> crcs;    // of the pages that the bytes touch; they were checked
   };
   /// Of the version that the request speaks of.

@@ -53,6 +53,10 @@ Result<MutableBytes> PeerReadExchange::OnAnswer(const FrameHeader& header, Bytes
   FB_ASSIGN(const PeerReadAnswer answer, DecodeAnswer<PeerReadAnswer>(header, meta));
   elsewhere_ = answer.elsewhere;
   size_ = header.data_size;
+  if (elsewhere_ != kNoNode && size_ == 0) {
+    if (answer.crcs.size() == sizeof(uint32_t)) or_else_ = LoadFrom<uint32_t>(answer.crcs.data());
+    return MutableBytes{};
+  }
   crcs_.resize(answer.crcs.size() / sizeof(uint32_t));
   for (size_t i = 0; i < crcs_.size(); ++i) {
     crcs_[i] = LoadFrom<uint32_t>(answer.crcs.data() + i * sizeof(uint32_t));

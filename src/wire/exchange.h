@@ -106,6 +106,7 @@ class PeerReadExchange final : public Exchange {
   Result<void> OnData(size_t received) override { return data_.Check(received); }
   uint32_t size() const { return size_; }
   uint32_t elsewhere() const { return elsewhere_; }
+  uint32_t or_else() const { return or_else_; }
   std::vector<uint32_t> TakeCrcs() { return std::move(crcs_); }
 
  private:
@@ -115,6 +116,7 @@ class PeerReadExchange final : public Exchange {
   MutableBytes into_;
   uint32_t size_ = 0;
   uint32_t elsewhere_ = kNoNode;
+  uint32_t or_else_ = kNoNode;
   std::vector<uint32_t> crcs_;
   ArrivingData data_;
 };

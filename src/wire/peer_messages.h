@@ -15,6 +15,7 @@ inline constexpr uint32_t kNoNode = UINT32_MAX;
 enum PeerReadFlag : uint8_t {
   kHeldOnly = 1,  // kNotFound where it would have to be fetched
   kOrComing = 2,  // with it: unless it is on its way already
+  kEither = 4,    // where two others have it, say both: the asker will choose
 };
 
 /// Bytes of one version of an object, whoever owns them. It says all that the
@@ -49,6 +50,8 @@ struct PeerReadAnswer {
   /// Where it is kNoNode the bytes follow. Otherwise there are none: the node of this index has
   /// them, or is getting them, and is to be asked with kHeldOnly and kOrComing.
   uint32_t elsewhere = kNoNode;
+  /// Of the bytes. Where there are none, and kEither was said: the index of another that has them,
+  /// if there is one.
   Bytes crcs;
   template <class V, class M>
   static void Fields(V& v, M& m) {

@@ -1,9 +1,15 @@
 # shellcheck shell=bash
 
-# fuzz [SECONDS [NAME]]: as many at a time as there are cores.
+# What anybody may send who reaches a port or writes a configuration.
+readonly strangers_fuzzers=" aws_chunks_fuzz config_fuzz frame_fuzz http_request_fuzz \
+ s3_claim_fuzz s3_request_fuzz "
+
+# fuzz [SECONDS [NAME]]: as many at a time as there are cores. "ci" for SECONDS: a minute for what
+# strangers send, less for what stores and files say.
 dev_fuzz() {
-  local seconds=${1:-60} only=${2:-} program failed=0 programs=()
-  [[ $seconds =~ ^[0-9]+$ ]] || die "fuzz: '$seconds' is not a number of seconds"
+  local seconds=${1:-60} only=${2:-} program each failed=0 programs=()
+  [[ $seconds =~ ^[0-9]+$ || $seconds == ci ]] ||
+    die "fuzz: '$seconds' is not a number of seconds"
   need build
   check "build fuzzers" build_preset asan forebay_fuzzers || return 1
   while read -r program; do
@@ -13,7 +19,12 @@ dev_fuzz() {
   [[ ${#programs[@]} -gt 0 ]] || die "fuzz: no fuzzer ${only:+named }$only"
   for program in "${programs[@]}"; do
     while [[ $(jobs -rp | wc -l) -ge $(nproc) ]]; do wait -n || failed=1; done
-    check "fuzz $(basename "$program") for $seconds s" run_fuzzer "$program" "$seconds" &
+    each=$seconds
+    if [[ $seconds == ci ]]; then
+      each=20
+      [[ $strangers_fuzzers != *" $(basename "$program") "* ]] || each=60
+    fi
+    check "fuzz $(basename "$program") for $each s" run_fuzzer "$program" "$each" &
   done
   while [[ -n $(jobs -rp) ]]; do wait -n || failed=1; done
   # Those that ended between two looks.

@@ -32,11 +32,11 @@ tier_quick() {
 }
 
 tier_ci() {
-  test_preset release ci
+  built_meanwhile=asan test_preset release ci
   test_preset asan quick
   test_preset tsan quick forebay_io_tests
   # In a subshell, as these may leave by `die`.
-  (dev_fuzz 30) || true
+  (dev_fuzz ci) || true
   (dev_lint) || true
   run_docs
 }
@@ -65,13 +65,22 @@ sanitizer_options() {
   export UBSAN_OPTIONS="external_symbolizer_path=$symbolizer:print_stacktrace=1"
 }
 
-# test_preset PRESET TIER [TARGET...]: all, or what the targets are of it.
+# test_preset PRESET TIER [TARGET...]: all, or what the targets are of it. The tests wait for real
+# servers and clocks for much of their time: $built_meanwhile is built in what they leave.
 test_preset() {
   local preset=$1 tier=$2
   shift 2
   check "build $preset" build_preset "$preset" "$@" || return 0
+  if [[ -n ${built_meanwhile:-} ]]; then build_aside "$built_meanwhile" & fi
   run_ctest "$preset" "build/$preset" "$tier"
   io_tests_as_user "$preset" "$tier"
+  wait
+}
+
+# Whatever fails here fails again, and is told, when it is built for its own tests.
+build_aside() {
+  renice -n 19 -p "$BASHPID" >/dev/null
+  build_preset "$1" >"$(log_of "build-$1-aside")" 2>&1 || true
 }
 
 # run_ctest NAME FOLDER TIER [COMMAND...]: runs the tests of a build folder, through COMMAND, and

@@ -227,9 +227,7 @@ def partition(setting):
             table.must("partition: nodes through which nobody reads", str(len(still)), "0",
                        not still)
             cell.network.heal()
-            took = cell.converge(NODES)
-            table.must("partition, healed: one map after", f"{took:.1f} s",
-                       f"<= {cells.CONVERGE_S} s", True)
+            converged(table, "partition, healed", cell.converge(NODES))
             load.end()
         load.hold(table, "partition")
         readers.read_all(cell.nodes, scene.data)

@@ -147,6 +147,30 @@ TEST_P(SharedMemory, WhoLooksInOrderIsReadAheadFor) {
   forebay_disconnect(client);
 }
 
+TEST_P(SharedMemory, WhoReadsInOrderWaitsForMemoryAndTakesNothingByMessage) {
+  const std::string large = PatternBytes((24u << 20) + 77, 6);
+  for (const size_t piece : {size_t{1} << 20, size_t{5} << 20}) {
+    const std::string name = "large" + std::to_string(piece);
+    node_->WriteObject(name, large);
+    forebay_client* client = Connect();
+    forebay_file* file = nullptr;
+    ASSERT_EQ(forebay_open(client, ("/data/" + name).c_str(), &file), FOREBAY_OK);
+    const uint64_t before = node_->sent_bytes();
+    const uint64_t misses = node_->misses();
+    std::string into(piece, '\0');
+    for (uint64_t at = 0; at < large.size();) {
+      const int64_t got = forebay_read(file, into.data(), into.size(), at);
+      ASSERT_GT(got, 0) << forebay_last_error();
+      ASSERT_EQ(std::memcmp(into.data(), large.data() + at, static_cast<size_t>(got)), 0);
+      at += static_cast<uint64_t>(got);
+    }
+    EXPECT_LT(node_->sent_bytes() - before, 1u << 20);
+    EXPECT_GT(node_->misses(), misses) << "it was not all there";
+    forebay_close(file);
+    forebay_disconnect(client);
+  }
+}
+
 TEST_P(SharedMemory, HitsNeedNoNode) {
   forebay_client* client = Connect();
   forebay_file* file = nullptr;

@@ -4,7 +4,7 @@
 
 namespace forebay {
 
-uint32_t Recruits::Ask(const BlockKey& key, uint32_t asker, int64_t now) {
+Recruits::Sources Recruits::Ask(const BlockKey& key, uint32_t asker, int64_t now) {
   const auto found = by_key_.find(key);
   if (found != by_key_.end()) {
     blocks_.splice(blocks_.begin(), blocks_, found->second);
@@ -26,9 +26,13 @@ uint32_t Recruits::Ask(const BlockKey& key, uint32_t asker, int64_t now) {
   const bool lost_it = std::ranges::find(block.served, asker) != block.served.end();
   if (!lost_it && block.asked++ >= kSentPerServed * served * served) {
     block.served.push_back(asker);
-    return kNobody;
+    return {};
   }
-  return lost_it ? kNobody : block.served[block.asked % served];
+  if (lost_it) return {};
+  const uint64_t first = block.asked % served;
+  if (served == 1) return {.first = block.served[first]};
+  const uint64_t after = 1 + block.asked / served % (served - 1);
+  return {.first = block.served[first], .second = block.served[(first + after) % served]};
 }
 
 }  // namespace forebay

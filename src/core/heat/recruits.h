@@ -22,9 +22,13 @@ class Recruits {
   /// So many are sent to others, at first, for each that is served.
   static constexpr uint64_t kSentPerServed = 8;
 
-  /// A node wants the block. kNobody: give it. Otherwise who has it, or is getting it from here
-  /// just now.
-  uint32_t Ask(const BlockKey& key, uint32_t asker, int64_t now);
+  struct Sources {
+    uint32_t first = kNobody;
+    uint32_t second = kNobody;  // another than the first
+  };
+  /// A node wants the block. Nobody: give it. Otherwise who has it, or is getting it from here just
+  /// now; each is named first as often as the others.
+  Sources Ask(const BlockKey& key, uint32_t asker, int64_t now);
   size_t blocks() const { return blocks_.size(); }
 
  private:

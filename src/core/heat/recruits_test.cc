@@ -17,7 +17,7 @@ std::pair<int, int> Loads(uint32_t nodes) {
   int served = 0, most = 0;
   std::map<uint32_t, int> by;
   for (uint32_t node = 0; node < nodes; ++node) {
-    const uint32_t who = recruits.Ask(Key(1), node, 1000 + node);
+    const uint32_t who = recruits.Ask(Key(1), node, 1000 + node).first;
     if (who == Recruits::kNobody) {
       ++served;
     } else {
@@ -38,27 +38,41 @@ TEST(Recruits, AFewServeTheOthers) {
 
 TEST(Recruits, WhoLostItIsServedAgain) {
   Recruits recruits;
-  EXPECT_EQ(recruits.Ask(Key(1), 4, 0), Recruits::kNobody);
-  EXPECT_EQ(recruits.Ask(Key(1), 4, 1), Recruits::kNobody);
-  EXPECT_EQ(recruits.Ask(Key(1), 5, 2), 4u);
-  EXPECT_EQ(recruits.Ask(Key(2), 5, 3), Recruits::kNobody) << "another block";
+  EXPECT_EQ(recruits.Ask(Key(1), 4, 0).first, Recruits::kNobody);
+  EXPECT_EQ(recruits.Ask(Key(1), 4, 1).first, Recruits::kNobody);
+  EXPECT_EQ(recruits.Ask(Key(1), 5, 2).first, 4u);
+  EXPECT_EQ(recruits.Ask(Key(2), 5, 3).first, Recruits::kNobody) << "another block";
+}
+
+TEST(Recruits, NamesTwoOnceTwoHaveIt) {
+  Recruits recruits;
+  std::map<std::pair<uint32_t, uint32_t>, int> pairs;
+  for (uint32_t node = 0; node < 70; ++node) {
+    const auto [first, second] = recruits.Ask(Key(1), node, 1000);
+    if (second != Recruits::kNobody) ++pairs[{first, second}];
+    EXPECT_TRUE(first == Recruits::kNobody || first != second);
+  }
+  // Nodes 0, 8 and 33 were served.
+  EXPECT_GE((pairs[{0, 8}]), 10);
+  EXPECT_GE((pairs[{8, 0}]), 10);
+  EXPECT_EQ(pairs.size(), 6u) << "of three each pair in each order";
 }
 
 TEST(Recruits, HeatEnds) {
   Recruits recruits;
-  EXPECT_EQ(recruits.Ask(Key(1), 4, 0), Recruits::kNobody);
-  EXPECT_EQ(recruits.Ask(Key(1), 5, Recruits::kHeatLasts - 1), 4u);
-  EXPECT_EQ(recruits.Ask(Key(1), 6, 2 * Recruits::kHeatLasts - 1), Recruits::kNobody);
+  EXPECT_EQ(recruits.Ask(Key(1), 4, 0).first, Recruits::kNobody);
+  EXPECT_EQ(recruits.Ask(Key(1), 5, Recruits::kHeatLasts - 1).first, 4u);
+  EXPECT_EQ(recruits.Ask(Key(1), 6, 2 * Recruits::kHeatLasts - 1).first, Recruits::kNobody);
 }
 
 TEST(Recruits, RemembersTheLastOfMany) {
   Recruits recruits;
   for (uint64_t n = 0; n <= Recruits::kMaxBlocks; ++n) {
-    EXPECT_EQ(recruits.Ask(Key(n), 1, 0), Recruits::kNobody);
+    EXPECT_EQ(recruits.Ask(Key(n), 1, 0).first, Recruits::kNobody);
   }
   EXPECT_EQ(recruits.blocks(), Recruits::kMaxBlocks);
-  EXPECT_EQ(recruits.Ask(Key(Recruits::kMaxBlocks), 2, 0), 1u);
-  EXPECT_EQ(recruits.Ask(Key(0), 2, 0), Recruits::kNobody) << "was forgotten";
+  EXPECT_EQ(recruits.Ask(Key(Recruits::kMaxBlocks), 2, 0).first, 1u);
+  EXPECT_EQ(recruits.Ask(Key(0), 2, 0).first, Recruits::kNobody) << "was forgotten";
 }
 
 }  // namespace

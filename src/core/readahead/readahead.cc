@@ -34,17 +34,24 @@ Readahead::Decision Readahead::Decide(uint64_t offset, uint64_t size, uint64_t o
     return decision;
   }
   const bool begins = window_ == 0;
-  const uint64_t window = std::min(begins ? limits.first_window : window_, limits.max_window);
+  // A large read says as much as many small ones that came before it.
+  const uint64_t wanted = begins ? limits.first_window : std::max(window_, RoundDown(size, kGrain));
+  const uint64_t window = std::min(wanted, limits.max_window);
   decision.next = std::max(begins ? 0 : next_, end);
   decision.asked = begins ? offset : asked_;
   decision.mark = begins ? offset : mark_;
   decision.window = window;
   if (decision.next <= decision.mark || decision.asked >= object_bytes) return decision;
   const uint64_t from = std::max(decision.asked, RoundDown(offset, kPageBytes));
-  const uint64_t to = RoundUp(std::max(from, end) + window, std::min(window, kGrain));
+  // Whole windows: each is a request.
+  const uint64_t runway = window * (begins ? 1 : std::min(windows_, limits.max_windows));
+  const uint64_t start = std::max(from, end);
+  const uint64_t more = decision.next + runway - std::min(decision.next + runway, start);
+  const uint64_t windows = std::max<uint64_t>(1, more / window);
+  const uint64_t to = RoundUp(start + windows * window, std::min(window, kGrain));
   decision.ahead = {from, std::min(to, object_bytes)};
   decision.asked = decision.ahead.end;
-  decision.mark = begins ? from + window / 2 : from;
+  decision.mark = begins ? from + window / 2 : to - std::min(to, runway);
   decision.window = std::min(window * 2, limits.max_window);
   return decision;
 }
@@ -54,6 +61,18 @@ void Readahead::Follow(const Decision& decision) {
   asked_ = decision.asked;
   mark_ = decision.mark;
   window_ = decision.window;
+  if (!in_order()) {
+    windows_ = 1;
+    enough_till_ = 0;
+  }
+}
+
+void Readahead::Overtook(const ReadaheadLimits& limits) {
+  const bool grown = asked_ >= mark_ + limits.max_window;
+  if (!in_order() || !grown || next_ < enough_till_) return;
+  windows_ = std::min(windows_ * 2, limits.max_windows);
+  enough_till_ = asked_;
+  mark_ = asked_ - std::min(asked_, windows_ * window_);
 }
 
 }  // namespace forebay

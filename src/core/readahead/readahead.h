@@ -3,7 +3,9 @@
 //
 // A reader in order has two windows: the one it is reading and the next, which is asked for when
 // the reader enters the one before it. Windows double up to one large origin request. A reader that
-// jumps gets little more than it asks for, and its windows begin anew.
+// overtakes them even then is faster than what few requests bring: it gets twice as many windows
+// ahead, each a request of its own, each time that it has read all that was asked for when it was
+// given the last of them. A reader that jumps gets little more than it asks for, and begins anew.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +22,7 @@ struct ByteRange {
 struct ReadaheadLimits {
   uint64_t first_window = 256ull << 10;
   uint64_t max_window = 32ull << 20;
+  uint32_t max_windows = 8;             // ahead of the one that is read
   uint64_t random_bytes = 64ull << 10;  // the grain of what a read out of order brings in
 };
 
@@ -40,16 +43,20 @@ class Readahead {
   Decision Decide(uint64_t offset, uint64_t size, uint64_t object_bytes,
                   const ReadaheadLimits& limits) const;
   void Follow(const Decision& decision);
+  /// A read had to wait for what was asked for before it.
+  void Overtook(const ReadaheadLimits& limits);
 
   bool in_order() const { return window_ > 0; }
 
  private:
   bool InOrder(uint64_t offset) const;
 
-  uint64_t next_ = 0;    // where a reader in order reads next
-  uint64_t asked_ = 0;   // up to here everything was asked for
-  uint64_t mark_ = 0;    // past this the next window is due
-  uint64_t window_ = 0;  // the next one's size; 0: reads are not in order
+  uint64_t next_ = 0;         // where a reader in order reads next
+  uint64_t asked_ = 0;        // up to here everything was asked for
+  uint64_t mark_ = 0;         // past this the next window is due
+  uint64_t window_ = 0;       // the next one's size; 0: reads are not in order
+  uint32_t windows_ = 1;      // ahead of the one that is read
+  uint64_t enough_till_ = 0;  // whether they are enough shows from here on
 };
 
 }  // namespace forebay

@@ -108,6 +108,40 @@ TEST(Readahead, RequestsThatOvertakeEachOtherAreInOrder) {
   }
 }
 
+/// What is asked for and not read yet, at most, by a reader in order who waits for each read.
+uint64_t MostAhead(const ReadaheadLimits& limits, uint64_t until) {
+  Readahead reader;
+  uint64_t asked = 0, most = 0;
+  for (uint64_t at = 0; at < until; at += kMiB) {
+    const auto decision = reader.Decide(at, kMiB, 10 * kGiB, limits);
+    reader.Follow(decision);
+    reader.Overtook(limits);
+    if (!decision.ahead.empty()) EXPECT_EQ(decision.ahead.begin, asked) << "each byte once";
+    asked = std::max(asked, decision.ahead.end);
+    most = std::max(most, asked - at - kMiB);
+  }
+  return most;
+}
+
+TEST(Readahead, AReaderWhoWaitsGetsMoreWindowsAhead) {
+  const uint64_t window = kLimits.max_window;
+  EXPECT_LE(MostAhead(kLimits, window / 2), window + kMiB) << "windows still grow";
+  const uint64_t most = MostAhead(kLimits, kGiB);
+  EXPECT_GE(most, kLimits.max_windows * window);
+  EXPECT_LE(most, (kLimits.max_windows + 1) * window + kMiB);
+  ReadaheadLimits poor = kLimits;
+  poor.max_windows = 1;
+  EXPECT_LE(MostAhead(poor, kGiB), 2 * window + kMiB);
+}
+
+TEST(Readahead, MoreWindowsAreGivenOnceForWhatWasAskedForThen) {
+  Readahead reader;
+  ReadInOrder(reader, kGiB, kMiB, 128 * kMiB);
+  for (int i = 0; i < 100; ++i) reader.Overtook(kLimits);
+  const auto decision = reader.Decide(128 * kMiB, kMiB, kGiB, kLimits);
+  EXPECT_LE(decision.ahead.end, 128 * kMiB + 4 * kLimits.max_window);
+}
+
 TEST(Readahead, DecidingTwiceIsDecidingOnce) {
   Readahead reader;
   const auto first = reader.Decide(0, 4096, kGiB, kLimits);

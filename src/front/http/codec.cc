@@ -35,11 +35,15 @@ beast::string_view View(std::string_view text) {
   return {text.data(), text.size()};
 }
 
+void Take(beast::string_view from, std::string& into) {
+  into.assign(from.data(), from.size());
+}
+
 /// RFC 9112 lets a client send "GET http://host/path"; the host is not ours to look at.
-std::string PathOfTarget(std::string_view target) {
-  if (!target.starts_with("http://") && !target.starts_with("https://")) return std::string(target);
+std::string_view PathOfTarget(std::string_view target) {
+  if (!target.starts_with("http://") && !target.starts_with("https://")) return target;
   const size_t slash = target.find('/', target.find("//") + 2);
-  return slash == std::string_view::npos ? "/" : std::string(target.substr(slash));
+  return slash == std::string_view::npos ? "/" : target.substr(slash);
 }
 
 bool IsHeaderText(char c) {
@@ -55,13 +59,6 @@ void AppendClean(std::string& text, std::string_view value) {
       [](char c) { return !IsHeaderText(c); }, '?');
 }
 
-void AppendHeader(std::string& text, std::string_view name, std::string_view value) {
-  AppendClean(text, name);
-  text += ": ";
-  AppendClean(text, value);
-  text += "\r\n";
-}
-
 }  // namespace
 
 const std::string* RequestHead::Find(std::string_view name) const {
@@ -69,6 +66,12 @@ const std::string* RequestHead::Find(std::string_view name) const {
     if (beast::iequals(View(header.name), View(name))) return &header.value;
   }
   return nullptr;
+}
+
+size_t RequestHead::HeldBytes() const {
+  size_t bytes = target.capacity();
+  for (const Header& header : headers) bytes += header.name.capacity() + header.value.capacity();
+  return bytes;
 }
 
 struct RequestReader::State {
@@ -81,10 +84,12 @@ struct RequestReader::State {
     // Bodies are read piece by piece; how much of one is wanted is up to the service. Not none,
     // which Boost 1.74 takes for less than every length.
     parser->body_limit(std::numeric_limits<uint64_t>::max());
+    head_bytes = 0;
   }
 
   const size_t max_header_bytes;
   std::optional<Parser> parser;
+  size_t head_bytes = 0;
 };
 
 RequestReader::RequestReader(size_t max_header_bytes)
@@ -102,7 +107,13 @@ std::expected<size_t, Refusal> RequestReader::ReadHead(Bytes bytes) {
   const size_t used =
       state_->parser->put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
   if (error && error != beast::http::error::need_more) return std::unexpected(ToRefusal(error));
+  // Beast looks at the bytes of one call only.
+  state_->head_bytes += used;
+  if (state_->head_bytes > state_->max_header_bytes) {
+    return std::unexpected(ToRefusal(beast::http::error::header_limit));
+  }
   if (!head_done()) return used;
+  state_->head_bytes = 0;
   if (state_->parser->get().version() >= 11 &&
       state_->parser->get().count(beast::http::field::host) != 1) {
     return std::unexpected(Refusal{400, "a request of HTTP/1.1 names exactly one Host"});
@@ -119,19 +130,23 @@ bool RequestReader::head_done() const {
   return state_->parser->is_header_done();
 }
 
-RequestHead RequestReader::TakeHead() {
+void RequestReader::TakeHead(RequestHead& head) {
   const auto& message = state_->parser->get();
-  RequestHead head;
   head.headers.reserve(kUsualHeaders);
-  head.method = std::string(message.method_string());
-  head.target = PathOfTarget(std::string_view(message.target().data(), message.target().size()));
+  Take(message.method_string(), head.method);
+  head.target = PathOfTarget({message.target().data(), message.target().size()});
+  size_t count = 0;
   for (const auto& field : message) {
-    head.headers.push_back({std::string(field.name_string()), std::string(field.value())});
+    if (count == head.headers.size()) head.headers.emplace_back();
+    Take(field.name_string(), head.headers[count].name);
+    Take(field.value(), head.headers[count].value);
+    ++count;
   }
+  head.headers.resize(count);
+  head.content_length.reset();
   if (const auto length = state_->parser->content_length()) head.content_length = *length;
   head.has_body = !state_->parser->is_done();
   head.keep_alive = state_->parser->keep_alive();
-  return head;
 }
 
 std::expected<RequestReader::Progress, Refusal> RequestReader::ReadBody(Bytes bytes,
@@ -147,6 +162,11 @@ std::expected<RequestReader::Progress, Refusal> RequestReader::ReadBody(Bytes by
         state_->parser->put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
   }
   progress.produced = into.size() - body.size;
+  // Heads of chunks and trailers, of which Beast again looks at one call only.
+  state_->head_bytes = progress.produced > 0 ? 0 : state_->head_bytes + progress.consumed;
+  if (state_->head_bytes > state_->max_header_bytes) {
+    return std::unexpected(ToRefusal(beast::http::error::header_limit));
+  }
   if (error && error != beast::http::error::need_more && error != beast::http::error::need_buffer) {
     return std::unexpected(ToRefusal(error));
   }
@@ -157,10 +177,17 @@ bool RequestReader::done() const {
   return state_->parser->is_done();
 }
 
+void AppendHeader(std::string& text, std::string_view name, std::string_view value) {
+  AppendClean(text, name);
+  text += ": ";
+  AppendClean(text, value);
+  text += "\r\n";
+}
+
 std::string FormatHead(const ResponseHead& head) {
   constexpr size_t kUsualBytes = 512;
   std::string text;
-  text.reserve(kUsualBytes);
+  text.reserve(kUsualBytes + head.lines.size());
   const auto reason =
       beast::http::obsolete_reason(beast::http::int_to_status(static_cast<unsigned>(head.status)));
   text += "HTTP/1.1 ";
@@ -173,9 +200,9 @@ std::string FormatHead(const ResponseHead& head) {
   text += head.lines;
   // Those two end with their heads; RFC 9110 forbids the first to tell a length.
   if (head.status != 204 && head.status != 304) {
-    AppendHeader(text, "Content-Length", std::to_string(head.content_length));
+    ((text += "Content-Length: ") += std::to_string(head.content_length)) += "\r\n";
   }
-  if (!head.keep_alive) AppendHeader(text, "Connection", "close");
+  if (!head.keep_alive) text += "Connection: close\r\n";
   text += "\r\n";
   return text;
 }

@@ -6,6 +6,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "src/base/bytes.h"
 #include "src/front/http/message.h"
@@ -24,8 +25,13 @@ class RequestReader {
   /// a refusal the connection is of no more use.
   std::expected<size_t, Refusal> ReadHead(Bytes bytes);
   bool head_done() const;
-  /// Once, when the head is done.
-  RequestHead TakeHead();
+  /// Once, when the head is done. What `head` has of memory is used again.
+  void TakeHead(RequestHead& head);
+  RequestHead TakeHead() {
+    RequestHead head;
+    TakeHead(head);
+    return head;
+  }
 
   struct Progress {
     size_t consumed = 0;
@@ -41,8 +47,11 @@ class RequestReader {
   std::unique_ptr<State> state_;
 };
 
-/// Status line and headers, with the empty line behind them. Characters that a header cannot hold
-/// are replaced, so that no value can end it.
+/// "NAME: VALUE" and the end of the line. Characters that a header cannot hold are replaced, so
+/// that no value can end it.
+void AppendHeader(std::string& text, std::string_view name, std::string_view value);
+
+/// Status line and headers, with the empty line behind them.
 std::string FormatHead(const ResponseHead& head);
 
 }  // namespace forebay::http

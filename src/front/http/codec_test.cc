@@ -38,6 +38,24 @@ TEST(HttpCodec, ReadsARequest) {
   EXPECT_TRUE(head->keep_alive);
 }
 
+TEST(HttpCodec, AHeadThatIsUsedAgainKeepsNothingOfTheLast) {
+  RequestReader reader(kMaxHeader);
+  RequestHead head;
+  for (const std::string_view text :
+       {"PUT /long-as-it-is HTTP/1.1\r\nHost: x\r\nX-One: 1\r\nContent-Length: 3\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: y\r\n\r\n"}) {
+    ASSERT_TRUE(reader.ReadHead(AsBytes(text)));
+    reader.TakeHead(head);
+    reader.Reset();
+  }
+  EXPECT_EQ(head.method, "GET");
+  EXPECT_EQ(head.target, "/a");
+  EXPECT_EQ(head.headers.size(), 1u);
+  EXPECT_EQ(*head.Find("Host"), "y");
+  EXPECT_EQ(head.content_length, std::nullopt);
+  EXPECT_FALSE(head.has_body);
+}
+
 TEST(HttpCodec, AHeadMayComeByteByByte) {
   RequestReader reader(kMaxHeader);
   const std::string text = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -120,6 +138,39 @@ TEST(HttpCodec, AHeadersValueCannotEndIt) {
   EXPECT_THAT(head, HasSubstr("Content-Length: 7\r\n"));
   EXPECT_THAT(head, HasSubstr("Connection: close\r\n"));
   EXPECT_THAT(head, testing::EndsWith("\r\n\r\n"));
+}
+
+/// Lines without an end come one by one. How many bytes of them were taken, or are kept to be
+/// looked at again, when they are refused: by the reader, or for filling a connection's buffer.
+size_t TakenOfEndlessLines(RequestReader& reader, std::string unread) {
+  const std::string line = "X-Line: " + std::string(1000, 'x') + "\r\n";
+  std::byte into[64];
+  for (size_t taken = unread.size(); taken < 100 * kMaxHeader; taken += line.size()) {
+    unread += line;
+    for (size_t used = 1; used > 0;) {
+      if (reader.head_done()) {
+        const auto progress = reader.ReadBody(AsBytes(unread), into);
+        if (!progress) return progress.error().status == 431 ? taken : ~size_t{0};
+        used = progress->consumed;
+      } else {
+        const auto read = reader.ReadHead(AsBytes(unread));
+        if (!read) return read.error().status == 431 ? taken : ~size_t{0};
+        used = *read;
+      }
+      unread.erase(0, used);
+    }
+    if (unread.size() > kMaxHeader) return taken;
+  }
+  return ~size_t{0};
+}
+
+TEST(RequestReaderTest, LinesWithoutAnEndAreBoundedTogether) {
+  RequestReader reader(kMaxHeader);
+  EXPECT_LE(TakenOfEndlessLines(reader, "GET / HTTP/1.1\r\nHost: h\r\n"), 2 * kMaxHeader);
+  RequestReader of_trailers(kMaxHeader);
+  const std::string head = "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  ASSERT_EQ(of_trailers.ReadHead(AsBytes(head)).value_or(0), head.size());
+  EXPECT_LE(TakenOfEndlessLines(of_trailers, "0\r\n"), 2 * kMaxHeader);
 }
 
 }  // namespace

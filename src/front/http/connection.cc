@@ -12,6 +12,8 @@ namespace {
 /// What an idle connection keeps; it grows with what comes.
 constexpr size_t kUsualHeaderBytes = size_t{4} << 10;
 
+constexpr size_t kKeptHeaders = 32;
+
 /// So many of a body go out without an allocation for their list.
 constexpr size_t kFewParts = 4;
 
@@ -49,7 +51,11 @@ Task<bool> HttpConnection::NextRequest(CancelToken cancel) {
   } else {
     reader_->Reset();
   }
-  request_ = {};
+  // An idle connection keeps no more than a usual request needs.
+  if (request_.headers.capacity() > kKeptHeaders || request_.HeldBytes() > kUsualHeaderBytes) {
+    request_ = {};
+  }
+  request_.method.clear();  // what is refused from now on answers no HEAD
   Instant deadline = env_.clock.Now() + (begin_ == end_ ? limits_.idle : limits_.header);
   while (true) {
     if (begin_ != end_) {
@@ -73,7 +79,7 @@ Task<bool> HttpConnection::NextRequest(CancelToken cancel) {
     if (!size || *size == 0) co_return false;
     if (first) deadline = env_.clock.Now() + limits_.header;
   }
-  request_ = reader_->TakeHead();
+  reader_->TakeHead(request_);
   body_left_ = request_.has_body ? request_.content_length : std::nullopt;
   body_bytes_ = 0;
   body_waited_ = {};

@@ -157,6 +157,11 @@ TEST_F(HttpServerTest, WhatIsNoRequestIsRefusedAndTheConnectionEnds) {
               StartsWith("HTTP/1.1 431 "));
 }
 
+TEST_F(HttpServerTest, ARefusalAfterAHeadHasItsBody) {
+  EXPECT_THAT(Exchange("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n"),
+              HasSubstr("no request of HTTP/1.1"));
+}
+
 TEST_F(HttpServerTest, WhoSaysNothingIsLetGo) {
   const Instant start = world_.Now();
   EXPECT_EQ(Exchange(""), "");

@@ -26,14 +26,16 @@ struct RequestHead {
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
   /// nullptr: it has none. Names are compared without case.
   const std::string* Find(std::string_view name) const;
+  /// By its texts.
+  size_t HeldBytes() const;
 };
 
 struct ResponseHead {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::vector<Header> headers;
-  /// Further headers, as they are sent: each ends with "\r\n", and none holds what came from
-  /// outside. One text for all costs less than two for each.
+  /// Further headers, as they are sent: each ends with "\r\n", and what came from outside was put
+  /// there by AppendHeader. One text for all costs less than two for each.
   std::string lines;
   uint64_t content_length = 0;
   bool keep_alive = true;

@@ -199,6 +199,30 @@ TEST_F(CellTest, ManyReadersOfASlowOwnerShareWhatItGives) {
   EXPECT_GT(node(0).node->counters().peer.sent_elsewhere.value(), 0u);
 }
 
+/// Whoever is sent to one of two asks the one that has less to do.
+TEST_F(CellTest, OfTwoWhoHaveItTheLessBusyIsAsked) {
+  constexpr uint64_t kEach = 8 * kMiB;
+  Start(16);
+  const std::vector<std::string> keys = OwnedByTheFirst(node(1), 4);
+  for (const std::string& key : keys) origin().Set(key, kSeed, kEach);
+  const auto fetch = [&](size_t first, size_t last) {
+    std::vector<Result<void>> results(16);
+    world.Run(FetchOn(&cell, first, last, keys, &results));
+    for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+  };
+  const auto served = [&](size_t i) { return node(i).node->counters().peer.served_bytes.value(); };
+  fetch(1, 2);   // gets it from the owner
+  fetch(2, 9);   // are sent to node 1
+  fetch(9, 10);  // after so many its owner gives it once more
+  node(1).machine.nic_bytes_per_second = 50'000'000;
+  const uint64_t slow = served(1), fast = served(9), owner = served(0);
+  fetch(10, 16);
+  EXPECT_EQ(served(0) - owner, 0u);
+  EXPECT_EQ(served(1) + served(9) - slow - fast, 6 * 4 * kEach);
+  EXPECT_GT(served(1), slow) << "it is asked, too";
+  EXPECT_LE(2 * (served(1) - slow), served(9) - fast);
+}
+
 Task<void> HandOverAll(CellNode* node, HandedOver* total, Result<void>* result) {
   for (uint32_t stripe = 0; *result; ++stripe) {
     HandedOver now;

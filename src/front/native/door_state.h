@@ -5,9 +5,10 @@
 #include <array>
 #include <atomic>
 
+#include "src/base/units.h"
 #include "src/front/native/door.h"
-#include "src/front/native/node_access.h"
 #include "src/front/native/out_queue.h"
+#include "src/node/node_access.h"
 #include "src/runtime/sync.h"
 
 namespace forebay {
@@ -39,6 +40,10 @@ class Signal {
   Executor& executor_;
   internal::WaiterQueue waiters_;
 };
+
+/// So many bytes that are still to be sent count as one request that waits: who has a slow link is
+/// busy, too.
+inline constexpr uint64_t kBytesOfDepth = 256 * kKiB;
 
 /// A figure that one loop changes and any thread may read, for nothing but the moment.
 class OneLoopFigure {
@@ -105,9 +110,11 @@ struct DoorState {
   std::array<std::byte, 64u << 10> scratch;  // for bytes that nobody wants
 
   bool stopping() const { return shared.stopping.load(std::memory_order_relaxed); }
+  /// What waits at all loops, and what is to be sent by this one.
   uint16_t queue_depth() const {
-    const uint32_t waiting = shared.waiting.load(std::memory_order_relaxed);
-    return static_cast<uint16_t>(std::min<uint32_t>(waiting, UINT16_MAX));
+    const uint64_t depth =
+        shared.waiting.load(std::memory_order_relaxed) + queued_bytes / kBytesOfDepth;
+    return static_cast<uint16_t>(std::min<uint64_t>(depth, UINT16_MAX));
   }
 };
 

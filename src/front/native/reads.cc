@@ -232,6 +232,12 @@ PeerRead PeerReadOf(const wire::PeerReadRequest& request) {
 
 bool Session::AnswerPeer(const wire::FrameHeader& header, const wire::PeerReadRequest& request,
                          PeerGiven& given) {
+  if (given.elsewhere != wire::kNoNode) {
+    const bool either = (request.flags & wire::kEither) != 0 && given.or_else != wire::kNoNode;
+    const auto other = std::as_bytes(std::span(&given.or_else, either ? 1 : 0));
+    Answer(header, wire::PeerReadAnswer{.elsewhere = given.elsewhere, .crcs = other});
+    return true;
+  }
   return AnswerData(header, request.object_size, request.offset, given.bytes,
                     wire::PeerReadAnswer{.elsewhere = given.elsewhere, .crcs = {}});
 }

@@ -12,8 +12,8 @@ constexpr int64_t kNow = 1000 * kSecond;
 constexpr int64_t kLongAgo = 10 * kSecond;
 
 AttributeCache::Value Said(std::string what) {
-  return std::make_shared<const ObjectAttributes>(
-      ObjectAttributes{{"content-type", std::move(what)}});
+  return std::make_shared<const Described>(
+      Described{.attributes = {}, .etag = {}, .content_type = std::move(what), .lines = {}});
 }
 
 VersionId Version(std::string_view etag) {
@@ -27,7 +27,7 @@ TEST(S3AttributeCache, TellsEqualBytesOfOtherTimesApart) {
   EXPECT_EQ(cache.Find(Version("a"), kLongAgo + kSecond), nullptr);
   EXPECT_EQ(cache.Find(Version("b"), kLongAgo), nullptr);
   cache.Learn(Version("a"), kLongAgo + kSecond, kNow, Said("new"));
-  EXPECT_EQ(cache.Find(Version("a"), kLongAgo + kSecond)->front().second, "new");
+  EXPECT_EQ(cache.Find(Version("a"), kLongAgo + kSecond)->content_type, "new");
   EXPECT_EQ(cache.Find(Version("a"), kLongAgo), nullptr);
 }
 
@@ -40,7 +40,7 @@ TEST(S3AttributeCache, KeepsNothingThatMayChangeWithinASecond) {
 }
 
 TEST(S3AttributeCache, WhatWasNotAskedForLongestGoesFirst) {
-  AttributeCache cache(1000);  // of three
+  AttributeCache cache(1100, 1);  // of three
   for (const char* etag : {"a", "b", "c"}) cache.Learn(Version(etag), kLongAgo, kNow, Said(etag));
   ASSERT_NE(cache.Find(Version("a"), kLongAgo), nullptr);
   cache.Learn(Version("d"), kLongAgo, kNow, Said("d"));

@@ -53,10 +53,10 @@ std::vector<std::string_view> Split(std::string_view text, char by) {
 /// "20130524T000000Z"
 std::optional<int64_t> ParseMoment(std::string_view text) {
   if (text.size() != 16) return std::nullopt;
-  const std::string iso =
-      fmt::format("{}-{}-{}T{}:{}:{}", text.substr(0, 4), text.substr(4, 2), text.substr(6, 2),
-                  text.substr(9, 2), text.substr(11, 2), text.substr(13));
-  return text[8] == 'T' ? http_origin::ParseIsoDate(iso) : std::nullopt;
+  std::string iso(text);
+  for (const size_t colon : {13, 11}) iso.insert(colon, 1, ':');
+  for (const size_t dash : {6, 4}) iso.insert(dash, 1, '-');
+  return http_origin::ParseIsoDate(iso);
 }
 
 /// "KEY/20130524/us-east-1/s3/aws4_request"; the key itself may hold slashes in theory only.
@@ -102,7 +102,7 @@ Outcome<void> ReadMoment(const Request& request, Claim& claim) {
                   "AWS authentication requires a valid Date or x-amz-date header");
   }
   claim.moment_ns = *moment;
-  claim.moment = http_origin::BasicIsoDate(*moment);
+  claim.moment = amz.empty() ? http_origin::BasicIsoDate(*moment) : std::string(amz);
   return {};
 }
 
@@ -191,10 +191,7 @@ Outcome<Claim> ReadQuery(const Request& request) {
   return claim;
 }
 
-std::string CanonicalHeaders(const Claim& claim, const Request& request) {
-  constexpr size_t kUsualBytes = 256;
-  std::string lines;
-  lines.reserve(kUsualBytes);
+void AppendCanonicalHeaders(const Claim& claim, const Request& request, std::string& lines) {
   for (const std::string& name : claim.signed_headers) {
     lines += name;
     char before = ':';
@@ -207,12 +204,12 @@ std::string CanonicalHeaders(const Claim& claim, const Request& request) {
     if (before == ':') lines += before;  // it is not there
     lines += '\n';
   }
-  return lines;
 }
 
 /// As S3 encodes names and values.
 std::string EncodedQuery(const Request& request) {
   std::vector<std::pair<std::string, std::string>> pairs;
+  pairs.reserve(request.query.size());
   for (const QueryItem& item : request.query) {
     if (item.name == "X-Amz-Signature") continue;
     pairs.emplace_back(http_origin::PercentEncode(item.name, false),
@@ -327,12 +324,21 @@ Outcome<void> CheckCoverage(const Claim& claim, const Request& request) {
 }
 
 std::string CanonicalRequest(const Claim& claim, const Request& request, Spelling spelling) {
+  constexpr size_t kUsualBytes = 1024;
   const bool sent = spelling == Spelling::kAsSent;
-  return fmt::format(
-      "{}\n{}\n{}\n{}\n{}\n{}", request.head->method,
-      sent ? std::string(request.head->path()) : http_origin::PercentEncode(request.path, true),
-      sent ? SentQuery(request) : EncodedQuery(request), CanonicalHeaders(claim, request),
-      fmt::join(claim.signed_headers, ";"), claim.payload);
+  std::string text;
+  text.reserve(kUsualBytes);
+  (text += request.head->method) += '\n';
+  text += sent ? std::string(request.head->path()) : http_origin::PercentEncode(request.path, true);
+  (text += '\n') += sent ? SentQuery(request) : EncodedQuery(request);
+  text += '\n';
+  AppendCanonicalHeaders(claim, request, text);
+  text += '\n';
+  for (const std::string& name : claim.signed_headers) {
+    if (text.back() != '\n') text += ';';
+    text += name;
+  }
+  return (text += '\n') += claim.payload;
 }
 
 }  // namespace forebay::s3door

@@ -52,9 +52,9 @@ Task<Outcome<void>> WriteAll(Exchange& x, Source source, OriginUpload& upload,
 
 Task<Outcome<ObjectAttributes>> AttributesOfCopy(Exchange& x, const Source& source) {
   if (Replaces(x.request)) co_return AttributesOf(x.request);
-  const auto kept = co_await AttributesOf(x, source.handle);
+  const auto kept = co_await DescriptionOf(x, source.handle);
   if (!kept) co_return std::unexpected(S3Error(kept.error()));
-  ObjectAttributes attributes(**kept);
+  ObjectAttributes attributes = (*kept)->attributes;
   std::erase_if(attributes, [](const auto& one) { return one.first == kMd5Attribute; });
   co_return attributes;
 }
@@ -104,8 +104,7 @@ Task<Outcome<ObjectInfo>> Copy(Exchange& x, Source source, OriginUpload& upload,
     co_await upload.Abort();
     co_return std::unexpected(written.error());
   }
-  const Call call{.deadline = x.env().clock.Now() + kCommitTime, .cancel = x.cancel};
-  auto info = co_await upload.Commit(call);
+  auto info = co_await upload.Commit(x.call(kCommitTime));
   if (info) co_return std::move(*info);
   co_await upload.Abort();
   co_return std::unexpected(ObjectError(x, info.error()));

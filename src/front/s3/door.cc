@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
-
 #include "src/base/units.h"
 #include "src/front/s3/auth.h"
 #include "src/front/s3/exchange.h"
@@ -12,7 +10,6 @@
 namespace forebay::s3door {
 namespace {
 
-constexpr Duration kCallTime = std::chrono::minutes(2);  // of one step of an operation
 /// The longest that S3 takes: 8 KiB of headers, and keys and signatures in a query.
 constexpr size_t kHeaderBytes = 32 * kKiB;
 /// A request is refused before its body was read: what is not longer is read away, so that clients
@@ -22,7 +19,11 @@ constexpr uint64_t kUnreadBodyBytes = 16 * kMiB;
 constexpr uint64_t kLeastBodyRate = 4 * kKiB;
 
 std::string NewRequestId(Rng& rng) {
-  return fmt::format("{:016X}", rng.Next());
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string id(16, '0');
+  uint64_t number = rng.Next();
+  for (size_t at = id.size(); at-- > 0; number >>= 4) id[at] = kDigits[number & 15];
+  return id;
 }
 
 Task<Answer> RefuseByName(Exchange& x) {
@@ -118,8 +119,9 @@ Reply ErrorReply(const Exchange& x, const S3Error& error) {
 
 }  // namespace
 
-Call Exchange::call() const {
-  return {.deadline = env().clock.Now() + kCallTime, .cancel = cancel};
+Call Exchange::call(Duration time) {
+  if (!cancel_there) cancel_there.emplace(door.shared.node_loop, env().executor, cancel);
+  return {.deadline = env().clock.Now() + time, .cancel = cancel_there->token()};
 }
 
 http::ResponseHead Exchange::HeadOf(Reply reply) const {
@@ -133,14 +135,36 @@ http::ResponseHead Exchange::HeadOf(Reply reply) const {
     door.date_s = now_ns / 1'000'000'000;
     door.date = http_origin::HttpDate(now_ns);
   }
-  fmt::format_to(std::back_inserter(head.lines),
-                 "Date: {}\r\nx-amz-request-id: {}\r\nx-amz-id-2: {}\r\n", door.date, id, id);
+  ((head.lines += "Date: ") += door.date) += "\r\n";
+  for (const std::string_view name : {"x-amz-request-id: ", "x-amz-id-2: "}) {
+    ((head.lines += name) += id) += "\r\n";
+  }
   return head;
 }
 
-S3Door::S3Door(Env& env, Node& node, S3DoorOptions options)
-    : parts_(new Parts{.env = env, .node = node, .options = std::move(options)}) {}
+/// The door on one loop.
+class S3Door::OneLoop final : public http::HttpService {
+ public:
+  OneLoop(Env& env, Shared& shared) : parts_(env, shared) {}
+  Task<void> Serve(http::HttpConnection& connection, CancelToken cancel) override;
+  Env& env() { return parts_.env; }
+
+ private:
+  Parts parts_;
+};
+
+S3Door::S3Door(Env& env, Node& node, S3DoorOptions options, const std::vector<Env*>& further)
+    : shared_(new Shared{.node = node, .node_loop = env.executor, .options = std::move(options)}) {
+  loops_.push_back(std::make_unique<OneLoop>(env, *shared_));
+  for (Env* one : further) loops_.push_back(std::make_unique<OneLoop>(*one, *shared_));
+}
 S3Door::~S3Door() = default;
+
+std::vector<http::HttpLoop> S3Door::loops() {
+  std::vector<http::HttpLoop> all;
+  for (const auto& loop : loops_) all.push_back({.env = loop->env(), .service = *loop});
+  return all;
+}
 
 http::HttpLimits S3Door::Limits(size_t connections) {
   return {.connections = connections,
@@ -153,15 +177,17 @@ http::HttpLimits S3Door::Limits(size_t connections) {
 }
 
 uint64_t S3Door::pinned_bytes() const {
-  return parts_->pinned_bytes;
+  return shared_->pinned_bytes.load(std::memory_order_relaxed);
 }
 
-Task<void> S3Door::Serve(http::HttpConnection& connection, CancelToken cancel) {
-  Exchange x{.door = *parts_,
+Task<void> S3Door::OneLoop::Serve(http::HttpConnection& connection, CancelToken cancel) {
+  Exchange x{.door = parts_,
              .connection = connection,
              .cancel = cancel,
-             .id = NewRequestId(parts_->env.rng)};
+             .id = NewRequestId(parts_.env.rng)};
   Answer answer = co_await Handle(x);
+  // Nobody is at work for it on the node's loop any more.
+  if (x.cancel_there) co_await x.cancel_there->Join();
   if (answer && answer->sent) co_return;
   Reply reply = answer ? *std::move(answer) : ErrorReply(x, answer.error());
   const std::string body = std::exchange(reply.body, {});

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "src/front/http/server.h"
 #include "src/node/node.h"
@@ -26,23 +27,32 @@ struct S3DoorOptions {
   bool tls = false;  // between its clients and it: addresses that it tells begin with https
 };
 
-/// Used from the node's loop. Env and Node outlive it.
-class S3Door final : public http::HttpService {
+class S3Door {
  public:
-  S3Door(Env& env, Node& node, S3DoorOptions options);
-  ~S3Door() override;
-  Task<void> Serve(http::HttpConnection& connection, CancelToken cancel) override;
+  /// `env` is of the node's loop. All must outlive the door; the further loops, which may be none,
+  /// run on threads of their own.
+  S3Door(Env& env, Node& node, S3DoorOptions options, const std::vector<Env*>& further = {});
+  S3Door(const S3Door&) = delete;
+  S3Door& operator=(const S3Door&) = delete;
+  ~S3Door();
 
-  /// Of the store, by answers on their way.
+  /// What an HttpServer serves with: the node's loop first.
+  std::vector<http::HttpLoop> loops();
+
+  /// Of the store, by answers on their way. Any thread.
   uint64_t pinned_bytes() const;
 
   /// What an HttpServer of this door should keep to.
   static http::HttpLimits Limits(size_t connections);
 
-  struct Parts;  // the door's own files only
+  // The door's own files only.
+  struct Shared;
+  struct Parts;
 
  private:
-  const std::unique_ptr<Parts> parts_;
+  class OneLoop;
+  const std::unique_ptr<Shared> shared_;
+  std::vector<std::unique_ptr<OneLoop>> loops_;
 };
 
 }  // namespace forebay::s3door

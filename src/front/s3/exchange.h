@@ -1,6 +1,7 @@
 // One request on its way to its answer, and what all operations share. The door's own files only.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "src/front/s3/signing_keys.h"
 #include "src/front/s3/upload_ids.h"
 #include "src/front/s3/xml_writer.h"
+#include "src/node/node_access.h"
+#include "src/runtime/cancel_across.h"
 
 namespace forebay::s3door {
 
@@ -34,18 +37,32 @@ struct Reply {
 
 using Answer = Outcome<Reply>;
 
-inline constexpr uint64_t kAttributeCacheBytes = 16ull << 20;
+inline constexpr uint64_t kAttributeCacheBytes = 32ull << 20;
+inline constexpr Duration kCallTime = std::chrono::minutes(2);  // of one step of an operation
 inline constexpr size_t kMostSigningKeys = 1024;
 
-struct S3Door::Parts {
-  Env& env;
+/// What the loops of one door share. Any thread.
+struct S3Door::Shared {
   Node& node;
+  Executor& node_loop;
   const S3DoorOptions options;
-  uint64_t pinned_bytes = 0;
+  const UploadIds upload_ids{options.upload_secret};
+  AttributeCache attributes{kAttributeCacheBytes};
+  /// Of answers on their way. One for all loops: beside what a request costs it is little.
+  std::atomic<uint64_t> pinned_bytes{0};
+};
+
+/// What the requests of one loop share.
+struct S3Door::Parts {
+  Parts(Env& e, Shared& s)
+      : env(e), shared(s), options(s.options), node(s.node, s.node_loop, e.executor) {}
+
+  Env& env;
+  Shared& shared;
+  const S3DoorOptions& options;
+  NodeAccess node;
   int64_t date_s = -1;
   std::string date;  // of that second, as headers have it
-  AttributeCache attributes{kAttributeCacheBytes};
-  UploadIds upload_ids{options.upload_secret};
   SigningKeys signing_keys{kMostSigningKeys};
 };
 
@@ -53,18 +70,21 @@ struct S3Door::Parts {
 struct Exchange {
   S3Door::Parts& door;
   http::HttpConnection& connection;
-  CancelToken cancel;
-  std::string id;  // x-amz-request-id
+  CancelToken cancel;  // of the connection's loop
+  std::string id;      // x-amz-request-id
   Request request = {};
   Operation operation = {};
   std::optional<Authenticated> who = std::nullopt;
   bool anonymous = false;    // where others are not
   std::string payload = {};  // what the signature says of the body
   std::optional<ChunkSigning> signing = std::nullopt;
+  std::optional<CancelAcross> cancel_there = std::nullopt;  // to the node's loop; once it is needed
 
   Env& env() const { return door.env; }
-  Node& node() const { return door.node; }
-  Call call() const;
+  NodeAccess& node() const { return door.node; }
+  /// For one task of the node, and for nothing here: its token is of the node's loop.
+  Call call() { return call(kCallTime); }
+  Call call(Duration time);
   http::ResponseHead HeadOf(Reply reply) const;
 };
 
@@ -86,7 +106,7 @@ S3Error ObjectError(const Exchange& x, const Error& error);
 
 /// `afresh`: whatever is known of the name, the origin is asked what it means now.
 Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, bool afresh);
-Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Handle> handle);
+Task<Result<AttributeCache::Value>> DescriptionOf(Exchange& x, std::shared_ptr<Handle> handle);
 Task<Result<std::string>> EtagOf(Exchange& x, std::shared_ptr<Handle> handle);
 Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,
                                     uint64_t size);

@@ -31,7 +31,7 @@ S3Error NoSuchUpload(const Exchange& x) {
 /// As the origin has it; kNoSuchUpload where nobody here gave it out for this key.
 Outcome<std::string> UploadId(const Exchange& x, Rights needed) {
   FB_ASSIGN(const auto bucket, BucketOf(x, needed));
-  auto id = x.door.upload_ids.Open(bucket->config.id, x.request.key, ShownId(x));
+  auto id = x.door.shared.upload_ids.Open(bucket->config.id, x.request.key, ShownId(x));
   if (!id) return std::unexpected(NoSuchUpload(x));
   return *std::move(id);
 }
@@ -126,7 +126,7 @@ Task<Answer> CreateMultipartUpload(Exchange& x) {
   XmlWriter xml;
   xml.Root("InitiateMultipartUploadResult").Text("Bucket", x.request.bucket);
   xml.Text("Key", x.request.key);
-  xml.Text("UploadId", x.door.upload_ids.Seal(bucket->config.id, x.request.key, *id));
+  xml.Text("UploadId", x.door.shared.upload_ids.Seal(bucket->config.id, x.request.key, *id));
   co_return Reply::Xml(xml.Close("InitiateMultipartUploadResult").Take());
 }
 
@@ -177,9 +177,9 @@ Task<Answer> CompleteMultipartUpload(Exchange& x) {
   FB_CO_ASSIGN(auto parts, Choose(named, there));
   FB_CO_TRY(CheckSize(x.request, parts));
   FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));
-  const Call call{.deadline = x.env().clock.Now() + kCommitTime, .cancel = x.cancel};
-  const auto info = co_await x.node().CompleteMultipart(
-      *x.who, x.request.NodePath(), id, std::move(parts), std::move(condition), call);
+  const auto info =
+      co_await x.node().CompleteMultipart(*x.who, x.request.NodePath(), id, std::move(parts),
+                                          std::move(condition), x.call(kCommitTime));
   if (!info && info.error().code() == Code::kInvalidArgument) {
     co_return Refuse(kinds::kInvalidPart, info.error().message());
   }

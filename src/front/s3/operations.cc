@@ -171,8 +171,12 @@ Operation Refined(const Request& request, Operation found) {
 Outcome<Operation> OperationOf(const Request& request) {
   const Level level = request.bucket.empty() ? kService : request.key.empty() ? kBucket : kObject;
   std::string_view subresource;
-  for (const std::string_view name : kSubresources) {
-    if (subresource.empty() && request.Has(name)) subresource = name;
+  // What signs a query is most of it, and none of these.
+  const auto may_be = [](const QueryItem& item) { return !item.name.starts_with("X-Amz-"); };
+  if (std::ranges::any_of(request.query, may_be)) {
+    for (const std::string_view name : kSubresources) {
+      if (subresource.empty() && request.Has(name)) subresource = name;
+    }
   }
   // Presigned requests of uploads in parts name both.
   if (request.Has("uploadId")) subresource = "uploadId";

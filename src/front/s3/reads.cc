@@ -34,19 +34,26 @@ constexpr Override kOverrides[] = {{"response-content-type", "Content-Type"},
                                    {"response-content-disposition", "Content-Disposition"},
                                    {"response-content-encoding", "Content-Encoding"}};
 
-/// What the door counts of a window on its way.
+/// What the door counts of a window on its way; nothing where there is no room for it.
 class PinnedWindow {
  public:
-  PinnedWindow(S3Door::Parts& door, uint64_t bytes) : door_(door), bytes_(bytes) {
-    door_.pinned_bytes += bytes_;
+  PinnedWindow(S3Door::Shared& door, uint64_t bytes) : door_(door), bytes_(bytes) {
+    const uint64_t before = door_.pinned_bytes.fetch_add(bytes_, std::memory_order_relaxed);
+    if (before + bytes_ > door_.options.max_pinned_bytes) GiveBack();
   }
   PinnedWindow(const PinnedWindow&) = delete;
   PinnedWindow& operator=(const PinnedWindow&) = delete;
-  ~PinnedWindow() { door_.pinned_bytes -= bytes_; }
+  ~PinnedWindow() { GiveBack(); }
+  explicit operator bool() const { return bytes_ > 0; }
 
  private:
-  S3Door::Parts& door_;
-  const uint64_t bytes_;
+  void GiveBack() {
+    if (bytes_ == 0) return;
+    door_.pinned_bytes.fetch_sub(std::exchange(bytes_, 0), std::memory_order_relaxed);
+  }
+
+  S3Door::Shared& door_;
+  uint64_t bytes_;
 };
 
 class Sending {
@@ -79,15 +86,15 @@ class Sending {
  private:
   /// False: the client is gone.
   Task<Result<bool>> SendWindow() {
-    const bool copy = x_.door.pinned_bytes + kWindowBytes > x_.door.options.max_pinned_bytes;
-    const uint64_t size = std::min(end_ - at_, copy ? kCopyBytes : kWindowBytes);
     // Before the read, which may wait: those who come meanwhile must know of this one.
-    std::optional<PinnedWindow> pinned;
-    if (!copy) pinned.emplace(x_.door, size);
-    FB_CO_ASSIGN(ReadResult window, co_await ReadObject(x_, handle_, at_, size));
+    const PinnedWindow pinned(x_.door.shared, std::min(end_ - at_, kWindowBytes));
+    const uint64_t size = std::min(end_ - at_, pinned ? kWindowBytes : kCopyBytes);
+    auto at_once = x_.node().TryRead(*x_.who, *handle_, at_, static_cast<uint32_t>(size));
+    if (!at_once) at_once = co_await ReadObject(x_, handle_, at_, size);
+    FB_CO_ASSIGN(ReadResult window, std::move(*at_once));
     if (window.size != size) co_return Fail(Code::kInternal, "an object ended before its size");
     at_ += size;
-    if (copy) co_return co_await SendCopy(std::move(window));
+    if (!pinned) co_return co_await SendCopy(std::move(window));
     std::array<Bytes, ReadResult::kMaxPieces> pieces;
     for (size_t i = 0; i < window.count; ++i) pieces[i] = window.pieces[i].view.bytes();
     co_return co_await SendParts(std::span<const Bytes>(pieces.data(), window.count));
@@ -120,22 +127,35 @@ class Sending {
   bool begun_ = false;
 };
 
-/// Headers that tell of the object itself.
-Reply ReplyAbout(const ObjectInfo& info, std::string_view etag,
-                 const ObjectAttributes& attributes) {
-  constexpr size_t kUsualBytes = 320;  // with what every answer has
-  Reply reply{.content_type = std::string(kDefaultType)};
-  reply.lines.reserve(kUsualBytes);
-  fmt::format_to(std::back_inserter(reply.lines),
-                 "ETag: \"{}\"\r\nLast-Modified: {}\r\nAccept-Ranges: bytes\r\n", etag,
-                 http_origin::HttpDate(info.modified_ns));
+/// Headers that tell of the object itself, but for its content type and those that are replaced.
+std::string LinesAbout(const ObjectInfo& info, std::string_view etag,
+                       const ObjectAttributes& attributes, std::span<const std::string> replaced) {
+  std::string lines = fmt::format("ETag: \"{}\"\r\nLast-Modified: {}\r\nAccept-Ranges: bytes\r\n",
+                                  etag, http_origin::HttpDate(info.modified_ns));
   for (const auto& [name, value] : attributes) {
-    if (name == "content-type") {
-      reply.content_type = value;
-    } else if (name != kMd5Attribute) {
-      reply.headers.push_back({name, value});
-    }
+    if (name == "content-type" || name == kMd5Attribute) continue;
+    if (std::ranges::find(replaced, name) != replaced.end()) continue;
+    http::AppendHeader(lines, name, value);
   }
+  return lines;
+}
+
+AttributeCache::Value Describe(const ObjectInfo& info, ObjectAttributes attributes) {
+  auto made = std::make_shared<Described>();
+  made->etag = EtagOf(info, attributes);
+  made->lines = LinesAbout(info, made->etag, attributes, {});
+  const auto type =
+      std::ranges::find(attributes, "content-type", &ObjectAttributes::value_type::first);
+  made->content_type = type == attributes.end() ? kDefaultType : std::string_view(type->second);
+  made->attributes = std::move(attributes);
+  return made;
+}
+
+Reply ReplyAbout(const Described& object) {
+  constexpr size_t kUsualBytes = 384;  // with what every answer has
+  Reply reply{.content_type = object.content_type};
+  reply.lines.reserve(kUsualBytes);
+  reply.lines = object.lines;
   return reply;
 }
 
@@ -147,7 +167,9 @@ std::string LowerCase(std::string_view text) {
   return lower;
 }
 
-Outcome<void> Override(const Exchange& x, Reply& reply) {
+Outcome<void> Override(const Exchange& x, const ObjectInfo& info, const Described& object,
+                       Reply& reply) {
+  std::vector<std::string> replaced;
   for (const auto& [query, header] : kOverrides) {
     const std::string* value = x.request.Query(query);
     if (value == nullptr) continue;
@@ -158,10 +180,12 @@ Outcome<void> Override(const Exchange& x, Reply& reply) {
     if (header == "Content-Type") {
       reply.content_type = *value;
     } else {
-      std::erase_if(reply.headers,
-                    [&](const http::Header& one) { return one.name == LowerCase(header); });
+      replaced.push_back(LowerCase(header));
       reply.headers.push_back({std::string(header), *value});
     }
+  }
+  if (!replaced.empty()) {
+    reply.lines = LinesAbout(info, object.etag, object.attributes, replaced);
   }
   return {};
 }
@@ -201,17 +225,29 @@ Outcome<std::optional<RangeChoice>> RangeOf(const Exchange& x, const ObjectState
   return choice->partial ? std::optional(*choice) : std::nullopt;
 }
 
+/// Null: to be asked for.
+AttributeCache::Value KnownDescription(const Exchange& x, const Handle& handle) {
+  const ResolvedObject& object = ObjectOf(handle);
+  return x.door.shared.attributes.Find(object.version, object.info.modified_ns);
+}
+
 /// nullopt: not this state of the object, but one that came meanwhile.
 Task<Outcome<std::optional<Reply>>> TryGet(Exchange& x, bool afresh) {
-  const auto handle = co_await OpenObject(x, x.request.NodePath(), afresh);
+  // What is known is asked for here first, without a task.
+  std::string path = x.request.NodePath();
+  std::optional<Result<std::shared_ptr<Handle>>> opened;
+  if (!afresh) opened = x.node().TryOpen(*x.who, path);
+  if (!opened) opened = co_await OpenObject(x, std::move(path), afresh);
+  const Result<std::shared_ptr<Handle>>& handle = *opened;
   if (!handle) co_return std::unexpected(ObjectError(x, handle.error()));
   const ObjectInfo& info = ObjectOf(**handle).info;
-  const auto attributes = co_await AttributesOf(x, *handle);
-  if (!attributes && attributes.error().code() == Code::kVersionChanged) co_return std::nullopt;
-  if (!attributes) co_return std::unexpected(ObjectError(x, attributes.error()));
-  const std::string etag = EtagOf(info, **attributes);
-  const ObjectState object{.etag = etag, .size = info.size, .modified_ns = info.modified_ns};
-  Reply reply = ReplyAbout(info, etag, **attributes);
+  Result<AttributeCache::Value> described = KnownDescription(x, **handle);
+  if (*described == nullptr) described = co_await DescriptionOf(x, *handle);
+  if (!described && described.error().code() == Code::kVersionChanged) co_return std::nullopt;
+  if (!described) co_return std::unexpected(ObjectError(x, described.error()));
+  const ObjectState object{
+      .etag = (*described)->etag, .size = info.size, .modified_ns = info.modified_ns};
+  Reply reply = ReplyAbout(**described);
   std::string_view failed;
   switch (Decide(Conditions::Of(x.request), object, &failed)) {
     case Verdict::kFailed: {
@@ -227,7 +263,7 @@ Task<Outcome<std::optional<Reply>>> TryGet(Exchange& x, bool afresh) {
       break;
   }
   FB_CO_ASSIGN(const auto range, RangeOf(x, object));
-  FB_CO_TRY(Override(x, reply));
+  FB_CO_TRY(Override(x, info, **described, reply));
   Span span{0, info.size};
   if (range) {
     span = range->span;
@@ -267,22 +303,22 @@ Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, 
   co_return co_await x.node().Open(*x.who, std::move(path), {}, x.call(), &trace);
 }
 
-Task<Result<AttributeCache::Value>> AttributesOf(Exchange& x, std::shared_ptr<Handle> handle) {
-  static const auto kNone = std::make_shared<const ObjectAttributes>();
+Task<Result<AttributeCache::Value>> DescriptionOf(Exchange& x, std::shared_ptr<Handle> handle) {
   const ResolvedObject& object = ObjectOf(*handle);
-  if (!object.attachment->origin->capabilities().attributes) co_return kNone;
   const int64_t modified_ns = object.info.modified_ns, now_ns = x.env().clock.WallNanos();
-  if (auto known = x.door.attributes.Find(object.version, modified_ns)) co_return known;
-  FB_CO_ASSIGN(ObjectAttributes attributes, co_await x.node().Attributes(*x.who, handle, x.call()));
-  auto learned =
-      attributes.empty() ? kNone : std::make_shared<const ObjectAttributes>(std::move(attributes));
-  x.door.attributes.Learn(object.version, modified_ns, now_ns, learned);
+  if (auto known = KnownDescription(x, *handle)) co_return known;
+  ObjectAttributes attributes;
+  if (object.attachment->origin->capabilities().attributes) {
+    FB_CO_ASSIGN(attributes, co_await x.node().Attributes(*x.who, handle, x.call()));
+  }
+  auto learned = Describe(object.info, std::move(attributes));
+  x.door.shared.attributes.Learn(object.version, modified_ns, now_ns, learned);
   co_return learned;
 }
 
 Task<Result<std::string>> EtagOf(Exchange& x, std::shared_ptr<Handle> handle) {
-  FB_CO_ASSIGN(const auto attributes, co_await AttributesOf(x, handle));
-  co_return EtagOf(ObjectOf(*handle).info, *attributes);
+  FB_CO_ASSIGN(const auto described, co_await DescriptionOf(x, handle));
+  co_return described->etag;
 }
 
 Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,

@@ -90,11 +90,15 @@ std::string_view Request::Header(std::string_view name) const {
 }
 
 std::string Request::NodePath() const {
-  return fmt::format("/{}/{}", bucket, StoredKey(key));
+  const std::string stored = StoredKey(key);
+  std::string text;
+  text.reserve(bucket.size() + stored.size() + 2);
+  return (((text += '/') += bucket) += '/') += stored;
 }
 
 Outcome<std::vector<QueryItem>> ParseQuery(std::string_view query) {
   std::vector<QueryItem> items;
+  items.reserve(std::min<size_t>(kMaxQueryItems, 1 + std::ranges::count(query, '&')));
   while (!query.empty()) {
     const std::string_view one = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(query.size(), one.size() + 1));

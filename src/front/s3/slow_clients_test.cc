@@ -83,7 +83,7 @@ class SlowClientsTest : public node_testing::NodeTest {
 
   Task<void> Play() {
     CancelSource stop;
-    http::HttpServer server(env(), S3Door::Limits(kIdle + kReaders + kSenders + 1), *door_);
+    http::HttpServer server(S3Door::Limits(kIdle + kReaders + kSenders + 1), door_->loops());
     TaskGroup serving(env().executor), slow(client().executor);
     serving.Spawn(server.Run(*listener_, stop.token()));
     for (int i = 0; i < kReaders; ++i) slow.Spawn(ReadSlowly());

@@ -37,7 +37,7 @@ Outcome<std::string> IdMarker(const Exchange& x, AttachmentId bucket) {
   const std::string key = x.request.QueryOr("key-marker", "");
   const std::string shown = x.request.QueryOr("upload-id-marker", "");
   if (key.empty() || shown.empty()) return std::string();
-  auto id = x.door.upload_ids.Open(bucket, key, shown);
+  auto id = x.door.shared.upload_ids.Open(bucket, key, shown);
   if (!id) return Refuse(kinds::kInvalidArgument, "Invalid uploadId marker");
   return *std::move(id);
 }
@@ -97,7 +97,7 @@ Task<Answer> ListMultipartUploads(Exchange& x) {
   if (!pending) co_return std::unexpected(ObjectError(x, pending.error()));
   const Page page = PageOf(std::move(*pending), request, id_marker, limit);
   const auto shown = [&x, id = bucket->config.id](std::string_view key, std::string_view upload) {
-    return upload.empty() ? "" : x.door.upload_ids.Seal(id, key, upload);
+    return upload.empty() ? "" : x.door.shared.upload_ids.Seal(id, key, upload);
   };
   XmlWriter xml;
   xml.Root("ListMultipartUploadsResult").Text("Bucket", request.bucket);

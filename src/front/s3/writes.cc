@@ -142,8 +142,7 @@ Task<Outcome<ObjectInfo>> Receive(Exchange& x, Payload& payload, OriginUpload& u
     co_await upload.Abort();
     co_return std::unexpected(written.error());
   }
-  const Call call{.deadline = x.env().clock.Now() + kCommitTime, .cancel = x.cancel};
-  auto info = co_await upload.Commit(call);
+  auto info = co_await upload.Commit(x.call(kCommitTime));
   if (info) co_return std::move(*info);
   co_await upload.Abort();
   co_return std::unexpected(ObjectError(x, info.error()));

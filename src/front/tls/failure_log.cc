@@ -13,6 +13,7 @@ constexpr Duration kBetweenLines = std::chrono::seconds(10);
 
 void FailureLog::Note(Env& env, const Error& error) {
   const Instant now = env.clock.Now();
+  const std::lock_guard lock(mutex_);
   if (last_ && now - *last_ < kBetweenLines) {
     ++untold_;
     return;

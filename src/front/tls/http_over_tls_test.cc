@@ -4,7 +4,7 @@
 
 #include "sim/world.h"
 #include "src/front/http/server.h"
-#include "src/front/tls/listener.h"
+#include "src/front/tls/layer.h"
 #include "src/front/tls/testing/certificates.h"
 #include "src/front/tls/testing/client.h"
 
@@ -36,15 +36,17 @@ class HttpOverTlsTest : public testing::Test {
   static Task<void> RunTask(Env& server_env, Env& client_env, Scene scene) {
     const TestCertificate own = MakeCertificate();
     const auto below = server_env.net.Listen("server:0").value();
-    TlsListener door(server_env, *below,
-                     ServerIdentity::Create(own.certificate_pem, own.key_pem).value(),
-                     {.answer_to_plain_text = http::AnswerToPlainHttp()});
+    const TlsLayer layer(ServerIdentity::Create(own.certificate_pem, own.key_pem).value(),
+                         {.answer_to_plain_text = http::AnswerToPlainHttp()});
     Hello service;
-    http::HttpServer server(server_env, {.connections = 1}, service);
+    http::HttpServer server({.connections = 1}, {{server_env, service}},
+                            [&](Env& env, std::unique_ptr<Stream> stream) {
+                              return layer.Secure(env, std::move(stream));
+                            });
     CancelSource stop;
     TaskGroup group(server_env.executor);
-    group.Spawn(server.Run(door, stop.token()));
-    co_await scene(client_env, door.address());
+    group.Spawn(server.Run(*below, stop.token()));
+    co_await scene(client_env, below->address());
     stop.Cancel();
     co_await group.Join();
   }

@@ -12,7 +12,7 @@ struct ssl_ctx_st;  // OpenSSL's SSL_CTX, which no header of ours includes
 
 namespace forebay::tls {
 
-/// Immutable. Shared by a door and the connections that began under it, all on one loop. The keys
+/// Immutable. Shared by a door and the connections that began under it, on any threads. The keys
 /// of its session tickets are its own and live as long as it does: who wants others makes another.
 class ServerIdentity {
  public:

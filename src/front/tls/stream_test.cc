@@ -9,7 +9,7 @@
 #include "sim/seeds.h"
 #include "sim/world.h"
 #include "src/base/prng.h"
-#include "src/front/tls/listener.h"
+#include "src/front/tls/layer.h"
 #include "src/front/tls/testing/certificates.h"
 #include "src/front/tls/testing/client.h"
 #include "src/front/tls/testing/seeded_random.h"
@@ -54,8 +54,14 @@ Task<Result<std::string>> RecvText(Stream& stream, size_t size, Call call = {}) 
 
 /// Both ends of one connection; the server's has not shaken hands.
 struct Pair {
+  Task<Result<std::unique_ptr<Stream>>> Accept(Call call) {
+    FB_CO_ASSIGN(auto stream, co_await below->Accept(call));
+    co_return door->Secure(*server_env, std::move(stream));
+  }
+
+  Env* server_env = nullptr;
   std::unique_ptr<Listener> below;
-  std::unique_ptr<TlsListener> door;
+  std::unique_ptr<TlsLayer> door;
   std::unique_ptr<Stream> server;
   std::unique_ptr<Stream> plain_client;  // until somebody makes a TestClient of it
 };
@@ -65,9 +71,10 @@ class TlsStreamTest : public testing::Test {
   static Task<Result<void>> ConnectTask(Env& server_env, Env& client_env, TlsOptions options,
                                         Pair* pair) {
     FB_CO_ASSIGN(pair->below, server_env.net.Listen("server:0"));
-    pair->door = std::make_unique<TlsListener>(server_env, *pair->below, Identity(), options);
-    FB_CO_ASSIGN(pair->plain_client, co_await client_env.net.Connect(pair->door->address(), {}));
-    FB_CO_ASSIGN(pair->server, co_await pair->door->Accept({}));
+    pair->server_env = &server_env;
+    pair->door = std::make_unique<TlsLayer>(Identity(), options);
+    FB_CO_ASSIGN(pair->plain_client, co_await client_env.net.Connect(pair->below->address(), {}));
+    FB_CO_ASSIGN(pair->server, co_await pair->Accept({}));
     co_return Result<void>();
   }
   Task<Result<void>> Connect(Pair* pair) {
@@ -130,8 +137,8 @@ TEST_F(TlsStreamTest, AClientWithATicketNeedsNoSecondHandshake) {
       pair_.door->Replace(identity);
       pair_.plain_client.reset();
       auto connect = [](Env& env, Pair* pair) -> Task<Result<void>> {
-        FB_CO_ASSIGN(pair->plain_client, co_await env.net.Connect(pair->door->address(), {}));
-        FB_CO_ASSIGN(pair->server, co_await pair->door->Accept({}));
+        FB_CO_ASSIGN(pair->plain_client, co_await env.net.Connect(pair->below->address(), {}));
+        FB_CO_ASSIGN(pair->server, co_await pair->Accept({}));
         co_return Result<void>();
       };
       ASSERT_TRUE(world_.Run(connect(client_env(), &pair_)));
@@ -418,8 +425,8 @@ TEST_F(TlsStreamTest, ANewIdentityIsForNewConnections) {
   const TestCertificate renewed = MakeCertificate({.name = "renewed"});
   pair_.door->Replace(Identity(renewed));
   auto connect = [](Env& env, Pair* pair, std::unique_ptr<Stream>* server) -> Task<void> {
-    pair->plain_client = (co_await env.net.Connect(pair->door->address(), {})).value();
-    *server = (co_await pair->door->Accept({})).value();
+    pair->plain_client = (co_await env.net.Connect(pair->below->address(), {})).value();
+    *server = (co_await pair->Accept({})).value();
   };
   std::unique_ptr<Stream> next;
   world_.Run(connect(client_env(), &pair_, &next));
@@ -465,11 +472,12 @@ class Conversation {
     // Within a ticket is the second of the real clock, which no seed repeats.
     SSL_CTX_set_num_tickets(identity->native(), 0);
     SSL_CTX_set_options(identity->native(), SSL_OP_NO_TICKET);
-    pair.door = std::make_unique<TlsListener>(server_env, *pair.below, identity, TlsOptions{});
+    pair.server_env = &server_env;
+    pair.door = std::make_unique<TlsLayer>(identity, TlsOptions{});
     TaskGroup group(server_env.executor);
     CancelSource stop;
-    group.Spawn(Serve(server_env, *pair.door, stop.token()));
-    auto result = co_await Ask(client_env, pair.door->address());
+    group.Spawn(Serve(server_env, pair, stop.token()));
+    auto result = co_await Ask(client_env, pair.below->address());
     stop.Cancel();
     co_await group.Join();
     co_return result;
@@ -492,9 +500,9 @@ class Conversation {
     co_return Result<void>();
   }
 
-  Task<void> Serve(Env& env, Listener& door, CancelToken stop) {
+  Task<void> Serve(Env& env, Pair& pair, CancelToken stop) {
     auto stream =
-        co_await door.Accept({.deadline = env.clock.Now() + seconds(300), .cancel = stop});
+        co_await pair.Accept({.deadline = env.clock.Now() + seconds(300), .cancel = stop});
     if (!stream) co_return;
     TaskGroup group(env.executor);
     group.Spawn(Answer(**stream, stop));

@@ -4,14 +4,17 @@
 
 #include <algorithm>
 
-#include "src/origin/azure/request.h"
 #include "src/origin/folder_mark.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::azure {
 namespace {
 
+using http_origin::IsNameable;
 using http_origin::PercentEncode;
+using http_origin::SplitUrl;
+using http_origin::UrlParts;
 
 bool IsSmallOrDigit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -53,31 +56,7 @@ Result<std::string> CheckEndpoint(std::string_view endpoint) {
   return std::string(endpoint);
 }
 
-bool IsUtf8(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[at]);
-    const size_t more = lead < 0x80 ? 0 : lead < 0xc2 ? 4 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-    if (more == 4 || lead > 0xf4 || at + more >= text.size()) return false;
-    for (size_t i = 1; i <= more; ++i) {
-      if ((static_cast<unsigned char>(text[at + i]) & 0xc0) != 0x80) return false;
-    }
-    at += more + 1;
-  }
-  return true;
-}
-
 }  // namespace
-
-bool IsNameable(std::string_view key) {
-  if (key.find('\0') != key.npos || !IsUtf8(key)) return false;
-  for (size_t at = 0; at <= key.size();) {
-    const size_t slash = std::min(key.find('/', at), key.size());
-    const std::string_view part = key.substr(at, slash - at);
-    if (part.empty() || part == "." || part == "..") return false;
-    at = slash + 1;
-  }
-  return true;
-}
 
 Result<Address> Address::Of(const OriginUrl& url, std::string_view usual_endpoint) {
   const auto wrong = [&](std::string_view why) {

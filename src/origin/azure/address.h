@@ -27,7 +27,4 @@ struct Address {
   std::string BlobName(std::string_view key) const;
 };
 
-/// Whether Forebay can name it: UTF-8 without NUL, empty parts, "." and "..". Blob knows others.
-bool IsNameable(std::string_view key);
-
 }  // namespace forebay::azure

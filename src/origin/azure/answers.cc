@@ -5,13 +5,14 @@
 #include <charconv>
 #include <optional>
 
-#include "src/origin/azure/request.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 
 namespace forebay::azure {
 namespace {
 
+using http_origin::Lower;
 using http_origin::ParseHttpDate;
 using http_origin::ParseXml;
 using http_origin::Refusal;

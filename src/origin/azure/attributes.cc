@@ -6,7 +6,7 @@
 #include <charconv>
 #include <utility>
 
-#include "src/origin/azure/request.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::azure {
@@ -15,6 +15,8 @@ namespace {
 using http_origin::BareEtag;
 using http_origin::FromBase64;
 using http_origin::Hex;
+using http_origin::Lower;
+using http_origin::SetHeader;
 
 constexpr std::string_view kUserPrefix = "x-amz-meta-";
 constexpr std::string_view kMetadataPrefix = "x-ms-meta-";

@@ -10,6 +10,7 @@
 #include "src/origin/azure/blocks.h"
 #include "src/origin/azure/credentials.h"
 #include "src/origin/azure/listing.h"
+#include "src/origin/http/request.h"
 
 namespace {
 
@@ -22,7 +23,7 @@ void CheckListing(std::string_view body) {
     FB_ASSERT(entry.key.starts_with(options.prefix) && entry.key > options.after);
     std::string_view name = entry.key;
     if (entry.is_prefix && name.ends_with('/')) name.remove_suffix(1);
-    FB_ASSERT(forebay::azure::IsNameable(name));
+    FB_ASSERT(forebay::http_origin::IsNameable(name));
   }
   const size_t told = page->entries.size();
   FB_ASSERT(forebay::azure::HoldBack(page->entries, page->last).size() + page->entries.size() ==

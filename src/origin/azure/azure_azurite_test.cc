@@ -6,8 +6,8 @@
 
 #include "src/base/units.h"
 #include "src/origin/azure/azure_origin.h"
-#include "src/origin/azure/request.h"
 #include "src/origin/azure/shared_key.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/testing/origin_contract.h"
 #include "src/origin/testing/real_server.h"

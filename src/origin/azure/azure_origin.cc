@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/origin/http/request.h"
 #include "src/origin/http/trust.h"
 
 namespace forebay {
 
-using azure::CheckCall;
+using http_origin::CheckCall;
 
 namespace {
 
@@ -64,7 +65,7 @@ std::unexpected<Error> AzureOrigin::Named(std::string_view key, const Error& err
 Result<void> AzureOrigin::Check(Env& env, std::string_view key, const Condition& condition,
                                 const Call& call) const {
   FB_TRY(CheckCall(env, call));
-  if (!azure::IsNameable(key) || key.size() > capabilities_.max_key_bytes) {
+  if (!http_origin::IsNameable(key) || key.size() > capabilities_.max_key_bytes) {
     return Named(key, Error(Code::kInvalidArgument,
                             fmt::format("not a key: UTF-8 of at most {} bytes, without empty "
                                         "parts, '.' and '..'",

@@ -8,7 +8,7 @@
 #include "src/origin/azure/answers.h"
 #include "src/origin/azure/attributes.h"
 #include "src/origin/azure/crc64.h"
-#include "src/origin/azure/request.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::azure {
@@ -19,6 +19,7 @@ using http_origin::FetchRequest;
 using http_origin::ParseHttpDate;
 using http_origin::PercentEncode;
 using http_origin::QuotedEtag;
+using http_origin::SetHeader;
 
 constexpr uint64_t kMaxListingBytes = 64 << 20;    // 5,000 names with all that is told of them
 constexpr uint64_t kMaxBlockListBytes = 64 << 20;  // 150,000 blocks

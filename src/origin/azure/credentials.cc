@@ -5,14 +5,15 @@
 #include <algorithm>
 #include <utility>
 
-#include "src/origin/azure/request.h"
 #include "src/origin/azure/shared_key.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::azure {
 namespace {
 
-constexpr size_t kMaxFileBytes = 64 << 10;
+using http_origin::Lower;
+using http_origin::ReadSmallFile;
 
 // Of every Azurite and emulator, published: no secret.
 constexpr std::string_view kDevelopmentAccount = "devstoreaccount1";
@@ -265,25 +266,6 @@ Result<std::unique_ptr<CredentialSource>> MakeCredentialSource(std::string_view 
   return Fail(Code::kInvalidArgument,
               "?credentials= says where they are: default, env:NAME, file:/PATH, "
               "managed-identity[:CLIENT_ID], workload-identity or anonymous");
-}
-
-Task<Result<std::string>> ReadSmallFile(Env& env, std::string path) {
-  const auto file = co_await env.disk.Open(path, {});
-  if (!file) co_return Fail(file.error());
-  std::string text(kMaxFileBytes + 1, '\0');
-  const auto bytes = std::as_writable_bytes(std::span(text));
-  size_t size = 0;
-  for (;;) {
-    FB_CO_ASSIGN(const size_t got, co_await env.disk.Read(**file, size, bytes.subspan(size)));
-    size += got;
-    if (got == 0 || size == text.size()) break;
-  }
-  if (size > kMaxFileBytes) {
-    co_return Fail(Code::kInvalidArgument,
-                   fmt::format("{} is too large to hold a credential", path));
-  }
-  text.resize(size);
-  co_return text;
 }
 
 }  // namespace forebay::azure

@@ -73,7 +73,4 @@ std::unique_ptr<CredentialSource> TokensOfMachine(std::string client_id, bool pa
 /// set; with some of them, or `wanted`, the missing one is an error.
 std::unique_ptr<CredentialSource> TokensOfWorkload(const Surroundings& surroundings, bool wanted);
 
-/// The whole of a small file. kNotFound where it is not there.
-Task<Result<std::string>> ReadSmallFile(Env& env, std::string path);
-
 }  // namespace forebay::azure

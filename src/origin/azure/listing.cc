@@ -8,12 +8,14 @@
 #include "src/origin/azure/address.h"
 #include "src/origin/azure/attributes.h"
 #include "src/origin/folder_mark.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 
 namespace forebay::azure {
 namespace {
 
+using http_origin::IsNameable;
 using http_origin::PercentEncode;
 using http_origin::XmlElement;
 

@@ -5,10 +5,11 @@
 #include <utility>
 
 #include "src/origin/azure/azure_origin.h"
+#include "src/origin/http/request.h"
 
 namespace forebay {
 
-using azure::CheckCall;
+using http_origin::CheckCall;
 
 namespace {
 

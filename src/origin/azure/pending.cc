@@ -7,6 +7,7 @@
 
 #include "src/origin/azure/azure_origin.h"
 #include "src/origin/azure/blocks.h"
+#include "src/origin/http/request.h"
 #include "src/runtime/task_group.h"
 
 namespace forebay {
@@ -69,7 +70,7 @@ Task<void> AzureOrigin::AskForUploads(Env& env, Asking& asking, Call call) {
 
 Task<Result<std::vector<PendingUpload>>> AzureOrigin::ListUploads(Env& env, std::string prefix,
                                                                   Call call) {
-  FB_CO_TRY(azure::CheckCall(env, call));
+  FB_CO_TRY(http_origin::CheckCall(env, call));
   auto keys = co_await Unfinished(env, std::move(prefix), call);
   if (!keys) co_return Named("uploads", keys.error());
   Asking asking{.keys = std::move(*keys)};

@@ -6,13 +6,18 @@
 #include <map>
 #include <vector>
 
-#include "src/origin/azure/request.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::azure {
 namespace {
 
+using http_origin::HeaderOf;
+using http_origin::Lower;
 using http_origin::PercentDecode;
+using http_origin::SetHeader;
+using http_origin::SplitUrl;
+using http_origin::UrlParts;
 
 std::string Decoded(std::string_view text) {
   auto decoded = PercentDecode(text);

@@ -7,10 +7,12 @@
 #include "src/origin/azure/blocks.h"
 #include "src/origin/azure/crc64.h"
 #include "src/origin/azure/listing.h"
-#include "src/origin/azure/request.h"
+#include "src/origin/http/request.h"
 
 namespace forebay::azure {
 namespace {
+
+using http_origin::HeaderOf;
 
 TEST(SharedKeyTest, StringToSignIsThatOfTheReference) {
   // Request and text of "Authorize with Shared Key" in the reference of the service.

@@ -4,11 +4,14 @@
 
 #include <utility>
 
-#include "src/origin/azure/request.h"
 #include "src/origin/azure/shared_key.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::azure {
+
+using http_origin::RemoveHeader;
+using http_origin::SetHeader;
 
 std::string AzureSigner::Describe() const {
   return told_.empty() ? "credentials that were not looked for yet" : told_;

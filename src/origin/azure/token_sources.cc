@@ -6,6 +6,7 @@
 
 #include "src/origin/azure/credentials.h"
 #include "src/origin/http/flat_json.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/trust.h"
 
@@ -15,6 +16,7 @@ namespace {
 using http_origin::FlatJson;
 using http_origin::ParseFlatJson;
 using http_origin::PercentEncode;
+using http_origin::ReadSmallFile;
 
 constexpr size_t kMaxAnswerBytes = 64 << 10;
 constexpr Duration kTryTime = std::chrono::seconds(10);

@@ -10,10 +10,13 @@
 #include "src/origin/azure/answers.h"
 #include "src/origin/azure/crc64.h"
 #include "src/origin/http/bell.h"
+#include "src/origin/http/request.h"
 #include "src/runtime/task_group.h"
 
 namespace forebay::azure {
 namespace {
+
+using http_origin::CheckCall;
 
 /// Of one block, however often it is tried. The caller's own deadline ends his waiting for it.
 constexpr Duration kBlockTime = std::chrono::minutes(10);
@@ -247,14 +250,6 @@ class PartUpload final : public OriginUpload {
 };
 
 }  // namespace
-
-Result<void> CheckCall(Env& env, const Call& call) {
-  if (call.cancel.cancelled()) return Fail(Code::kCancelled, "given up");
-  if (env.clock.Now() >= call.deadline) {
-    return Fail(Code::kDeadlineExceeded, "the deadline passed");
-  }
-  return {};
-}
 
 std::unique_ptr<OriginUpload> NewUpload(Container& container, Env& env, std::string name,
                                         std::string key, Condition condition,

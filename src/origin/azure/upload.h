@@ -30,7 +30,4 @@ std::unique_ptr<OriginUpload> NewPartUpload(Container& container, Env& env, std:
 Task<Result<UploadState>> FindUpload(Container& container, Env& env, std::string key,
                                      std::string upload, Call call);
 
-/// kDeadlineExceeded or kCancelled where the call has ended already.
-Result<void> CheckCall(Env& env, const Call& call);
-
 }  // namespace forebay::azure

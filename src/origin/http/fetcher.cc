@@ -14,11 +14,6 @@ namespace {
 constexpr size_t kReadBytes = 64 << 10;
 constexpr uint32_t kMostDoublings = 20;  // of a pause
 
-bool SameName(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 /// A response that keeps its turn until it goes.
 class HeldResponse final : public HttpResponse {
  public:
@@ -45,7 +40,7 @@ std::string NameOf(const HttpRequest& request) {
 
 std::string_view Fetcher::Whole::Header(std::string_view name) const {
   for (const HttpHeader& header : headers) {
-    if (SameName(header.name, name)) return header.value;
+    if (SameHeaderName(header.name, name)) return header.value;
   }
   return {};
 }

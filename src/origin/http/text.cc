@@ -125,13 +125,15 @@ class DateReader {
 }  // namespace
 
 std::string PercentEncode(std::string_view text, bool keep_slash) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
   std::string encoded;
   encoded.reserve(text.size());
   for (const char c : text) {
     if (IsUnreserved(c) || (c == '/' && keep_slash)) {
       encoded += c;
     } else {
-      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+      const auto byte = static_cast<unsigned char>(c);
+      encoded += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
     }
   }
   return encoded;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "src/origin/folder_mark.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/trust.h"
 #include "src/origin/s3/sigv4.h"
@@ -12,7 +13,10 @@
 namespace forebay::s3 {
 namespace {
 
+using http_origin::IsNameable;
 using http_origin::PercentEncode;
+using http_origin::SplitUrl;
+using http_origin::UrlParts;
 
 Result<void> CheckBucket(std::string_view bucket) {
   const auto fits = [](char c) {
@@ -66,31 +70,7 @@ bool IsRegion(std::string_view region) {
          });
 }
 
-bool IsUtf8(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[at]);
-    const size_t more = lead < 0x80 ? 0 : lead < 0xc2 ? 4 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-    if (more == 4 || lead > 0xf4 || at + more >= text.size()) return false;
-    for (size_t i = 1; i <= more; ++i) {
-      if ((static_cast<unsigned char>(text[at + i]) & 0xc0) != 0x80) return false;
-    }
-    at += more + 1;
-  }
-  return true;
-}
-
 }  // namespace
-
-bool IsNameable(std::string_view key) {
-  if (key.find('\0') != key.npos || !IsUtf8(key)) return false;
-  for (size_t at = 0; at <= key.size();) {
-    const size_t slash = std::min(key.find('/', at), key.size());
-    const std::string_view part = key.substr(at, slash - at);
-    if (part.empty() || part == "." || part == "..") return false;
-    at = slash + 1;
-  }
-  return true;
-}
 
 Result<Address> Address::Of(const OriginUrl& url, const Surroundings& surroundings) {
   const auto wrong = [&](std::string_view why) {

@@ -28,7 +28,4 @@ struct Address {
   std::string UrlOf(std::string_view key) const;
 };
 
-/// Whether Forebay can name it: UTF-8 without NUL, empty parts, "." and "..". S3 knows others.
-bool IsNameable(std::string_view key);
-
 }  // namespace forebay::s3

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "src/base/hash.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 #include "src/origin/s3/answers.h"
@@ -24,6 +25,7 @@ using http_origin::ParseHttpDate;
 using http_origin::ParseXml;
 using http_origin::PercentEncode;
 using http_origin::QuotedEtag;
+using http_origin::SetHeader;
 using http_origin::XmlElement;
 using http_origin::XmlEscape;
 

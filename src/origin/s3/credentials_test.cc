@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/world.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/s3/profiles.h"
 #include "src/origin/s3/signer.h"
@@ -11,6 +12,7 @@
 namespace forebay::s3 {
 namespace {
 
+using http_origin::HeaderOf;
 using http_origin::PercentEncode;
 using sim::FindHeader;
 using sim::SimHttpReply;
@@ -192,7 +194,7 @@ TEST_F(CredentialsTest, AFileNeedsNoSection) {
   Write("/run/secret", "[default\n");
   EXPECT_NE(Found("file:/run/secret").find("line 1"), std::string::npos);
   Write("/run/secret", std::string(300 << 10, '\n'));
-  EXPECT_NE(Found("file:/run/secret").find("too long"), std::string::npos);
+  EXPECT_NE(Found("file:/run/secret").find("too large"), std::string::npos);
 }
 
 TEST_F(CredentialsTest, AWebIdentityIsChangedForKeys) {

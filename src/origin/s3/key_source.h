@@ -67,7 +67,4 @@ std::unique_ptr<KeySource> KeysOfWebIdentity(WebIdentity identity);
 /// The metadata service of an instance, in its second version. Patient: several tries.
 std::unique_ptr<KeySource> KeysOfInstance(const Surroundings& surroundings, bool patient);
 
-/// The whole of a small file. kNotFound where it is not there.
-Task<Result<std::string>> ReadSmallFile(Env& env, std::string path);
-
 }  // namespace forebay::s3

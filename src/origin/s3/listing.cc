@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "src/origin/folder_mark.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 #include "src/origin/s3/address.h"
@@ -14,6 +15,7 @@ namespace forebay::s3 {
 namespace {
 
 using http_origin::BareEtag;
+using http_origin::IsNameable;
 using http_origin::ParseIsoDate;
 using http_origin::PercentDecode;
 using http_origin::PercentEncode;

@@ -4,13 +4,14 @@
 
 #include <utility>
 
+#include "src/origin/http/request.h"
 #include "src/origin/s3/key_source.h"
 #include "src/origin/s3/profiles.h"
 
 namespace forebay::s3 {
 namespace {
 
-constexpr size_t kMaxFileBytes = 256 << 10;
+using http_origin::ReadSmallFile;
 
 /// What profiles may name and this driver does not do: better said than overlooked.
 constexpr std::string_view kNotOffered[] = {"credential_process", "sso_session", "sso_start_url",
@@ -121,19 +122,6 @@ std::unique_ptr<KeySource> KeysOfProfile(ProfilePlace place, const Surroundings&
   }
   return std::make_unique<ProfileKeys>(std::move(place), surroundings.home,
                                        UsualWebIdentity(surroundings, region));
-}
-
-Task<Result<std::string>> ReadSmallFile(Env& env, std::string path) {
-  FB_CO_ASSIGN(const auto file, co_await env.disk.Open(path, {}));
-  std::string text(kMaxFileBytes + 1, '\0');
-  FB_CO_ASSIGN(const size_t got,
-               co_await env.disk.Read(*file, 0, std::as_writable_bytes(std::span(text))));
-  if (got > kMaxFileBytes) {
-    co_return Fail(Code::kInvalidArgument,
-                   fmt::format("{}: too long; at most {} bytes", path, kMaxFileBytes));
-  }
-  text.resize(got);
-  co_return text;
 }
 
 }  // namespace forebay::s3

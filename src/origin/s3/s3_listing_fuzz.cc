@@ -6,6 +6,7 @@
 #include <string>
 
 #include "src/base/assert.h"
+#include "src/origin/http/request.h"
 #include "src/origin/s3/address.h"
 #include "src/origin/s3/listing.h"
 
@@ -16,7 +17,7 @@ void CheckUploads(std::string_view body) {
   if (!page) return;
   FB_ASSERT(!page->truncated || !page->next_key.empty());
   for (const forebay::PendingUpload& upload : page->uploads) {
-    FB_ASSERT(forebay::s3::IsNameable(upload.key) && !upload.id.empty());
+    FB_ASSERT(forebay::http_origin::IsNameable(upload.key) && !upload.id.empty());
   }
 }
 
@@ -34,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     FB_ASSERT(entry.key.starts_with(options.prefix) && entry.key > options.after);
     std::string_view name = entry.key;
     if (entry.is_prefix && name.ends_with('/')) name.remove_suffix(1);
-    FB_ASSERT(forebay::s3::IsNameable(name));
+    FB_ASSERT(forebay::http_origin::IsNameable(name));
   }
   return 0;
 }

@@ -7,12 +7,13 @@
 #include <utility>
 
 #include "src/base/hash.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/s3/listing.h"
 
 namespace forebay {
 
-using s3::CheckCall;
+using http_origin::CheckCall;
 
 namespace {
 
@@ -111,12 +112,12 @@ Task<Result<std::unique_ptr<OriginBody>>> S3Origin::Get(Env& env, std::string ke
     request.hedged = true;
     const bool to_end = size == UINT64_MAX || offset + size < offset;
     if (offset > 0 || !to_end) {
-      s3::SetHeader(request.http, "Range",
-                    to_end ? fmt::format("bytes={}-", offset)
-                           : fmt::format("bytes={}-{}", offset, offset + size - 1));
+      http_origin::SetHeader(request.http, "Range",
+                             to_end ? fmt::format("bytes={}-", offset)
+                                    : fmt::format("bytes={}-{}", offset, offset + size - 1));
     }
     if (!if_match.empty())
-      s3::SetHeader(request.http, "If-Match", http_origin::QuotedEtag(if_match));
+      http_origin::SetHeader(request.http, "If-Match", http_origin::QuotedEtag(if_match));
     return request;
   };
   auto body = co_await bucket_.fetcher().Get(env, make, std::move(options), call);

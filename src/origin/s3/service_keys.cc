@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/origin/http/flat_json.h"
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/trust.h"
 #include "src/origin/http/xml.h"
@@ -17,6 +18,7 @@ using http_origin::ParseFlatJson;
 using http_origin::ParseIsoDate;
 using http_origin::ParseXml;
 using http_origin::PercentEncode;
+using http_origin::ReadSmallFile;
 using http_origin::XmlElement;
 
 constexpr size_t kMaxAnswerBytes = 64 << 10;

@@ -26,8 +26,11 @@ std::string ScopeOf(std::string_view day, std::string_view region) {
 
 std::string TextToSign(std::string_view canonical, std::string_view moment,
                        std::string_view scope) {
-  return fmt::format("{}\n{}\n{}\n{}", kAlgorithm, moment, scope,
-                     Hex(HashSha256(AsBytes(canonical))));
+  constexpr size_t kUsualBytes = 256;
+  std::string text;
+  text.reserve(kUsualBytes);
+  for (const std::string_view line : {kAlgorithm, moment, scope}) (text += line) += '\n';
+  return text += Hex(HashSha256(AsBytes(canonical)));
 }
 
 std::string Sign(const SigningKey& key, std::string_view text) {
@@ -36,9 +39,13 @@ std::string Sign(const SigningKey& key, std::string_view text) {
 
 std::string CanonicalQuery(std::vector<std::pair<std::string, std::string>> pairs) {
   std::ranges::sort(pairs);
+  size_t bytes = 0;
+  for (const auto& [name, value] : pairs) bytes += name.size() + value.size() + 2;
   std::string text;
+  text.reserve(bytes);
   for (const auto& [name, value] : pairs) {
-    text += fmt::format("{}{}={}", text.empty() ? "" : "&", name, value);
+    if (!text.empty()) text += '&';
+    ((text += name) += '=') += value;
   }
   return text;
 }

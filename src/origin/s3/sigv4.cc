@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::s3 {
@@ -13,15 +14,12 @@ namespace {
 
 using http_origin::BasicIsoDate;
 using http_origin::HashSha256;
+using http_origin::HeaderOf;
 using http_origin::Hex;
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
+using http_origin::Lower;
+using http_origin::SetHeader;
+using http_origin::SplitUrl;
+using http_origin::UrlParts;
 
 std::string QueryOf(std::string_view query) {
   std::vector<std::pair<std::string, std::string>> pairs;
@@ -43,44 +41,13 @@ std::string HashOfBody(const HttpRequest& request) {
   return Hex(HashSha256(AsBytes(whole)));
 }
 
-bool SameName(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && Lower(a) == Lower(b);
-}
-
 }  // namespace
 
-UrlParts SplitUrl(std::string_view url) {
-  UrlParts parts;
-  const size_t scheme_end = url.find("://");
-  if (scheme_end != url.npos) {
-    parts.scheme = url.substr(0, scheme_end);
-    url.remove_prefix(scheme_end + 3);
-  }
-  parts.host = url.substr(0, url.find_first_of("/?"));
-  url.remove_prefix(parts.host.size());
-  parts.path = url.substr(0, url.find('?'));
-  url.remove_prefix(parts.path.size());
-  if (!url.empty()) parts.query = url.substr(1);
-  // Clients leave the scheme's own port out of the Host header.
-  const std::string_view port = parts.scheme == "https" ? ":443" : ":80";
-  if (parts.host.ends_with(port)) parts.host.remove_suffix(port.size());
-  return parts;
-}
-
-std::string_view HeaderOf(const HttpRequest& request, std::string_view name) {
-  for (const HttpHeader& header : request.headers) {
-    if (SameName(header.name, name)) return header.value;
-  }
-  return {};
-}
-
-void SetHeader(HttpRequest& request, std::string_view name, std::string value) {
-  std::erase_if(request.headers, [&](const HttpHeader& h) { return SameName(h.name, name); });
-  request.headers.push_back({std::string(name), std::move(value)});
-}
-
 Canonical CanonicalRequest(const HttpRequest& request) {
-  const UrlParts url = SplitUrl(request.url);
+  UrlParts url = SplitUrl(request.url);
+  // Clients leave the scheme's own port out of the Host header.
+  const std::string_view port = url.scheme == "https" ? ":443" : ":80";
+  if (url.host.ends_with(port)) url.host.remove_suffix(port.size());
   std::map<std::string, std::string> headers = {{"host", Lower(url.host)}};
   for (const HttpHeader& header : request.headers) {
     const std::string name = Lower(header.name);

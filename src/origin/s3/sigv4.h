@@ -37,17 +37,4 @@ Canonical CanonicalRequest(const HttpRequest& request);
 std::string SignatureOf(std::string_view canonical, std::string_view secret,
                         std::string_view moment, std::string_view region);
 
-/// "/bucket/key", "a=1&b" and "host:9000" of an absolute URL.
-struct UrlParts {
-  std::string_view scheme;
-  std::string_view host;
-  std::string_view path;
-  std::string_view query;
-};
-UrlParts SplitUrl(std::string_view url);
-
-void SetHeader(HttpRequest& request, std::string_view name, std::string value);
-/// "" where it is absent; names compare without case.
-std::string_view HeaderOf(const HttpRequest& request, std::string_view name);
-
 }  // namespace forebay::s3

@@ -9,11 +9,14 @@
 
 #include "src/base/units.h"
 #include "src/origin/http/bell.h"
+#include "src/origin/http/request.h"
 #include "src/origin/s3/body_hash.h"
 #include "src/runtime/task_group.h"
 
 namespace forebay::s3 {
 namespace {
+
+using http_origin::CheckCall;
 
 constexpr uint64_t kMaxSinglePartBytes = kGiB;
 /// Of one part, however often it is tried. The caller's own deadline ends his waiting for it.
@@ -234,14 +237,6 @@ class PartUpload final : public OriginUpload {
 uint64_t PartBytes(uint64_t first, uint32_t number) {
   const uint64_t thousand = (number - 1) / 1000;
   return first + 20 * kMiB * thousand * thousand;
-}
-
-Result<void> CheckCall(Env& env, const Call& call) {
-  if (call.cancel.cancelled()) return Fail(Code::kCancelled, "given up");
-  if (env.clock.Now() >= call.deadline) {
-    return Fail(Code::kDeadlineExceeded, "the deadline passed");
-  }
-  return {};
 }
 
 std::unique_ptr<OriginUpload> NewUpload(Bucket& bucket, Env& env, std::string name, std::string key,

@@ -26,7 +26,4 @@ std::unique_ptr<OriginUpload> NewUpload(Bucket& bucket, Env& env, std::string na
 std::unique_ptr<OriginUpload> NewPartUpload(Bucket& bucket, Env& env, std::string name,
                                             std::string key, std::string upload, uint32_t number);
 
-/// kDeadlineExceeded or kCancelled where the call has ended already.
-Result<void> CheckCall(Env& env, const Call& call);
-
 }  // namespace forebay::s3

@@ -10,6 +10,7 @@
 #include "src/base/assert.h"
 #include "src/base/units.h"
 #include "src/platform/linux/curl_words.h"
+#include "src/platform/linux/http_words.h"
 
 namespace forebay::platform {
 namespace {
@@ -28,30 +29,10 @@ constexpr long kConnectTimeoutMs = 10'000;  // the caller's deadline may be shor
 /// more.
 constexpr long kAuthoritiesSeconds = 60;
 
-/// "GET https://host/path".
-std::string Describe(const HttpRequest& request) {
-  std::string_view url = request.url;
-  url = url.substr(0, url.find_first_of("?#"));
-  const size_t scheme_end = url.find("://");
-  std::string_view scheme;
-  if (scheme_end != std::string_view::npos) {
-    scheme = url.substr(0, scheme_end + 3);
-    url.remove_prefix(scheme_end + 3);
-  }
-  const size_t slash = std::min(url.find('/'), url.size());
-  const size_t at = url.substr(0, slash).rfind('@');
-  if (at != std::string_view::npos) url.remove_prefix(at + 1);
-  return fmt::format("{} {}{}", request.method, scheme, url);
-}
-
 std::string_view Trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return "";
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-bool BreaksALine(std::string_view text) {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos;
 }
 
 Code CodeOf(CURLcode code) {
@@ -148,6 +129,16 @@ CurlExchange::~CurlExchange() {
   curl_slist_free_all(header_list_);
 }
 
+std::string CurlExchange::peer() const {
+  const char* host = nullptr;
+  long port = 0;
+  curl_easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &host);
+  curl_easy_getinfo(easy_, CURLINFO_PRIMARY_PORT, &port);
+  if (host == nullptr || *host == '\0' || port == 0) return "";
+  const bool v6 = std::string_view(host).find(':') != std::string_view::npos;
+  return v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
+}
+
 uint64_t CurlExchange::BodyBytes() const {
   uint64_t total = 0;
   for (const Bytes part : request_.body) total += part.size();
@@ -155,12 +146,8 @@ uint64_t CurlExchange::BodyBytes() const {
 }
 
 Result<void> CurlExchange::SetHeaders() {
+  FB_TRY(CheckHeaders(request_, what_));
   for (const HttpHeader& header : request_.headers) {
-    if (header.name.empty() || BreaksALine(header.name) || BreaksALine(header.value)) {
-      return Fail(Code::kInvalidArgument, fmt::format("{}: a header with a line break or without "
-                                                      "a name",
-                                                      what_));
-    }
     const std::string line =
         header.value.empty() ? header.name + ";" : header.name + ": " + header.value;
     header_list_ = curl_slist_append(header_list_, line.c_str());

@@ -47,6 +47,8 @@ class CurlExchange {
   Task<Result<void>> WaitForHead(Call call);
   Task<Result<size_t>> Read(MutableBytes into, Call call);
 
+  /// "10.0.0.7:80", once the head is there.
+  std::string peer() const;
   int status() const { return status_; }
   const std::vector<HttpHeader>& headers() const { return headers_; }
 

@@ -3,7 +3,6 @@
 #include <curl/curl.h>
 #include <poll.h>
 
-#include <algorithm>
 #include <mutex>
 #include <vector>
 
@@ -13,11 +12,6 @@
 namespace forebay::platform {
 namespace {
 
-bool SameName(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 class CurlResponse final : public HttpResponse {
  public:
   explicit CurlResponse(std::unique_ptr<CurlExchange> exchange) : exchange_(std::move(exchange)) {}
@@ -26,7 +20,7 @@ class CurlResponse final : public HttpResponse {
   const std::vector<HttpHeader>& headers() const override { return exchange_->headers(); }
   std::string_view Header(std::string_view name) const override {
     for (const HttpHeader& header : headers()) {
-      if (SameName(header.name, name)) return header.value;
+      if (SameHeaderName(header.name, name)) return header.value;
     }
     return "";
   }
@@ -52,7 +46,8 @@ struct Watch : Op {
 
 class CurlHttp final : public Http {
  public:
-  CurlHttp(Reactor& reactor, HttpLimits limits) : reactor_(reactor), limits_(limits) {}
+  CurlHttp(Reactor& reactor, HttpLimits limits, KnownAddresses& known)
+      : reactor_(reactor), limits_(limits), known_(known) {}
   ~CurlHttp() override;
 
   Task<Result<std::unique_ptr<HttpResponse>>> Send(HttpRequest request, Call call) override;
@@ -72,6 +67,7 @@ class CurlHttp final : public Http {
 
   Reactor& reactor_;
   const HttpLimits limits_;
+  KnownAddresses& known_;
   CURLM* multi_ = nullptr;
   EasyHandles handles_;
   Timer timer_;
@@ -102,9 +98,11 @@ void CurlHttp::Open() {
 
 Task<Result<std::unique_ptr<HttpResponse>>> CurlHttp::Send(HttpRequest request, Call call) {
   if (multi_ == nullptr) Open();
+  const std::string address = AddressOfPlain(request.url);
   auto exchange = std::make_unique<CurlExchange>(reactor_, multi_, handles_, std::move(request));
   FB_CO_TRY(exchange->Start());
   FB_CO_TRY(co_await exchange->WaitForHead(call));
+  if (!address.empty()) known_.Learn(address, exchange->peer());
   co_return std::make_unique<CurlResponse>(std::move(exchange));
 }
 
@@ -217,8 +215,8 @@ void CurlHttp::Act(curl_socket_t fd, int events) {
 
 }  // namespace
 
-std::unique_ptr<Http> MakeCurlHttp(Reactor& reactor, HttpLimits limits) {
-  return std::make_unique<CurlHttp>(reactor, limits);
+std::unique_ptr<Http> MakeCurlHttp(Reactor& reactor, HttpLimits limits, KnownAddresses& known) {
+  return std::make_unique<CurlHttp>(reactor, limits, known);
 }
 
 }  // namespace forebay::platform

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "src/platform/linux/http_words.h"
 #include "src/platform/linux/reactor.h"
 #include "src/runtime/http.h"
 
@@ -14,6 +15,7 @@ struct HttpLimits {
 };
 
 /// Costs nothing before its first request. Connections are kept and used again.
-std::unique_ptr<Http> MakeCurlHttp(Reactor& reactor, HttpLimits limits);
+/// Tells `known`, which must outlive it, where it found the hosts of plain URLs.
+std::unique_ptr<Http> MakeCurlHttp(Reactor& reactor, HttpLimits limits, KnownAddresses& known);
 
 }  // namespace forebay::platform

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,9 +11,11 @@
 #include <vector>
 
 #include "src/base/units.h"
+#include "src/platform/linux/http_reply.h"
 #include "src/platform/linux/loop_threads.h"
 #include "src/platform/linux/test_loop.h"
 #include "src/runtime/spread_http.h"
+#include "src/runtime/sync.h"
 #include "src/runtime/task_group.h"
 
 namespace forebay {
@@ -230,13 +233,127 @@ TEST_P(HttpOnBoth, UsesAConnectionAgain) {
 
 TEST_P(HttpOnBoth, AKeptConnectionThatThePeerClosedIsReplaced) {
   const std::string body(100'000, 'p');
-  const Outcome outcome = loop_->Run(Converse(
-      env(),
-      {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", .answers_a_connection = 1},
-      {.method = "PUT", .url = "/", .body = {AsBytes(body)}}, 3));
+  const HttpRequest requests[] = {{.method = "PUT", .url = "/", .body = {AsBytes(body)}},
+                                  {.method = "GET", .url = "/"}};
+  for (const HttpRequest& request : requests) {
+    const Outcome outcome = loop_->Run(Converse(
+        env(),
+        {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", .answers_a_connection = 1},
+        request, 3));
+    ASSERT_FALSE(outcome.answer.error) << outcome.answer.error->ToString();
+    EXPECT_EQ(outcome.requests.size(), 3u);
+    EXPECT_EQ(outcome.connections, 3);
+  }
+}
+
+Task<int> AskByName(Env& env, int times) {
+  Peer peer(env, {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"});
+  std::string url = peer.Url("/");
+  url.replace(url.find("127.0.0.1"), 9, "localhost");
+  for (int i = 0; i < times; ++i) {
+    const Answer answer = co_await Exchange(env, {.url = url}, {});
+    EXPECT_EQ(answer.body, "ok");
+  }
+  co_await peer.Stop();
+  for (const std::string& request : peer.requests()) {
+    EXPECT_NE(request.find("Host: localhost:"), std::string::npos) << request;
+  }
+  co_return peer.connections();
+}
+
+TEST_P(HttpOnBoth, NamesAreFoundAndTheirConnectionsUsedAgain) {
+  EXPECT_LE(loop_->Run(AskByName(env(), 10)), 4);  // libcurl's, and ours, on each loop
+}
+
+TEST_P(HttpOnBoth, AConnectionThatCannotGoOnIsNotUsedAgain) {
+  for (const char* answer : {
+           "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+           "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more than was promised",
+       }) {
+    const Outcome outcome = loop_->Run(Converse(env(), {.answer = answer}, {.url = "/"}, 2));
+    ASSERT_FALSE(outcome.answer.error) << outcome.answer.error->ToString();
+    EXPECT_EQ(outcome.answer.body, "ok");
+    EXPECT_EQ(outcome.connections, 2) << answer;
+  }
+}
+
+TEST_P(HttpOnBoth, ABodyMayEndWithItsConnection) {
+  const std::string body(100'000, 'b');
+  const Outcome outcome = loop_->Run(
+      Converse(env(), {.answer = "HTTP/1.1 200 OK\r\n\r\n" + body, .then = Script::Then::kClose},
+               {.url = "/"}, 1));
   ASSERT_FALSE(outcome.answer.error) << outcome.answer.error->ToString();
-  EXPECT_EQ(outcome.requests.size(), 3u);
-  EXPECT_EQ(outcome.connections, 3);
+  EXPECT_EQ(outcome.answer.body, body);
+}
+
+TEST_P(HttpOnBoth, AHeadMayBeLargeButNotOfAnySize) {
+  const auto answer = [](size_t bytes) {
+    std::string head = "HTTP/1.1 200 OK\r\n";
+    for (int i = 0; head.size() < bytes; ++i) {
+      head += "X-" + std::to_string(i) + ": " + std::string(1000, 'h') + "\r\n";
+    }
+    return head + "ETag: e\r\nContent-Length: 2\r\n\r\nok";
+  };
+  const Outcome large = loop_->Run(Converse(env(), {.answer = answer(50'000)}, {.url = "/"}, 2));
+  ASSERT_FALSE(large.answer.error) << large.answer.error->ToString();
+  EXPECT_EQ(large.answer.etag, "e");
+  EXPECT_EQ(large.answer.body, "ok");
+  EXPECT_EQ(large.connections, 1);
+  const Outcome larger = loop_->Run(Converse(env(), {.answer = answer(500'000)}, {.url = "/"}, 1));
+  ASSERT_TRUE(larger.answer.error);
+  EXPECT_EQ(larger.answer.error->code(), Code::kUnavailable);
+}
+
+TEST(ReplyReader, HeadsBeforeTheHeadAreBoundedTogether) {
+  platform::ReplyReader reader;
+  const std::string interim =
+      "HTTP/1.1 103 Early Hints\r\nX: " + std::string(1000, 'x') + "\r\n\r\n";
+  size_t taken = 0;
+  for (; taken < 10 * platform::ReplyReader::kMaxHeadBytes; taken += interim.size()) {
+    const auto used = reader.ReadHead(AsBytes(interim));
+    if (!used) break;
+    EXPECT_EQ(*used, interim.size());
+  }
+  EXPECT_LE(taken, platform::ReplyReader::kMaxHeadBytes);
+}
+
+TEST_P(HttpOnBoth, ReadsChunksOfAnySizeWithWordsBehindThem) {
+  std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", body;
+  for (const size_t size : {1, 70'000, 3, 8192, 4096}) {
+    const std::string chunk(size, static_cast<char>('a' + size % 7));
+    answer += fmt::format("{:x};word=\"of a chunk\"\r\n{}\r\n", size, chunk);
+    body += chunk;
+  }
+  answer += "0\r\nX-Trailer: t\r\n\r\n";
+  const Outcome outcome = loop_->Run(Converse(env(), {.answer = answer}, {.url = "/"}, 3));
+  ASSERT_FALSE(outcome.answer.error) << outcome.answer.error->ToString();
+  EXPECT_EQ(outcome.answer.body, body);
+  EXPECT_EQ(outcome.connections, 1);
+}
+
+TEST_P(HttpOnBoth, WhatIsNoHttpIsUnavailable) {
+  for (const char* answer : {
+           "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n",
+           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+       }) {
+    const Outcome outcome = loop_->Run(
+        Converse(env(), {.answer = answer, .then = Script::Then::kClose}, {.url = "/"}, 1));
+    ASSERT_TRUE(outcome.answer.error) << answer;
+    EXPECT_EQ(outcome.answer.error->code(), Code::kUnavailable);
+  }
+}
+
+TEST_P(HttpOnBoth, AnAnswerWithoutABodyEndsWithItsHead) {
+  for (const char* answer :
+       {"HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"}) {
+    const Outcome outcome = loop_->Run(Converse(env(), {.answer = answer}, {.url = "/"}, 2));
+    ASSERT_FALSE(outcome.answer.error) << answer << outcome.answer.error->ToString();
+    EXPECT_EQ(outcome.answer.body, "");
+    EXPECT_EQ(outcome.connections, 1) << answer;
+  }
 }
 
 TEST_P(HttpOnBoth, SendsABodyInParts) {
@@ -360,6 +477,46 @@ TEST_P(HttpOnBoth, AStallInTheBodyEndsByDeadline) {
   loop_->Run(StallInTheBody(env()));
 }
 
+Task<void> SendTheRestLater(Env& env, Listener& listener, Event& go) {
+  auto stream = co_await listener.Accept({});
+  std::byte request[1000];
+  static_cast<void>(co_await (*stream)->Recv(request, {}));
+  const Bytes first = AsBytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+  static_cast<void>(co_await (*stream)->Send(std::span(&first, 1), {}));
+  co_await go.Wait();
+  const Bytes rest = AsBytes("world");
+  static_cast<void>(co_await (*stream)->Send(std::span(&rest, 1), {}));
+  static_cast<void>(co_await (*stream)->Recv(request, {}));  // until the client goes
+}
+
+Task<void> WaitInVainThenReadOn(Env& env) {
+  auto listener = env.net.Listen("127.0.0.1:0");
+  Event go(env.executor);
+  TaskGroup group(env.executor);
+  group.Spawn(SendTheRestLater(env, **listener, go));
+  {
+    auto response = co_await env.http.Send({.url = "http://" + (*listener)->address() + "/"}, {});
+    EXPECT_TRUE(response.has_value()) << response.error().ToString();
+    std::byte buffer[100];
+    EXPECT_EQ((co_await (*response)->Read(buffer, {})).value_or(0), 5u);
+    const auto late = co_await (*response)->Read(buffer, {.deadline = env.clock.Now() + 5ms});
+    EXPECT_EQ(late.error().code(), Code::kDeadlineExceeded);
+    go.Set();
+    EXPECT_EQ((co_await (*response)->Read(buffer, {})).value_or(0), 5u);
+    EXPECT_EQ(AsText(Bytes(buffer).first(5)), "world");
+  }
+  {  // whoever gives an exchange up in its middle leaves no connection to the next
+    const Answer next = co_await Exchange(env, {.url = "http://" + (*listener)->address() + "/"},
+                                          {env.clock.Now() + 1ms, {}});
+    EXPECT_TRUE(next.error.has_value());
+  }
+  co_await group.Join();
+}
+
+TEST_P(HttpOnBoth, AReadThatWaitedInVainMayBeMadeAgain) {
+  loop_->Run(WaitInVainThenReadOn(env()));
+}
+
 Task<void> ReadSlowly(Env& env) {
   constexpr size_t kBody = 64 * kMiB;
   Peer peer(env, {.answer = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kBody) +
@@ -398,6 +555,41 @@ Task<int> ManyAtOnce(Env& env, int count) {
 
 TEST_P(HttpOnBoth, ManyAtOnceAllArrive) {
   EXPECT_EQ(loop_->Run(ManyAtOnce(env(), 600)), 600);
+}
+
+Task<void> SaySomethingUnasked(Env& env, Listener& listener) {
+  const Bytes answer = AsBytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  const Bytes unasked = AsBytes("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+  std::vector<std::unique_ptr<Stream>> streams;
+  std::byte request[1000];
+  for (int i = 0; i < 2; ++i) {
+    auto stream = co_await listener.Accept({env.clock.Now() + 2s, {}});
+    if (!stream) co_return;
+    streams.push_back(*std::move(stream));
+    static_cast<void>(co_await streams.back()->Recv(request, {}));
+    static_cast<void>(co_await streams.back()->Send(std::span(&answer, 1), {}));
+    if (i > 0) break;
+    EXPECT_TRUE((co_await env.clock.Sleep(5ms)).has_value());
+    static_cast<void>(co_await streams.back()->Send(std::span(&unasked, 1), {}));
+  }
+}
+
+Task<void> AskBeforeAndAfter(Env& env) {
+  auto listener = env.net.Listen("127.0.0.1:0");
+  TaskGroup group(env.executor);
+  group.Spawn(SaySomethingUnasked(env, **listener));
+  for (int i = 0; i < 2; ++i) {
+    const Answer answer =
+        co_await Exchange(env, {.url = "http://" + (*listener)->address() + "/"}, {});
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, "ok");
+    EXPECT_TRUE((co_await env.clock.Sleep(20ms)).has_value());
+  }
+  co_await group.Join();
+}
+
+TEST_P(HttpOnBoth, WhatAKeptConnectionSaysUnaskedIsNoAnswer) {
+  loop_->Run(AskBeforeAndAfter(env()));
 }
 
 // -- On several loops.

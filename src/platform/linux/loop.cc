@@ -12,6 +12,7 @@
 #include "src/platform/linux/errors.h"
 #include "src/platform/linux/file_pool.h"
 #include "src/platform/linux/http_curl.h"
+#include "src/platform/linux/http_direct.h"
 #include "src/platform/linux/log.h"
 #include "src/platform/linux/memory.h"
 #include "src/platform/linux/net.h"
@@ -66,8 +67,12 @@ class Loop::Impl {
   platform::LinuxClock clock_{reactor_};
   platform::LinuxNet net_{reactor_, clock_, options_.zero_copy_bytes};
   platform::LinuxDisk disk_{reactor_};
+  const platform::HttpLimits http_limits_{options_.http_connections,
+                                          options_.http_kept_connections};
+  platform::KnownAddresses known_addresses_{clock_};
   std::unique_ptr<Http> http_ =
-      platform::MakeCurlHttp(reactor_, {options_.http_connections, options_.http_kept_connections});
+      platform::MakeDirectHttp(net_, clock_, http_limits_, known_addresses_,
+                               platform::MakeCurlHttp(reactor_, http_limits_, known_addresses_));
   platform::LinuxMemory memory_;
   platform::LinuxRng rng_;
   NoFaults faults_;

@@ -33,8 +33,8 @@ struct LoopOptions {
   /// Sends of at least this many bytes to another machine go without a copy, with io_uring; a peer
   /// for which the kernel copies nevertheless is not asked again. 0: never.
   uint64_t zero_copy_bytes = uint64_t{64} * 1024;
-  /// HTTP: connections at most, and how many are kept at most, those in use included. What answers
-  /// for long (a registry's watch) holds one.
+  /// HTTP: connections at most, and how many are kept at most: so many for plain GETs, and as many
+  /// for all else. What answers for long (a registry's watch) holds one.
   int http_connections = 256;
   int http_kept_connections = 64;
   /// Must outlive the loop. Null: warnings and errors on standard error.

@@ -1,6 +1,7 @@
 #include "src/platform/linux/socket_stream.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -91,6 +92,11 @@ Result<std::unique_ptr<Descriptor>> SocketStream::Release() {
   FB_ASSERT(socket_.inbox == nullptr);  // nothing was received
   reactor_.backend().Detach(socket_);
   return std::make_unique<OwnedDescriptor>(fd_.release());
+}
+
+bool SocketStream::HasNews() const {
+  pollfd news{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+  return poll(&news, 1, 0) != 0;
 }
 
 Error SocketStream::ErrorOf(int32_t result, std::string_view verb) const {

@@ -31,6 +31,8 @@ class SocketStream final : public Stream {
   const std::string& peer() const override { return peer_; }
   std::optional<PeerProcess> peer_process() const override;
   Result<std::unique_ptr<Descriptor>> Release() override;
+  /// Bytes, or the end, have come that nobody has taken.
+  bool HasNews() const;
 
  private:
   SocketStream(Reactor& reactor, UniqueFd fd, std::string peer, bool is_tcp,

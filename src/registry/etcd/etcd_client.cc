@@ -71,21 +71,39 @@ EtcdClient::EtcdClient(Env& env, EtcdUrl url, Variables variables, EtcdOptions o
       // Else all nodes of a cell would ask the first.
       current_(static_cast<size_t>(env.rng.Below(url_.endpoints.size()))),
       heard_(url_.endpoints.size()),
-      times_left_(url_.endpoints.size()),
+      silent_(url_.endpoints.size()),
+      doubted_(url_.endpoints.size(), Instant{-1}),  // nothing, not even at the clock's beginning
       authenticating_(env.executor, 1) {}
 
 void EtcdClient::MoveOn(size_t endpoint) {
   if (url_.endpoints.size() == 1) return;  // there is nowhere else, and its watches may be well
   if (current_ == endpoint) current_ = (current_ + 1) % url_.endpoints.size();
-  ++times_left_[endpoint];
+  Doubt(endpoint, env_.clock.Now());
+}
+
+void EtcdClient::Doubt(size_t endpoint, Instant until) {
+  doubted_[endpoint] = std::max(doubted_[endpoint], until);
   // Cancelling only posts; the list does not change under us.
   for (const Listener& listener : listeners_) {
-    if (listener.endpoint == endpoint) listener.stop->Cancel();
+    if (listener.endpoint == endpoint && listener.opened <= until) listener.stop->Cancel();
   }
 }
 
-void EtcdClient::Listen(size_t endpoint, CancelSource& stop) {
-  listeners_.push_back({endpoint, &stop});
+void EtcdClient::Answered(size_t endpoint) {
+  const std::optional<Silence> silence = std::exchange(silent_[endpoint], std::nullopt);
+  if (silence && silence->last - silence->since >= options_.long_silence) {
+    Doubt(endpoint, silence->last);
+  }
+}
+
+void EtcdClient::Unanswered(size_t endpoint, Instant asked) {
+  std::optional<Silence>& silence = silent_[endpoint];
+  if (!silence) silence = Silence{.since = asked, .last = asked};
+  silence->last = env_.clock.Now();
+}
+
+void EtcdClient::Listen(size_t endpoint, Instant opened, CancelSource& stop) {
+  listeners_.push_back({endpoint, opened, &stop});
 }
 
 void EtcdClient::Forget(CancelSource& stop) {
@@ -145,10 +163,13 @@ Task<Result<void>> EtcdClient::Ask(Question question, Call call) {
     const Instant until = TryUntil(question, rounds, give_up);
     const auto refusal =
         co_await TryOnce(question, endpoint, {.deadline = until, .cancel = call.cancel});
+    if (!refusal || refusal->spoken) Answered(endpoint);
     if (!refusal) co_return Result<void>();
     const Error& error = refusal->error;
+    const bool given_up = error.code() == Code::kCancelled;
+    if (!refusal->spoken && !given_up) Unanswered(endpoint, began);
     const bool late = error.code() == Code::kDeadlineExceeded;
-    if (refusal->next == Next::kGiveUp || error.code() == Code::kCancelled) {
+    if (refusal->next == Next::kGiveUp || given_up) {
       co_return Fail(Told(endpoint, error));
     }
     if (refusal->next == Next::kAuthenticate) {

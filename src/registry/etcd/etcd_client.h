@@ -45,6 +45,11 @@ struct EtcdOptions {
   /// A watch that has heard nothing for so long is opened anew. Etcd tells its progress every 10
   /// minutes (--experimental-watch-progress-notify-interval).
   Duration quiet_watch = std::chrono::minutes(12);
+  /// Streams that were open while nothing came from their endpoint for so long, though it was
+  /// asked, are opened anew when it answers again. They may be well; but a network that was cut
+  /// leaves TCP waiting for its next try for as long again as it was cut, and a machine that died
+  /// leaves streams that never end.
+  Duration long_silence = std::chrono::seconds(8);
 };
 
 struct Question {
@@ -89,10 +94,11 @@ class EtcdClient {
   /// Something at `endpoint` went wrong: what comes goes to another one, and so does whoever
   /// listens to it.
   void MoveOn(size_t endpoint);
-  /// How often `endpoint` was left: what was opened there before it was left last is in doubt.
-  uint64_t TimesLeft(size_t endpoint) const { return times_left_[endpoint]; }
-  /// `stop` is cancelled when `endpoint` is left. Until Forget.
-  void Listen(size_t endpoint, CancelSource& stop);
+  /// What was opened at `endpoint` at that time should be opened anew, wherever that is now.
+  bool InDoubt(size_t endpoint, Instant opened) const { return opened <= doubted_[endpoint]; }
+  /// `stop` is cancelled when what was opened at `endpoint` at that time comes to be in doubt.
+  /// Until Forget.
+  void Listen(size_t endpoint, Instant opened, CancelSource& stop);
   void Forget(CancelSource& stop);
   /// When `endpoint` last answered anything.
   Instant Heard(size_t endpoint) const { return heard_[endpoint]; }
@@ -126,11 +132,20 @@ class EtcdClient {
   Task<Result<std::string>> ReadCredentials();
   Error CannotReach(Code code, const Error& last) const;
   Error Told(size_t endpoint, const Error& error) const;
+  void Answered(size_t endpoint);
+  /// What was asked at that time was left without an answer.
+  void Unanswered(size_t endpoint, Instant asked);
+  void Doubt(size_t endpoint, Instant until);
   /// When a try that begins now is given up.
   Instant TryUntil(const Question& question, uint32_t rounds, Instant give_up);
 
+  struct Silence {
+    Instant since;  // the first question without an answer was asked
+    Instant last;   // the last was given up
+  };
   struct Listener {
     size_t endpoint;
+    Instant opened;
     CancelSource* stop;
   };
 
@@ -140,8 +155,9 @@ class EtcdClient {
   const EtcdOptions options_;
   const std::string name_;  // "registry etcd CELL"
   size_t current_ = 0;
-  std::vector<Instant> heard_;  // by endpoint
-  std::vector<uint64_t> times_left_;
+  std::vector<Instant> heard_;                  // by endpoint
+  std::vector<std::optional<Silence>> silent_;  // since its last answer to a question
+  std::vector<Instant> doubted_;                // what was opened until then is in doubt
   std::string token_;
   bool authentication_off_ = false;
   Semaphore authenticating_;

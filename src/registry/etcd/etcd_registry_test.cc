@@ -236,6 +236,30 @@ TEST_F(EtcdRegistryTest, AWatchAloneNoticesASilentEndpoint) {
   }
 }
 
+/// Nobody tells the watch, and there is no other member to go to.
+TEST(EtcdRegistry, AWatchGoesOnWhenTheOnlyMembersMachineIsBack) {
+  sim::World world(1);
+  SimEtcd etcd(world, {.members = 1});
+  sim::Node& node = world.AddNode("n");
+  const auto registry = world.Run(Open(node.env(), etcd.Url("cell"))).value();
+  const auto put = [&](const char* value, Duration within) {
+    return world.Run(registry->Put("k", value, {}, 0, {.deadline = world.Now() + within}));
+  };
+  const Revision since = world.Run(registry->List("", {})).value().revision;
+  const auto watch = world.Run(registry->Watch("", since, {})).value();
+  const auto told = [&](Duration within) {
+    return world.Run(Follow(*watch, 1, {.deadline = world.Now() + within}));
+  };
+  EXPECT_EQ(told(1s), CodeName(Code::kDeadlineExceeded));  // it is open
+  for (int round = 0; round < 10; ++round) {               // of half of all streams the end is told
+    etcd.Stop(0, sim::CrashKind::kPower);
+    EXPECT_FALSE(put("while it is away", 15s).has_value());
+    etcd.Start(0);
+    EXPECT_TRUE(put("1", 5s));
+    EXPECT_EQ(told(5s), "k=1 ");
+  }
+}
+
 TEST_F(EtcdRegistryTest, AWatchOutlivesAnEtcdThatIsAwayForLong) {
   const auto watch = Watch("", Now());
   for (int i = 0; i < etcd_.members(); ++i) etcd_.Stop(i);

@@ -28,7 +28,6 @@ constexpr uint32_t kFailuresTold = 4;
 
 struct EtcdWatch::Open {
   size_t endpoint = 0;
-  uint64_t times_left = 0;  // of the endpoint, when this was opened
   std::unique_ptr<HttpResponse> response;
   etcd::ObjectSplitter splitter{kMaxMessageBytes};
   Instant opened;
@@ -100,7 +99,7 @@ Task<Result<void>> EtcdWatch::Connect(Call call) {
   CancelListener given_up;
   const auto cancel = [](void* source) { static_cast<CancelSource*>(source)->Cancel(); };
   if (!call.cancel.Listen(given_up, cancel, &stop)) co_return CheckCall(call);
-  client_.Listen(client_.current(), stop);
+  client_.Listen(client_.current(), began, stop);
   auto stream =
       co_await client_.Stream(etcd::kWatchPath, etcd::WatchBody(root_ + prefix_, seen_ + 1),
                               {.deadline = until, .cancel = stop.token()});
@@ -110,7 +109,6 @@ Task<Result<void>> EtcdWatch::Connect(Call call) {
   if (stop.cancelled()) co_return Result<void>();  // everybody has left it
   if (stream) {
     open_ = std::make_unique<Open>(Open{.endpoint = stream->endpoint,
-                                        .times_left = client_.TimesLeft(stream->endpoint),
                                         .response = std::move(stream->response),
                                         .opened = now,
                                         .heard = now});
@@ -134,7 +132,7 @@ Result<void> EtcdWatch::Refused(const Refusal& refusal) {
 }
 
 Task<Result<void>> EtcdWatch::ReadMore(Call call) {
-  if (client_.TimesLeft(open_->endpoint) != open_->times_left) {
+  if (client_.InDoubt(open_->endpoint, open_->opened)) {
     open_.reset();  // go where everybody goes
     co_return Result<void>();
   }
@@ -147,7 +145,7 @@ Task<Result<void>> EtcdWatch::ReadMore(Call call) {
   CancelListener given_up;
   const auto cancel = [](void* source) { static_cast<CancelSource*>(source)->Cancel(); };
   if (!call.cancel.Listen(given_up, cancel, &stop)) co_return CheckCall(call);
-  client_.Listen(open_->endpoint, stop);
+  client_.Listen(open_->endpoint, open_->opened, stop);
   char piece[kPieceBytes];
   const auto got = co_await open_->response->Read(
       std::as_writable_bytes(std::span(piece)),

@@ -174,6 +174,16 @@ void SamplePeers(To& to) {
                                          .etag = "v1-abc"});
   to.Answer("PeerReadAnswer", MessageType::kPeerRead,
             PeerReadAnswer{.elsewhere = 11, .crcs = AsBytes("crc4")}, 4096);
+  to.Request("PeerReadEither", PeerReadRequest{.attachment_id = 3,
+                                               .object_size = 5'000'000'000,
+                                               .size = 1u << 20,
+                                               .asker = 4,
+                                               .flags = kEither,
+                                               .key = "a.bin",
+                                               .etag = "v1-abc"});
+  static constexpr char kSeventh[] = {7, 0, 0, 0};
+  to.Answer("PeerReadElsewhereAnswer", MessageType::kPeerRead,
+            PeerReadAnswer{.elsewhere = 11, .crcs = AsBytes(std::string_view(kSeventh, 4))});
   to.Request("PeerResolve",
              PeerResolveRequest{.attachment_id = 3, .asker = "node-7", .key = "a.bin"});
   to.Answer("PeerResolveAnswer", MessageType::kPeerResolve,

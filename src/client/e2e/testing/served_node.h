@@ -69,6 +69,9 @@ class ServedNode {
   const std::string& address() const { return address_; }
   /// Blocks that clients of this life of the node read in place.
   uint64_t local_hits() const { return counters_.load()->read.local_hits.value(); }
+  /// Bytes that it sent to them by messages.
+  uint64_t sent_bytes() const { return counters_.load()->read.bytes.value(); }
+  uint64_t misses() const { return counters_.load()->read.misses.value(); }
   uint64_t fills() const { return counters_.load()->fill.fills.value(); }
   uint64_t requests() const { return counters_.load()->door.requests.value(); }
 

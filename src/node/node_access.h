@@ -1,5 +1,5 @@
-// The node as a session sees it: what memory answers at once, on the session's own loop; what is a
-// task, on the node's loop, from where its result comes back.
+// The node as a door on any loop has it: what memory answers at once, on the door's own loop; what
+// is a task, on the node's loop, from where its result comes back.
 #pragma once
 
 #include <memory>
@@ -111,8 +111,19 @@ class NodeAccess {
   auto Delete(Authenticated who, std::string path, Condition condition, Call call) {
     return There(node_.Delete(std::move(who), std::move(path), std::move(condition), call));
   }
-  auto CreateMultipart(Authenticated who, std::string path, Call call) {
-    return There(node_.CreateMultipart(std::move(who), std::move(path), call));
+  auto Attributes(Authenticated who, std::shared_ptr<Handle> handle, Call call) {
+    return There(node_.Attributes(std::move(who), std::move(handle), call));
+  }
+  auto CreateMultipart(Authenticated who, std::string path, Call call,
+                       ObjectAttributes attributes = {}) {
+    return There(
+        node_.CreateMultipart(std::move(who), std::move(path), call, std::move(attributes)));
+  }
+  auto ListParts(Authenticated who, std::string path, std::string upload_id, Call call) {
+    return There(node_.ListParts(std::move(who), std::move(path), std::move(upload_id), call));
+  }
+  auto ListUploads(Authenticated who, std::string path, Call call) {
+    return There(node_.ListUploads(std::move(who), std::move(path), call));
   }
   auto CompleteMultipart(Authenticated who, std::string path, std::string upload_id,
                          std::vector<UploadedPart> parts, Condition condition, Call call) {

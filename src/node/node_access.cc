@@ -1,10 +1,14 @@
-#include "src/front/native/node_access.h"
+#include "src/node/node_access.h"
 
 namespace forebay {
 namespace {
 
 Task<Result<void>> WriteThere(OriginUpload* upload, std::span<const Bytes> parts, Call call) {
   co_return co_await upload->Write(parts, call);
+}
+
+Task<Result<void>> DescribeThere(OriginUpload* upload, ObjectAttributes attributes, Call call) {
+  co_return co_await upload->Describe(std::move(attributes), call);
 }
 
 Task<Result<ObjectInfo>> CommitThere(std::unique_ptr<OriginUpload>* upload, Call call) {
@@ -25,6 +29,9 @@ class UploadThere final : public OriginUpload {
       : node_(node), upload_(std::move(upload)) {}
   ~UploadThere() override { FB_ASSERT(upload_ == nullptr); }
 
+  Task<Result<void>> Describe(ObjectAttributes attributes, Call call) override {
+    return node_.There(DescribeThere(upload_.get(), std::move(attributes), call));
+  }
   Task<Result<void>> Write(std::span<const Bytes> parts, Call call) override {
     return node_.There(WriteThere(upload_.get(), parts, call));
   }
