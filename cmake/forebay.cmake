@@ -90,13 +90,15 @@ add_custom_target(forebay_io_tests COMMENT "The tests labelled io")
 
 add_custom_target(forebay_fuzzers COMMENT "The libFuzzer programs")
 
-# forebay_fuzz(NAME SOURCES a_fuzz.cc DEPENDS ...): a libFuzzer program; only the asan preset builds
-# it.
+# forebay_fuzz(NAME SOURCES a_fuzz.cc DEPENDS ...): a libFuzzer program, which only the asan preset
+# can link; the others compile it, so that whoever changes what it uses hears of it at once.
 function(forebay_fuzz NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   if(NOT FOREBAY_FUZZ)
+    add_library(${NAME} OBJECT ${ARG_SOURCES})
+    target_link_libraries(${NAME} PRIVATE ${ARG_DEPENDS})
     return()
   endif()
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${ARG_DEPENDS} -fsanitize=fuzzer)
   set_property(GLOBAL APPEND PROPERTY FOREBAY_FUZZERS $<TARGET_FILE:${NAME}>)

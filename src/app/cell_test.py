@@ -52,11 +52,11 @@ class Etcd:
 class CellNode(program.Node):
     """One of many, on a folder that it keeps over its lives."""
 
-    def __init__(self, cell, name, **options):
+    def __init__(self, cell, name, *flags, **options):
         self.home = cell.folder / name
         self.home.mkdir(exist_ok=True)
         super().__init__(self.home, "--cell", f"etcd://{cell.etcd.address}/test", "--name", name,
-                         "--cell-secret-file", cell.secret, "--loops", "1", **options)
+                         "--cell-secret-file", cell.secret, "--loops", "1", *flags, **options)
         self.name = name
 
     def figures(self):

@@ -25,6 +25,8 @@ BUCKETS = ("file", "moto", "azure")
 MIB = 2**20
 PART_BYTES = 6 * MIB
 PARTS = 171 if cells.TIER == "full" else 9
+# Room for all that is read back: moto reads all of an object, here a gigabyte, for each range.
+ROOM = ["--dram", "1400MiB"] if cells.TIER == "full" else []
 
 
 class S3CellNode(cells.CellNode):
@@ -32,7 +34,7 @@ class S3CellNode(cells.CellNode):
 
     def __init__(self, cell, name):
         self.s3_place = cell.places.setdefault(name, f"127.0.0.1:{cells.free_ports(1)[0]}")
-        super().__init__(cell, name, s3=self.s3_place, env=origins.CREDENTIALS)
+        super().__init__(cell, name, *ROOM, s3=self.s3_place, env=origins.CREDENTIALS)
 
 
 class Cell(cells.Cell):

@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "src/base/block_key.h"
+#include "src/base/bulk_copy.h"
 #include "src/base/hash.h"
 #include "src/base/prng.h"
 #include "src/base/result.h"
@@ -12,6 +14,22 @@
 
 namespace forebay {
 namespace {
+
+TEST(BulkCopy, CopiesJustWhatItIsGiven) {
+  Prng chance(7);
+  std::vector<std::byte> from(300'000), into(300'000 + 2);
+  for (std::byte& byte : from) byte = static_cast<std::byte>(chance.Next());
+  for (const size_t size : {0u, 1u, 4096u, 16'383u, 16'384u, 16'385u, 299'993u}) {
+    for (const size_t skip : {0u, 1u, 7u}) {
+      std::ranges::fill(into, std::byte{0xee});
+      CopyBulk(into.data() + 1, Bytes(from).subspan(skip, size));
+      EXPECT_TRUE(std::equal(into.begin() + 1, into.begin() + 1 + static_cast<ptrdiff_t>(size),
+                             from.begin() + static_cast<ptrdiff_t>(skip)));
+      EXPECT_EQ(into.front(), std::byte{0xee});
+      EXPECT_EQ(into[size + 1], std::byte{0xee});
+    }
+  }
+}
 
 TEST(Units, ParsesWhatPeopleWrite) {
   EXPECT_EQ(ParseSize("1536").value(), 1536u);

@@ -24,6 +24,10 @@ class SharedMemory {
   /// readers from writing keeps Linux from punching, too, so shared memory goes back as a whole.
   virtual Result<void> Punch(uint64_t offset, uint64_t size) = 0;
 
+  /// Any thread. Says that [offset, offset+size) will be used soon: a platform may make its pages
+  /// meanwhile, and they cost memory from now on. Returns at once; the bytes stay what they are.
+  virtual void WillUse(uint64_t /*offset*/, uint64_t /*size*/) {}
+
   /// Any thread. A descriptor through which another process can only ever read (the first call
   /// seals the memory against future writes), or -1 where the platform has none. Owned by this
   /// object.

@@ -6,8 +6,16 @@
 
 #include "src/base/assert.h"
 #include "src/base/checksum.h"
+#include "src/base/units.h"
 
 namespace forebay {
+namespace {
+
+constexpr uint32_t kHugePages = 2 * kMiB / kPageBytes;
+/// Of all segments together: what a machine makes ready in the time that a few blocks take to come.
+constexpr uint64_t kMostAhead = 32 * kMiB / kPageBytes;
+
+}  // namespace
 
 std::byte* Arena::Run::At() const {
   return segment->memory->bytes().data() + uint64_t{extent.first} * kPageBytes;
@@ -35,10 +43,7 @@ Result<std::optional<Arena::Run>> Arena::Grow(uint16_t domain, uint32_t pages) {
   for (const auto& segment : segments_) {
     if (segment->domain != domain || segment->virgin.free_pages() < pages) continue;
     const auto extent = segment->virgin.Allocate(pages);
-    if (!extent) continue;
-    resident_pages_ += pages;
-    segment->used_pages += pages;
-    return Run{segment.get(), *extent};
+    if (extent) return UseVirgin(*segment, *extent);
   }
   auto segment = std::make_unique<Segment>();
   segment->domain = domain;
@@ -49,11 +54,41 @@ Result<std::optional<Arena::Run>> Arena::Grow(uint16_t domain, uint32_t pages) {
   FB_ASSIGN(segment->memory, memory_.Reserve(fmt::format("forebay:{}:{}", domain, segments_.size()),
                                              uint64_t{segment_pages_} * kPageBytes));
   segment->virgin.Free({0, segment_pages_});
-  const Extent extent = *segment->virgin.Allocate(pages);
-  segment->used_pages = pages;
-  resident_pages_ += pages;
   segments_.push_back(std::move(segment));
-  return Run{segments_.back().get(), extent};
+  Segment& made = *segments_.back();
+  return UseVirgin(made, *made.virgin.Allocate(pages));
+}
+
+Arena::Run Arena::UseVirgin(Segment& segment, Extent extent) {
+  resident_pages_ += extent.pages;
+  segment.used_pages += extent.pages;
+  if (const uint32_t end = extent.first + extent.pages; end > segment.reached) {
+    ahead_pages_ -= segment.Ahead();
+    segment.reached = end;
+    ahead_pages_ += segment.Ahead();
+    Announce(segment);
+  }
+  return {&segment, extent};
+}
+
+/// As much again as the attachment has in its first segment, so that a small one takes little; and
+/// within the capacity, as long as nobody else uses up what was left of it.
+void Arena::Announce(Segment& segment) {
+  const uint64_t taken = resident_pages_ + ahead_pages_;
+  if (taken >= capacity_pages_ || ahead_pages_ >= kMostAhead) return;
+  uint64_t wanted = std::min(capacity_pages_ - taken, kMostAhead - ahead_pages_);
+  const bool is_first = std::ranges::count(segments_, segment.domain,
+                                           [](const auto& one) { return one->domain; }) == 1;
+  if (is_first) wanted = std::min<uint64_t>(wanted, segment.used_pages);
+  if (segment.Ahead() > wanted / 2) return;
+  const uint64_t until =
+      std::min<uint64_t>(RoundUp(segment.reached + wanted, kHugePages), segment_pages_);
+  if (until <= segment.announced) return;
+  segment.memory->WillUse(uint64_t{segment.announced} * kPageBytes,
+                          (until - segment.announced) * kPageBytes);
+  ahead_pages_ -= segment.Ahead();
+  segment.announced = static_cast<uint32_t>(until);
+  ahead_pages_ += segment.Ahead();
 }
 
 void Arena::Free(const Run& run) {
@@ -69,6 +104,7 @@ void Arena::Destroy(Segment* gone) {
   }
   idle_pages_ -= gone->idle.free_pages();
   resident_pages_ -= gone->idle.free_pages();
+  ahead_pages_ -= gone->Ahead();
   std::erase_if(segments_, [&](const auto& segment) { return segment.get() == gone; });
 }
 

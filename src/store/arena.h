@@ -34,6 +34,10 @@ class Arena {
     ExtentAllocator idle;    // freed, its pages still ours
     ExtentAllocator virgin;  // costs nothing until it is used
     bool sealed = false;     // pages cannot be given back one by one
+    // Pages from `reached` on were never used; the machine was told of those before `announced`.
+    uint32_t reached = 0;
+    uint32_t announced = 0;
+    uint32_t Ahead() const { return announced > reached ? announced - reached : 0; }
   };
   /// Pages that are in use.
   struct Run {
@@ -65,12 +69,17 @@ class Arena {
   Segment* Find(uint64_t number) const;
 
   uint64_t resident_pages() const { return resident_pages_; }
+  /// That nobody has used yet, but the machine was told of: they may cost memory beside the
+  /// resident ones.
+  uint64_t ahead_pages() const { return ahead_pages_; }
   uint64_t idle_pages() const { return idle_pages_; }
   uint64_t used_pages() const { return resident_pages_ - idle_pages_; }
   /// What a process that may read the domain can be handed.
   std::vector<std::shared_ptr<SharedMemory>> MemoryOf(uint16_t domain) const;
 
  private:
+  Run UseVirgin(Segment& segment, Extent extent);
+  void Announce(Segment& segment);
   void Destroy(Segment* segment);
 
   Memory& memory_;
@@ -81,6 +90,7 @@ class Arena {
   uint64_t next_number_ = 1;
   uint64_t resident_pages_ = 0;
   uint64_t idle_pages_ = 0;
+  uint64_t ahead_pages_ = 0;
 };
 
 }  // namespace forebay

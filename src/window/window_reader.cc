@@ -1,8 +1,8 @@
 #include "src/window/window_reader.h"
 
 #include <algorithm>
-#include <cstring>
 
+#include "src/base/bulk_copy.h"
 #include "src/base/checksum.h"
 
 namespace forebay::window {
@@ -176,7 +176,7 @@ Found WindowReader::Read(const BlockKey& key, uint64_t offset, MutableBytes into
   const Found found = PinFor(Use::kCopy, key, &block, segment);
   if (found != Found::kHere) return found;
   const bool inside = offset <= block.bytes.size() && into.size() <= block.bytes.size() - offset;
-  if (inside) std::memcpy(into.data(), block.bytes.data() + offset, into.size());
+  if (inside) CopyBulk(into.data(), block.bytes.subspan(offset, into.size()));
   HazardSlot& slot = page_.hazards[block.slot];
   Add(slot.bytes, inside ? into.size() : 0);
   Unpin(block);

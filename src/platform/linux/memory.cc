@@ -22,17 +22,21 @@ constexpr uint64_t kHugePage = 2 * kMiB;
 
 class Memfd final : public SharedMemory {
  public:
-  Memfd(std::string name, int fd, MutableBytes bytes)
-      : name_(std::move(name)), fd_(fd), bytes_(bytes) {}
+  Memfd(std::string name, int fd, MutableBytes bytes, std::shared_ptr<MemoryAhead> ahead)
+      : name_(std::move(name)), fd_(fd), bytes_(bytes), ahead_(std::move(ahead)) {}
   Memfd(const Memfd&) = delete;
   Memfd& operator=(const Memfd&) = delete;
   ~Memfd() override {
+    ahead_->Forget(bytes_);
     munmap(bytes_.data(), bytes_.size());
     close(fd_);
   }
 
   MutableBytes bytes() override { return bytes_; }
   Result<void> Punch(uint64_t offset, uint64_t size) override;
+  void WillUse(uint64_t offset, uint64_t size) override {
+    ahead_->Ask(bytes_.subspan(offset, size));
+  }
   int ReadOnlyDescriptor() override { return Seal(F_SEAL_FUTURE_WRITE); }
   int WritableDescriptor() override { return Seal(0); }
 
@@ -42,6 +46,7 @@ class Memfd final : public SharedMemory {
   const std::string name_;
   const int fd_;
   const MutableBytes bytes_;
+  const std::shared_ptr<MemoryAhead> ahead_;
   std::mutex seal_mutex_;
   int seals_ = 0;  // guarded by seal_mutex_
 };
@@ -73,8 +78,8 @@ int Memfd::Seal(int more) {
 }
 
 /// Maps all of `fd` where huge pages can lie: with them a device transfer of 1 MiB is one piece
-/// instead of 256, and there are fewer faults. Machines that grant none to shared memory
-/// (/sys/kernel/mm/transparent_hugepage/shmem_enabled) give ordinary pages.
+/// instead of 256, and there are fewer faults. Where a first use brings none, because
+/// /sys/kernel/mm/transparent_hugepage/shmem_enabled grants none, WillUse does.
 void* MapAligned(int fd, uint64_t size, int protection) {
   const uint64_t room = size + kHugePage;
   void* reserved =
@@ -143,7 +148,8 @@ Result<std::unique_ptr<SharedMemory>> LinuxMemory::Reserve(std::string_view name
     close(fd);
     return Fail(ErrnoError(error, what));
   }
-  return std::make_unique<Memfd>(label, fd, MutableBytes(static_cast<std::byte*>(at), size));
+  return std::make_unique<Memfd>(label, fd, MutableBytes(static_cast<std::byte*>(at), size),
+                                 ahead_);
 }
 
 }  // namespace forebay::platform

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <string>
+#include <thread>
 
 #include "src/base/units.h"
 
@@ -117,6 +118,38 @@ TEST(Memory, DoesNotMapWhatCouldShrink) {
   EXPECT_EQ(LinuxMemory().Map(fd, MapAccess::kRead).error().code(), Code::kInvalidArgument);
   EXPECT_EQ(LinuxMemory().Map(-1, MapAccess::kRead).error().code(), Code::kInvalidArgument);
   close(fd);
+}
+
+TEST(Memory, WhatWillBeUsedIsThereAndKeepsItsBytes) {
+  constexpr uint64_t kSize = 9 * kMiB;  // the last part fits no huge page
+  const auto memory = Reserve(kSize);
+  const int fd = memory->ReadOnlyDescriptor();  // sealed memory, too
+  const auto there = [&] {
+    struct stat info{};
+    EXPECT_EQ(fstat(fd, &info), 0);
+    return static_cast<uint64_t>(info.st_blocks) * 512;
+  };
+  memory->bytes()[3 * kMiB + 1] = std::byte{7};
+  EXPECT_LT(there(), kMiB);
+  memory->WillUse(0, kSize);
+  for (uint64_t at = 0; at < kSize; at += 64 * kKiB) memory->bytes()[at] = std::byte{5};
+  while (there() < kSize) std::this_thread::yield();
+  EXPECT_EQ(memory->bytes()[3 * kMiB + 1], std::byte{7});
+  for (uint64_t at = 0; at < kSize; at += 64 * kKiB) ASSERT_EQ(memory->bytes()[at], std::byte{5});
+  EXPECT_EQ(std::ranges::count(memory->bytes(), std::byte{0}), kSize - kSize / (64 * kKiB) - 1);
+}
+
+TEST(Memory, MayEndWhileItIsMadeReady) {
+  LinuxMemory platform;
+  for (int round = 0; round < 20; ++round) {
+    const auto first = platform.Reserve("first", 64 * kMiB);
+    const auto second = platform.Reserve("second", 64 * kMiB);
+    ASSERT_TRUE(first.has_value() && second.has_value());
+    for (uint64_t at = 0; at < 64 * kMiB; at += 8 * kMiB) {
+      (*first)->WillUse(at, 8 * kMiB);
+      (*second)->WillUse(at, 8 * kMiB);
+    }
+  }
 }
 
 TEST(Memory, RefusesOddSizes) {

@@ -1,0 +1,74 @@
+#include "src/platform/linux/memory_ahead.h"
+
+#include <sys/mman.h>
+
+#include "src/base/units.h"
+
+// Of Linux 6.1, which is younger than some libraries that this is built with.
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+namespace forebay::platform {
+namespace {
+
+constexpr uint64_t kHugePage = 2 * kMiB;
+
+/// Huge pages first, then what did not become one. Errors say that the machine has no such memory
+/// left, or not of this kind: then a page is made when it is used.
+void MakeReady(MutableBytes range) {
+  // Where no page is there yet nothing is collapsed; reading makes one, and changes nothing for
+  // whoever writes there meanwhile.
+  for (uint64_t at = 0; at < range.size(); at += kHugePage) {
+    static_cast<void>(*static_cast<volatile const std::byte*>(range.data() + at));
+  }
+  madvise(range.data(), range.size(), MADV_COLLAPSE);
+  madvise(range.data(), range.size(), MADV_POPULATE_WRITE);
+}
+
+bool Lies(MutableBytes range, MutableBytes mapping) {
+  return range.data() >= mapping.data() && range.data() < mapping.data() + mapping.size();
+}
+
+}  // namespace
+
+MemoryAhead::~MemoryAhead() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    asked_.clear();
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void MemoryAhead::Ask(MutableBytes range) {
+  if (range.empty()) return;
+  const std::lock_guard lock(mutex_);
+  asked_.push_back(range);
+  if (!thread_.joinable()) thread_ = std::thread(&MemoryAhead::Work, this);
+  changed_.notify_all();
+}
+
+void MemoryAhead::Forget(MutableBytes mapping) {
+  std::unique_lock lock(mutex_);
+  std::erase_if(asked_, [&](MutableBytes range) { return Lies(range, mapping); });
+  changed_.wait(lock, [&] { return !Lies(current_, mapping); });
+}
+
+void MemoryAhead::Work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [&] { return stopping_ || !asked_.empty(); });
+    if (stopping_) return;
+    current_ = asked_.front();
+    asked_.pop_front();
+    lock.unlock();
+    MakeReady(current_);
+    lock.lock();
+    current_ = {};
+    changed_.notify_all();
+  }
+}
+
+}  // namespace forebay::platform

@@ -1,0 +1,41 @@
+// Makes memory ready before its first use, in a thread of its own.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "src/base/bytes.h"
+
+namespace forebay::platform {
+
+/// The first use of a page costs whoever uses it ten times a copy of it. Asked for ahead, memory
+/// comes as huge pages (MADV_COLLAPSE, which no setting of the machine forbids), otherwise as
+/// ordinary ones; before Linux 5.14, which has neither call, nothing happens. Any thread.
+class MemoryAhead {
+ public:
+  MemoryAhead() = default;
+  MemoryAhead(const MemoryAhead&) = delete;
+  MemoryAhead& operator=(const MemoryAhead&) = delete;
+  ~MemoryAhead();
+
+  /// Returns at once. `range` is part of a shared mapping and stays mapped until Forget.
+  void Ask(MutableBytes range);
+
+  /// When it returns nobody touches anything within `mapping` here.
+  void Forget(MutableBytes mapping);
+
+ private:
+  void Work();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<MutableBytes> asked_;  // guarded by mutex_
+  MutableBytes current_;            // guarded by mutex_
+  bool stopping_ = false;           // guarded by mutex_
+  std::thread thread_;              // made when first needed; guarded by mutex_
+};
+
+}  // namespace forebay::platform
