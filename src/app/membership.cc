@@ -57,7 +57,7 @@ Task<Result<void>> Membership::Open(std::string data, const Surroundings& surrou
                                            {.deadline = env_.clock.Now() + kOpenPatience}));
   PeersOptions options{.name = name(), .secret = secret_};
   options.versions.max = kSpoken.max;
-  peers_ = std::make_unique<Peers>(env_, std::move(options));
+  peers_ = std::make_unique<Peers>(env_, std::move(options), further_);
   co_return Result<void>();
 }
 

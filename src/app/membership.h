@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "src/app/config/node_config.h"
 #include "src/cell/cell.h"
@@ -19,7 +21,9 @@ namespace forebay::app {
 /// be ended.
 class Membership {
  public:
-  Membership(const NodeConfig& config, Env& env) : config_(config), env_(env) {}
+  /// `further`: loops for what comes from peers (peers.h).
+  Membership(const NodeConfig& config, Env& env, std::vector<Env*> further)
+      : config_(config), env_(env), further_(std::move(further)) {}
 
   /// `data` is the node's own directory.
   Task<Result<void>> Open(std::string data, const Surroundings& surroundings);
@@ -48,6 +52,7 @@ class Membership {
 
   const NodeConfig& config_;
   Env& env_;
+  const std::vector<Env*> further_;
   std::string secret_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Peers> peers_;

@@ -130,7 +130,7 @@ class Server {
         bell_(bell),
         signals_(signals),
         started_(env.clock.Now()),
-        membership_(config, env),
+        membership_(config, env, further_),
         watching_(env.executor),
         serving_http_(env.executor),
         serving_s3_(env.executor),

@@ -4,19 +4,41 @@
 
 #include <algorithm>
 
+#include "src/runtime/cancel_across.h"
+
 namespace forebay {
 namespace {
 
 /// How often connections are looked at. A peer that stops is noticed after twice the silence and
 /// this.
 constexpr Duration kWatchEvery = std::chrono::milliseconds(50);
+/// Less than that is not worth its way to another loop and back, some 10 us.
+constexpr size_t kWorthTheWay = 64u << 10;
 /// Of a key's order, those that are asked before the origin.
 constexpr size_t kMostAsked = 4;
 
+/// What a connection is asked on its own loop: it is kept, and goes, there.
+Task<Result<wire::Connection::PeerGave>> ReadThere(std::shared_ptr<wire::Connection> connection,
+                                                   wire::PeerReadRequest request, VersionId version,
+                                                   uint32_t block_bytes, MutableBytes into,
+                                                   Call call) {
+  co_return co_await connection->PeerRead(request, version, block_bytes, into, call);
+}
+
+Task<bool> PingThere(std::shared_ptr<wire::Connection> connection, Call call) {
+  const auto answer = co_await connection->Ask<wire::PingAnswer>(wire::PingRequest{}, call);
+  co_return answer.has_value();
+}
+
+Task<void> EndThere(std::shared_ptr<wire::Connection> connection, Error why) {
+  connection->Break(std::move(why));
+  co_await connection->Close();
+}
+
 }  // namespace
 
-Peers::Peers(Env& env, PeersOptions options)
-    : env_(env), options_(std::move(options)), group_(env.executor) {
+Peers::Peers(Env& env, PeersOptions options, std::vector<Env*> further)
+    : env_(env), options_(std::move(options)), further_(std::move(further)), group_(env.executor) {
   group_.Spawn(RunWatching());
 }
 
@@ -133,12 +155,17 @@ QueueSeen Peers::QueueOf(uint32_t node) const {
   }
   const auto peer = peers_.find(view_->by_index[node].name);
   if (peer == peers_.end()) return {};
-  const wire::Connection* connection = peer->second.connection.get();
-  if (connection == nullptr) return {.reachable = !Resting(node)};
-  return {.depth = connection->queue_depth(),
-          .heard_at = connection->last_heard().ns,
-          .in_flight = connection->in_flight(),
-          .reachable = !Resting(node)};
+  QueueSeen seen{.reachable = !Resting(node)};
+  for (const Line* line : {&peer->second.questions, &peer->second.blocks}) {
+    const wire::Connection* connection = line->connection.get();
+    if (connection == nullptr) continue;
+    if (connection->last_heard().ns >= seen.heard_at) {
+      seen.heard_at = connection->last_heard().ns;
+      seen.depth = connection->queue_depth();
+    }
+    seen.in_flight += connection->in_flight();
+  }
+  return seen;
 }
 
 uint32_t Peers::LessBusy(uint32_t first, uint32_t second) const {
@@ -156,31 +183,43 @@ void Peers::Rest(Peer& peer) {
       env_.clock.Now() + peer.rest / 2 + Duration(static_cast<int64_t>(env_.rng.Next() % half));
 }
 
-void Peers::Note(uint32_t node, const wire::Connection& connection, bool good) {
+void Peers::Note(uint32_t node, const wire::Connection* asked, bool good) {
   if (!good) ++counters_.failures;
   if (view_ == nullptr || node >= view_->by_index.size()) return;
   const auto found = peers_.find(view_->by_index[node].name);
-  if (found == peers_.end() || found->second.connection.get() != &connection) return;
-  if (good) {
-    found->second.rest = {};
-  } else if (connection.broken()) {
-    Rest(found->second);
-    Drop(found->second, *connection.broken());
+  if (found == peers_.end()) return;
+  Peer& peer = found->second;
+  for (const Line* line : peer.lines()) {
+    if (line->connection.get() != asked) continue;
+    if (good) {
+      peer.rest = {};
+    } else if (!asked->works()) {
+      Rest(peer);
+      return Drop(peer, Error(Code::kUnavailable, found->first + ": the connection broke"));
+    }
   }
 }
 
-void Peers::Drop(Peer& peer, Error why) {
-  if (peer.connection == nullptr) return;
-  peer.connection->Break(std::move(why));
-  group_.Spawn(End(std::move(peer.connection)));
-  peer.connection = nullptr;
+void Peers::Drop(Peer& peer, const Error& why) {
+  for (Line* line : peer.lines()) DropLine(*line, why);
 }
 
-Task<void> Peers::End(std::shared_ptr<wire::Connection> connection) {
-  co_await connection->Close();
+void Peers::DropLine(Line& line, Error why) {
+  if (line.connection == nullptr) return;
+  if (line.env == &env_) line.connection->Break(why);
+  group_.Spawn(On(line, EndThere(std::move(line.connection), std::move(why))));
+  line.connection = nullptr;
 }
 
-Task<Result<std::shared_ptr<wire::Connection>>> Peers::Connect(uint32_t node, Call call) {
+/// Loops get lines in turn.
+Peers::Line& Peers::LineOf(Peer& peer, Use use) {
+  peer.questions.env = &env_;
+  if (use == Use::kQuestions || further_.empty()) return peer.questions;
+  if (peer.blocks.env == nullptr) peer.blocks.env = further_[next_loop_++ % further_.size()];
+  return peer.blocks;
+}
+
+Task<Result<Peers::Line*>> Peers::Connect(uint32_t node, Use use, Call call) {
   const Instant now = env_.clock.Now();
   if (view_ == nullptr || node >= view_->by_index.size() || view_->by_index[node].name.empty()) {
     co_return Fail(Code::kUnavailable, fmt::format("the map has no node {}", node));
@@ -188,42 +227,43 @@ Task<Result<std::shared_ptr<wire::Connection>>> Peers::Connect(uint32_t node, Ca
   const std::string name = view_->by_index[node].name;
   Peer& peer = peers_[name];  // stays as long as this does
   peer.address = view_->by_index[node].address;
-  peer.used_at = now;
-  if (peer.connection != nullptr && !peer.connection->broken()) co_return peer.connection;
+  Line& line = LineOf(peer, use);
+  line.used_at = now;
+  if (line.connection != nullptr && line.connection->works()) co_return &line;
   if (stop_.cancelled()) co_return Fail(Code::kCancelled, "the node is stopping");
   if (now < peer.resting_until) {
     co_return Fail(Code::kUnavailable, name + " did not answer just now; it is left alone a while");
   }
-  if (!peer.connecting) {
-    if (peer.connection != nullptr) Drop(peer, *peer.connection->broken());
-    peer.connecting = true;
-    group_.Spawn(Open(name));
+  if (!line.connecting) {
+    DropLine(line, Error(Code::kUnavailable, name + ": the connection broke"));
+    line.connecting = true;
+    group_.Spawn(Open(name, &line));
   }
-  while (peer.connecting) FB_CO_TRY(co_await connected_.Wait(env_, 0, call));
-  if (peer.connection != nullptr && !peer.connection->broken()) co_return peer.connection;
-  co_return Fail(peer.why.value_or(Error(Code::kUnavailable, name + " cannot be reached")));
+  while (line.connecting) FB_CO_TRY(co_await connected_.Wait(env_, 0, call));
+  if (line.connection != nullptr && line.connection->works()) co_return &line;
+  co_return Fail(line.why.value_or(Error(Code::kUnavailable, name + " cannot be reached")));
 }
 
-Task<void> Peers::Open(std::string name) {
+Task<void> Peers::Open(std::string name, Line* line) {
   Peer& peer = peers_[name];
   const std::string address = peer.address;
-  auto made = co_await Dial(name, peer);
-  peer.connecting = false;
+  auto made = co_await Dial(name, address, *line);
+  line->connecting = false;
   if (made) {
-    peer.connection = std::move(*made);
-    peer.why.reset();
-    peer.owes_since = Instant::Never();
-    peer.pinging = false;
+    line->connection = std::move(*made);
+    line->why.reset();
+    line->owes_since = Instant::Never();
+    line->pinging = false;
     if (stop_.cancelled() || address != peer.address) {
-      Drop(peer, Error(Code::kUnavailable, name + " is elsewhere now"));
+      DropLine(*line, Error(Code::kUnavailable, name + " is elsewhere now"));
     }
   } else {
     ++counters_.failures;
     Rest(peer);
     // A deadline of ours, not of who asks.
     const bool cancelled = made.error().code() == Code::kCancelled;
-    peer.why = Error(cancelled ? Code::kCancelled : Code::kUnavailable,
-                     name + ": " + made.error().message());
+    line->why = Error(cancelled ? Code::kCancelled : Code::kUnavailable,
+                      name + ": " + made.error().message());
     if (!cancelled) {
       env_.log.Warning("cell",
                        fmt::format("node {} at {}: {}", name, address, made.error().ToString()));
@@ -232,21 +272,26 @@ Task<void> Peers::Open(std::string name) {
   connected_.WakeAll();
 }
 
-Task<Result<std::shared_ptr<wire::Connection>>> Peers::Dial(const std::string& name, Peer& peer) {
-  const Call call{.deadline = env_.clock.Now() + options_.connect_timeout, .cancel = stop_.token()};
-  FB_CO_ASSIGN(
-      std::shared_ptr<wire::Connection> connection,
-      co_await wire::Connection::Connect(
-          env_, peer.address,
+Task<Result<std::shared_ptr<wire::Connection>>> Peers::Dial(const std::string& name,
+                                                            const std::string& address,
+                                                            Line& line) {
+  CancelAcross cancel(line.env->executor, env_.executor, stop_.token());
+  auto connected = co_await On(
+      line,
+      wire::Connection::Connect(
+          *line.env, address,
           {.token = wire::Token{.name = std::string(wire::kPeerToken), .secret = options_.secret},
            .client = "node " + options_.name,
            .min_version = options_.versions.min,
            .max_version = options_.versions.max},
-          call));
+          {.deadline = env_.clock.Now() + options_.connect_timeout, .cancel = cancel.token()}));
+  co_await cancel.Join();
+  if (!connected) co_return Fail(connected.error());
+  std::shared_ptr<wire::Connection> connection = std::move(*connected);
   if (connection->server().node_name == name) co_return connection;
   const Error error(Code::kUnavailable,
                     fmt::format("{} answers there", connection->server().node_name));
-  co_await connection->Close();
+  co_await On(line, EndThere(std::move(connection), error));
   co_return Fail(error);
 }
 
@@ -255,13 +300,18 @@ Task<Result<std::shared_ptr<wire::Connection>>> Peers::Dial(const std::string& n
 Task<Result<wire::Connection::PeerGave>> Peers::Read(uint32_t node, wire::PeerReadRequest request,
                                                      VersionId version, uint32_t block_bytes,
                                                      MutableBytes into, Call call) {
-  FB_CO_ASSIGN(const std::shared_ptr<wire::Connection> connection, co_await Connect(node, call));
+  const Use use = into.size() < kWorthTheWay ? Use::kQuestions : Use::kBlocks;
+  FB_CO_ASSIGN(const Line* line, co_await Connect(node, use, call));
   ++counters_.requests;
-  request.size = static_cast<uint32_t>(
-      std::min<uint64_t>(into.size(), connection->server().limits.max_read_bytes));
-  const auto read =
-      co_await connection->PeerRead(request, version, block_bytes, into.first(request.size), call);
-  Note(node, *connection, read.has_value());
+  const wire::Connection* asked = line->connection.get();
+  request.size =
+      static_cast<uint32_t>(std::min<uint64_t>(into.size(), asked->server().limits.max_read_bytes));
+  CancelAcross cancel(line->env->executor, env_.executor, call.cancel);
+  const auto read = co_await On(
+      *line, ReadThere(line->connection, request, version, block_bytes, into.first(request.size),
+                       {.deadline = call.deadline, .cancel = cancel.token()}));
+  co_await cancel.Join();
+  Note(node, asked, read.has_value());
   if (read) counters_.bytes += read->size;
   co_return read;
 }
@@ -271,40 +321,50 @@ Task<Result<wire::Connection::PeerGave>> Peers::Read(uint32_t node, wire::PeerRe
 Task<void> Peers::RunWatching() {
   while (co_await env_.clock.Sleep(kWatchEvery, stop_.token())) {
     const Instant now = env_.clock.Now();
-    for (auto& [name, peer] : peers_) {
-      if (peer.connection != nullptr) Watch(name, peer, now);
+    for (auto& [name, peer] : peers_) Watch(name, peer, now);
+  }
+}
+
+void Peers::Watch(const std::string& name, Peer& peer, Instant now) {
+  for (Line* line : peer.lines()) {
+    if (line->connection == nullptr) continue;
+    if (line->connection->works()) {
+      WatchLine(name, *line, now);
+    } else {
+      Rest(peer);
+      return Drop(peer, Error(Code::kUnavailable, name + ": the connection broke"));
     }
   }
 }
 
 /// A peer that owes an answer may take its time, but says so when it is asked.
-void Peers::Watch(const std::string& name, Peer& peer, Instant now) {
-  const wire::Connection& connection = *peer.connection;
-  if (connection.broken()) {
-    Rest(peer);
-    return Drop(peer, *connection.broken());
-  }
+void Peers::WatchLine(const std::string& name, Line& line, Instant now) {
+  const wire::Connection& connection = *line.connection;
   if (connection.in_flight() == 0) {
-    peer.owes_since = Instant::Never();
-    if (now - peer.used_at > options_.idle) Drop(peer, Error(Code::kUnavailable, "idle"));
+    line.owes_since = Instant::Never();
+    if (now - line.used_at > options_.idle) DropLine(line, Error(Code::kUnavailable, "idle"));
     return;
   }
-  if (peer.owes_since == Instant::Never()) peer.owes_since = now;
-  const Instant quiet_since = std::max(peer.owes_since, connection.last_heard());
-  if (peer.pinging || now - quiet_since < options_.silence) return;
-  peer.pinging = true;
-  group_.Spawn(Ping(name, peer.connection));
+  if (line.owes_since == Instant::Never()) line.owes_since = now;
+  const Instant quiet_since = std::max(line.owes_since, connection.last_heard());
+  if (line.pinging || now - quiet_since < options_.silence) return;
+  line.pinging = true;
+  group_.Spawn(Ping(name, &line));
 }
 
-Task<void> Peers::Ping(std::string name, std::shared_ptr<wire::Connection> connection) {
+Task<void> Peers::Ping(std::string name, Line* line) {
   const Instant asked = env_.clock.Now();
-  const auto answer = co_await connection->Ask<wire::PingAnswer>(
-      wire::PingRequest{}, {.deadline = asked + options_.silence});
-  Peer& peer = peers_[name];
-  if (peer.connection != connection) co_return;
-  peer.pinging = false;
+  const wire::Connection* of = line->connection.get();
+  const bool answered =
+      co_await On(*line, PingThere(line->connection, {.deadline = asked + options_.silence}));
+  if (line->connection.get() != of) co_return;
+  line->pinging = false;
   // On a slow link the answer stands behind data that do come.
-  if (answer || connection->last_heard() >= asked) co_return;
+  if (answered || of->last_heard() >= asked) co_return;
+  GoneSilent(name, peers_[name]);
+}
+
+void Peers::GoneSilent(const std::string& name, Peer& peer) {
   ++counters_.failures;
   env_.log.Warning("cell", fmt::format("node {} at {} has gone silent", name, peer.address));
   Rest(peer);

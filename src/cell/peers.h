@@ -1,8 +1,10 @@
-// The other nodes of a cell: one connection to each that is asked anything, opened when it is,
-// closed when it was idle for long. Who does not answer is left alone for a while, so that whoever
-// asks goes on to the next in order in less than a second.
+// The other nodes of a cell: a connection to each that is asked anything, and one more for blocks
+// where there are loops for it; opened when needed, closed when idle for long. Who does not answer
+// is left alone for a while, so that whoever asks goes on to the next in order in less than a
+// second.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -12,6 +14,7 @@
 
 #include "src/cell/view.h"
 #include "src/core/heat/less_busy.h"
+#include "src/runtime/run_on.h"
 #include "src/runtime/task_group.h"
 #include "src/runtime/waiters.h"
 #include "src/wire/connection.h"
@@ -47,7 +50,10 @@ class Peers {
   /// Of a key that has no other owner: whoever asks does it himself.
   static constexpr uint32_t kNobody = Placement::kNobody;
 
-  Peers(Env& env, PeersOptions options);
+  /// Blocks come in on `further`, loops on threads of their own, where there are any, each peer's
+  /// on one of them: what copies and checksums cost is not the caller's loop's then. They must run
+  /// until Close is over.
+  Peers(Env& env, PeersOptions options, std::vector<Env*> further = {});
   /// Close must have been awaited.
   ~Peers();
   Task<void> Close();
@@ -89,46 +95,66 @@ class Peers {
                                                 MutableBytes into, Call call);
   template <class A, class M>
   Task<Result<wire::Owned<A>>> Ask(uint32_t node, M request, Call call) {
-    FB_CO_ASSIGN(const std::shared_ptr<wire::Connection> connection, co_await Connect(node, call));
+    FB_CO_ASSIGN(const Line* line, co_await Connect(node, Use::kQuestions, call));
+    const std::shared_ptr<wire::Connection> connection = line->connection;
     ++counters_.requests;
     auto answer = co_await connection->Ask<A>(request, call);
-    Note(node, *connection, answer.has_value());
+    Note(node, connection.get(), answer.has_value());
     co_return answer;
   }
 
  private:
-  struct Peer {
-    std::string address;
+  /// A connection to a peer, which lives on a loop: asked for anything, and ended, there alone.
+  struct Line {
+    Env* env = nullptr;
     std::shared_ptr<wire::Connection> connection;
     bool connecting = false;
-    std::optional<Error> why;  // it could not be reached last
-    Instant resting_until{};
-    Duration rest{};
+    std::optional<Error> why;  // no connection came about last
     Instant used_at{};
     Instant owes_since = Instant::Never();  // Never: it owes nothing
     bool pinging = false;
   };
+  struct Peer {
+    std::string address;
+    Line questions;  // on this loop
+    Line blocks;     // without an Env as long as none were asked for, or `questions` does it
+    Instant resting_until{};
+    Duration rest{};
+    std::array<Line*, 2> lines() { return {&questions, &blocks}; }
+  };
+  enum class Use : unsigned char { kQuestions, kBlocks };
 
   struct Former {
     std::shared_ptr<const CellView> view;
     Instant until;  // when it is forgotten
   };
   bool ReplacedLately(const Former& former, Duration lately, Instant now) const;
-  Task<Result<std::shared_ptr<wire::Connection>>> Connect(uint32_t node, Call call);
-  Task<void> Open(std::string name);
-  Task<Result<std::shared_ptr<wire::Connection>>> Dial(const std::string& name, Peer& peer);
-  void Note(uint32_t node, const wire::Connection& connection, bool good);
+  Line& LineOf(Peer& peer, Use use);
+  /// A line that has a connection.
+  Task<Result<Line*>> Connect(uint32_t node, Use use, Call call);
+  Task<void> Open(std::string name, Line* line);
+  Task<Result<std::shared_ptr<wire::Connection>>> Dial(const std::string& name,
+                                                       const std::string& address, Line& line);
+  void Note(uint32_t node, const wire::Connection* asked, bool good);
   void Rest(Peer& peer);
   bool Resting(uint32_t node) const;
   QueueSeen QueueOf(uint32_t node) const;
-  void Drop(Peer& peer, Error why);
+  void Drop(Peer& peer, const Error& why);
+  void DropLine(Line& line, Error why);
+  void GoneSilent(const std::string& name, Peer& peer);
   void Watch(const std::string& name, Peer& peer, Instant now);
+  void WatchLine(const std::string& name, Line& line, Instant now);
   Task<void> RunWatching();
-  Task<void> Ping(std::string name, std::shared_ptr<wire::Connection> connection);
-  Task<void> End(std::shared_ptr<wire::Connection> connection);
+  Task<void> Ping(std::string name, Line* line);
+  template <class T>
+  Task<T> On(const Line& line, Task<T> task) {
+    return RunOn(line.env->executor, env_.executor, std::move(task));
+  }
 
   Env& env_;
   const PeersOptions options_;
+  const std::vector<Env*> further_;
+  size_t next_loop_ = 0;  // of further_, for who gets a line for blocks
   static constexpr size_t kFormerViews = 4;
 
   std::shared_ptr<const CellView> view_;

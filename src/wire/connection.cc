@@ -27,7 +27,7 @@ Connection::Connection(Env& env, std::unique_ptr<Stream> stream)
       alarm_bell_(env.executor) {}
 
 Connection::~Connection() {
-  FB_ASSERT(group_.running() == 0 && in_flight_ == 0);
+  FB_ASSERT(group_.running() == 0 && in_flight() == 0);
 }
 
 Task<Result<std::unique_ptr<Connection>>> Connection::Connect(Env& env, std::string address,
@@ -99,10 +99,10 @@ void Connection::CloseHandle(uint32_t handle) {
 
 Result<void> Connection::CheckRoom() const {
   if (broken_) return Fail(*broken_);
-  if (in_flight_ < server_.limits.max_in_flight) return {};
+  if (in_flight() < server_.limits.max_in_flight) return {};
   return Fail(Code::kOverloaded, fmt::format("{}: {} requests are in flight, as many as the node "
                                              "takes of one connection",
-                                             stream_->peer(), in_flight_));
+                                             stream_->peer(), in_flight()));
 }
 
 /// A place among those in flight, which the answer finds again without a search, and a number that
@@ -142,7 +142,7 @@ void Connection::Register(Exchange& exchange, uint64_t id, const Call& call) {
   exchange.gave_up_.reset();
   pending_[free_slots_.back()] = &exchange;
   free_slots_.pop_back();
-  ++in_flight_;
+  in_flight_.store(in_flight() + 1, std::memory_order_relaxed);
   out_bell_.Ring();
   if (call.deadline >= alarm_) return;
   alarm_bell_.Ring();
@@ -185,7 +185,7 @@ void Connection::End(Exchange& exchange, Result<void> outcome) {
   const auto slot = static_cast<uint16_t>(exchange.id_);
   pending_[slot] = nullptr;
   free_slots_.push_back(slot);
-  --in_flight_;
+  in_flight_.store(in_flight() - 1, std::memory_order_relaxed);
   exchange.listener_.Unlink();
   exchange.outcome_ = std::move(outcome);
   if (exchange.waiter_) env_.executor.Post(exchange.waiter_);
@@ -193,6 +193,7 @@ void Connection::End(Exchange& exchange, Result<void> outcome) {
 
 void Connection::Break(Error error) {
   if (!broken_) broken_ = std::move(error);
+  works_.store(false, std::memory_order_relaxed);
   stream_->Shutdown();
   out_bell_.Ring();
   alarm_bell_.Ring();
@@ -265,7 +266,7 @@ Task<Result<void>> Connection::Receive() {
     if (room.size() > receive_size_) room = room.first(receive_size_);
     FB_CO_ASSIGN(const size_t received, co_await stream_->Recv(room, {}));
     if (received == 0) break;
-    last_heard_ = env_.clock.Now();
+    NoteHeard();
     inbox_.Received(received);
   }
   co_return Result<void>{};
@@ -277,7 +278,7 @@ Task<Result<void>> Connection::TakeAnswer() {
     FB_CO_ASSIGN(const Refused refused, DecodeMeta<Refused>(header.type, inbox_.meta()));
     co_return Fail(CodeOf(refused.status), std::string(refused.message));
   }
-  queue_depth_ = header.queue_depth;
+  queue_depth_.store(header.queue_depth, std::memory_order_relaxed);
   receive_size_ = header.data_size >= kReceiveMany ? kReceiveHead : kReceiveMany;
   Exchange* exchange = Find(header.request_id);
   MutableBytes into;
@@ -318,7 +319,7 @@ Task<Result<void>> Connection::TakeData(Exchange* exchange, MutableBytes into, F
       co_return Fail(std::move(received.error()));
     }
     at += *received;
-    last_heard_ = env_.clock.Now();
+    NoteHeard();
     if (wanted) good = exchange->OnData(at);
   }
   receiving_ = nullptr;

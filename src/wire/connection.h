@@ -2,6 +2,7 @@
 // straight into the caller's memory and are checked there, page by page as they come.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,9 +42,9 @@ struct Owned {
   A value;
 };
 
-/// Used from its own loop only. After an error of the stream every request fails with
-/// kUnavailable: connect anew. Past the server's limit of requests in flight: kOverloaded. What a
-/// request, a path or a slot points to must live until its task is done.
+/// Used from its own loop only, unless said otherwise. After an error of the stream every request
+/// fails with kUnavailable: connect anew. Past the server's limit of requests in flight:
+/// kOverloaded. What a request, a path or a slot points to must live until its task is done.
 class Connection {
  public:
   static Task<Result<std::unique_ptr<Connection>>> Connect(Env& env, std::string address,
@@ -53,16 +54,23 @@ class Connection {
   /// What is in progress ends with kCancelled.
   Task<void> Close();
 
-  const ServerInfo& server() const { return server_; }
   /// Why nothing works any more.
   const std::optional<Error>& broken() const { return broken_; }
   /// Ends everything in progress with this error; nothing works any more.
   void Break(Error error);
+
+  // -- Any thread, as long as somebody keeps the connection.
+
+  const ServerInfo& server() const { return server_; }
+  /// False: it is broken.
+  bool works() const { return works_.load(std::memory_order_relaxed); }
   /// What the last answer said of the node's queues.
-  uint16_t queue_depth() const { return queue_depth_; }
-  size_t in_flight() const { return in_flight_; }
+  uint16_t queue_depth() const { return queue_depth_.load(std::memory_order_relaxed); }
+  size_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
   /// When anything last came in.
-  Instant last_heard() const { return last_heard_; }
+  Instant last_heard() const { return {last_heard_ns_.load(std::memory_order_relaxed)}; }
+
+  // -- Requests.
 
   /// Any request without data in its answer: Ask<OpenAnswer>(OpenRequest{…}, call).
   template <class A, class M>
@@ -147,20 +155,22 @@ class Connection {
   Task<Result<void>> TakeAnswer();
   Task<Result<void>> TakeData(Exchange* exchange, MutableBytes into, FrameHeader header);
   Instant NextDeadline() const;
+  void NoteHeard() { last_heard_ns_.store(env_.clock.Now().ns, std::memory_order_relaxed); }
 
   Env& env_;
   std::unique_ptr<Stream> stream_;
   TaskGroup group_;
   ServerInfo server_;
   std::optional<Error> broken_;
-  uint16_t queue_depth_ = 0;
-  Instant last_heard_;
+  std::atomic<bool> works_{true};
+  std::atomic<uint16_t> queue_depth_{0};
+  std::atomic<int64_t> last_heard_ns_{0};
 
   // By the lower half of their ids; null where free. Grows to the most that were ever in flight.
   std::vector<Exchange*> pending_;
   std::vector<uint16_t> free_slots_;
-  size_t in_flight_ = 0;
-  uint64_t next_id_ = 1;  // its upper part
+  std::atomic<size_t> in_flight_{0};  // changed on its loop only
+  uint64_t next_id_ = 1;              // its upper part
   Inbox inbox_;
   size_t receive_size_;
   std::vector<std::byte> scratch_;  // for data that nobody waits for
