@@ -13,6 +13,8 @@ namespace {
 /// however little the weights take.
 constexpr uint64_t kDrawsPerIndex = 256;
 constexpr unsigned kQuickDraws = 8;
+/// Up to here the processor guesses well that a draw is taken.
+constexpr double kMostMisses = 0.1;
 
 }  // namespace
 
@@ -73,6 +75,21 @@ Placement::Placement(std::span<const NodePlace> places) : places_(places.begin()
   levels_ = static_cast<unsigned>(std::bit_width(mask_));
   weights_.assign(size, 0);
   for (size_t i = 0; i < end; ++i) weights_[i] = places[i].weight;
+  sparse_ = ShareOfMisses() > kMostMisses;
+}
+
+/// Of first draws. Half of those that come to a level are of it, of level 0 all.
+double Placement::ShareOfMisses() const {
+  double misses = 0, come = 1;
+  for (unsigned level = levels_; come > 0; --level) {
+    const double stay = level > 0 ? come / 2 : come;
+    const size_t begin = (size_t{1} << level) >> 1, end = size_t{1} << level;
+    double taken = 0;
+    for (size_t i = begin; i < end; ++i) taken += weights_[i] / (kFullWeight + 0.0);
+    misses += stay * (1 - taken / static_cast<double>(end - begin));
+    come -= stay;
+  }
+  return misses;
 }
 
 /// After two draws, of these levels, were not taken: the next few of the same walk without its loop

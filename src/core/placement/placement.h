@@ -2,6 +2,7 @@
 // without asking anybody.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -44,18 +45,14 @@ class Placement {
 
   /// The first of the key's order; kNobody in an empty cell. `key` must be well spread.
   uint32_t Owner(uint64_t key) const {
-    const unsigned level = LevelOf(key);
-    const uint64_t draw = Draw(key, level, 0);
-    const uint32_t index = IndexOf(draw, level);
-    if (Takes(draw, weights_[index])) [[likely]]
-      return index;
-    const uint64_t below = BitsBelow(level);
-    const unsigned second = LevelOf((Coins(key, 1) & ~below) | (key & below));
-    const uint64_t next_draw = Draw(key, second, second >= level ? 1 : 0);
-    const uint32_t next = IndexOf(next_draw, second);
-    if (Takes(next_draw, weights_[next])) [[likely]]
-      return next;
-    return SearchOwner(key, level, second);
+    if (!sparse_) {
+      const unsigned level = LevelOf(key);
+      const uint64_t draw = Draw(key, level, 0);
+      const uint32_t index = IndexOf(draw, level);
+      if (Takes(draw, weights_[index])) [[likely]]
+        return index;
+    }
+    return OwnerByThree(key);
   }
   /// The first different ones of the order: whoever follows where the owner is gone. How many there
   /// are.
@@ -71,6 +68,11 @@ class Placement {
   /// so on. Bit l - 1 of the coins says whether level l is drawn from, or one below it.
   unsigned LevelOf(uint64_t coins) const {
     return static_cast<unsigned>(std::bit_width(coins & mask_));
+  }
+  /// Of the second draw, whose coins are new from the level of the first one up.
+  unsigned SecondLevel(uint64_t key, unsigned first) const {
+    const uint64_t below = BitsBelow(first);
+    return LevelOf((Coins(key, 1) & ~below) | (key & below));
   }
   /// A multiplication folded on itself: enough for a key that is spread already.
   static uint64_t Fold(uint64_t a, uint64_t b) {
@@ -91,12 +93,35 @@ class Placement {
   /// Some other bits of a draw: whether an index of this weight takes it.
   static bool Takes(uint64_t draw, uint16_t weight) { return (draw >> 32 & 0xffff) < weight; }
 
+  /// Where many draws hit nobody, whether one does is a guess that costs more than the draw: three
+  /// are made at once, and the first that is taken is picked without a branch.
+  uint32_t OwnerByThree(uint64_t key) const {
+    const unsigned first = LevelOf(key), second = SecondLevel(key, first);
+    const unsigned low = std::min(first, second), high = std::max(first, second);
+    const uint64_t below_low = BitsBelow(low), below_high = BitsBelow(high);
+    const unsigned third = LevelOf((Coins(key, 2) & ~below_high) |
+                                   (Coins(key, 1) & below_high & ~below_low) | (key & below_low));
+    const uint64_t draws[] = {Draw(key, first, 0), Draw(key, second, second >= first ? 1 : 0),
+                              Draw(key, third, (third >= low ? 1 : 0) + (third >= high ? 1 : 0))};
+    const uint32_t picks[] = {IndexOf(draws[0], first), IndexOf(draws[1], second),
+                              IndexOf(draws[2], third)};
+    uint32_t picked = kNobody;
+    for (const int i : {2, 1, 0}) {
+      const uint32_t taken = -static_cast<uint32_t>(Takes(draws[i], weights_[picks[i]]));
+      picked = (picks[i] & taken) | (picked & ~taken);
+    }
+    if (picked != kNobody) [[likely]]
+      return picked;
+    return SearchOwner(key, first, second);
+  }
+  double ShareOfMisses() const;
   uint32_t SearchOwner(uint64_t key, unsigned first, unsigned second) const;
   template <class Wanted>
   size_t Collect(uint64_t key, std::span<uint32_t> into, size_t count, Wanted wanted) const;
 
   uint64_t mask_ = 0;  // of the power of two that holds every index
   unsigned levels_ = 0;
+  bool sparse_ = false;  // many draws are of indices that are nobody's
   uint32_t live_ = 0;
   uint32_t zones_ = 0;  // that live
   uint32_t hosts_ = 0;
