@@ -151,7 +151,7 @@ SimHttpReply BlobDouble::Get(const Request& asked) {
   if (found == objects_.end()) return BlobError(404, "BlobNotFound");
   if (auto refused = CheckCondition(asked)) return *refused;
   const Object& object = found->second;
-  const uint64_t size = object.contents.size();
+  const uint64_t size = object.size();
   const auto range = RangeOf(asked.Header("Range"), size);
   if (!range) {
     Reply reply = BlobError(416, "InvalidRange");
@@ -163,7 +163,10 @@ SimHttpReply BlobDouble::Get(const Request& asked) {
               .headers = {{"ETag", http_origin::QuotedEtag(object.etag)},
                           {"Last-Modified", HttpDate(object.modified_ns)},
                           {"Content-Length", std::to_string(range->end - range->begin)}},
-              .body = object.contents.substr(range->begin, range->end - range->begin)};
+              .body = {}};
+  reply.body = object.tag
+                   ? sim::SimBody::Tagged(*object.tag, range->begin, range->end - range->begin)
+                   : object.contents.substr(range->begin, range->end - range->begin);
   if (part) {
     reply.headers.push_back(
         {"Content-Range", fmt::format("bytes {}-{}/{}", range->begin, range->end - 1, size)});
@@ -204,6 +207,11 @@ std::string BlobDouble::Put(const std::string& blob, std::string contents) {
   const SimHttpRequest http;
   Store({.http = http, .blob = blob}, {.contents = std::move(contents)});
   return objects_[blob].etag;
+}
+
+void BlobDouble::PutTagged(const std::string& blob, uint64_t tag, uint64_t size) {
+  const SimHttpRequest http;
+  Store({.http = http, .blob = blob}, {.tag = tag, .tagged_size = size});
 }
 
 void BlobDouble::MakeDirectory(const std::string& blob) {
@@ -340,7 +348,7 @@ std::string BlobDouble::Entry(const std::string& name, bool is_prefix) const {
       !options_.hierarchical ? ""
       : object.directory     ? "<ResourceType>directory</ResourceType>"
                              : "<ResourceType>file</ResourceType>",
-      object.contents.size(), md5 == object.said.end() ? "" : md5->second, metadata);
+      object.size(), md5 == object.said.end() ? "" : md5->second, metadata);
 }
 
 SimHttpReply BlobDouble::List(const Request& asked) const {

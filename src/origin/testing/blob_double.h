@@ -57,6 +57,8 @@ class BlobDouble {
 
   /// Another client writes, removes, makes a directory.
   std::string Put(const std::string& blob, std::string contents);
+  /// An object of any size, with the bytes of sim::TagBytes(tag, ...), that nobody stores.
+  void PutTagged(const std::string& blob, uint64_t tag, uint64_t size);
   void Remove(const std::string& blob) { objects_.erase(blob); }
   void MakeDirectory(const std::string& blob);
   /// Changes what is said of an object, as the service's own tools can.
@@ -81,6 +83,9 @@ class BlobDouble {
     bool directory = false;
     int64_t modified_ns = 0;
     std::vector<std::pair<std::string, uint64_t>> blocks;  // id, size
+    std::optional<uint64_t> tag;                           // instead of contents
+    uint64_t tagged_size = 0;
+    uint64_t size() const { return tag ? tagged_size : contents.size(); }
   };
   /// A request, taken apart.
   struct Request {

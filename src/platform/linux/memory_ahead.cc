@@ -17,10 +17,9 @@ constexpr uint64_t kHugePage = 2 * kMiB;
 /// Huge pages first, then what did not become one. Errors say that the machine has no such memory
 /// left, or not of this kind: then a page is made when it is used.
 void MakeReady(MutableBytes range) {
-  // Where no page is there yet nothing is collapsed; reading makes one, and changes nothing for
-  // whoever writes there meanwhile.
+  // Where no page is there yet nothing is collapsed.
   for (uint64_t at = 0; at < range.size(); at += kHugePage) {
-    static_cast<void>(*static_cast<volatile const std::byte*>(range.data() + at));
+    madvise(range.data() + at, 1, MADV_POPULATE_READ);
   }
   madvise(range.data(), range.size(), MADV_COLLAPSE);
   madvise(range.data(), range.size(), MADV_POPULATE_WRITE);
