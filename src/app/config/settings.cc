@@ -263,8 +263,9 @@ constexpr Setting kSettings[] = {
      .group = kDoors,
      .type = "count",
      .fallback = "the cores that the node may use, at most 8",
-     .help = "threads that serve the binary protocol by TCP and S3, and fetch from object stores and "
-             "peers; the first also does everything else",
+     .help =
+         "threads that serve the binary protocol by TCP and S3, and fetch from object stores and "
+         "peers; the first also does everything else",
      .form = ValueForm::kCount,
      .set = SetCount<&C::loops, 1, 256>,
      .fallback_here = LoopsHere},
