@@ -119,7 +119,8 @@ std::vector<Env*> All(Env& first, const std::vector<Env*>& further) {
 /// All parts of a running node, from the bottom up; they go in the opposite order.
 class Server {
  public:
-  /// `further` are loops on threads of their own, for the doors and for what comes from origins.
+  /// `further` are loops on threads of their own, for the doors and for what comes from origins
+  /// and peers.
   Server(const NodeConfig& config, Env& env, std::vector<Env*> further, Doorbell& bell,
          Signals& signals)
       : config_(config),
@@ -461,8 +462,6 @@ Task<void> Server::Stop() {
   }
   stop_http_.Cancel();
   co_await serving_http_.Join();
-  ended.Cancel();
-  co_await ending.Join();
   s3_.reset();
   s3_tls_layer_.reset();
   s3_listener_.reset();
@@ -475,6 +474,8 @@ Task<void> Server::Stop() {
   node_.reset();
   co_await spread_http_.Close();
   co_await membership_.Close();
+  ended.Cancel();
+  co_await ending.Join();
 }
 
 std::optional<IoBackend> BackendOf(IoChoice io) {

@@ -95,13 +95,15 @@ TEST(BlockKey, DistinctForEveryPart) {
   std::set<BlockKey> keys;
   for (AttachmentId attachment : {1, 2}) {
     for (const char* path : {"a", "a@b"}) {
-      for (const char* etag : {"c", "b@c"}) {
-        const VersionId version = MakeVersionId(attachment, path, etag);
-        for (uint32_t block = 0; block < 100; ++block) keys.insert(BlockKey::Of(version, block));
+      for (const char* etag : {"c", "b@c", "5:c"}) {
+        for (uint64_t size : {5, 55}) {
+          const VersionId version = MakeVersionId(attachment, path, etag, size);
+          for (uint32_t block = 0; block < 100; ++block) keys.insert(BlockKey::Of(version, block));
+        }
       }
     }
   }
-  EXPECT_EQ(keys.size(), 800u);
+  EXPECT_EQ(keys.size(), 2400u);
 }
 
 Result<int> Half(int n) {

@@ -19,8 +19,10 @@ struct VersionId {
   friend auto operator<=>(const VersionId&, const VersionId&) = default;
 };
 
-/// `etag` is whatever the origin names a state by.
-VersionId MakeVersionId(AttachmentId attachment, std::string_view path, std::string_view etag);
+/// `etag` is whatever the origin names a state by. The size is part of it too, because origins were
+/// seen to give two states one ETag: bytes of both must not come together.
+VersionId MakeVersionId(AttachmentId attachment, std::string_view path, std::string_view etag,
+                        uint64_t size);
 
 /// One block of one version. 16 bytes, because the index holds millions of them.
 struct BlockKey {

@@ -25,9 +25,13 @@ Task<Result<wire::Connection::PeerGave>> ReadThere(std::shared_ptr<wire::Connect
   co_return co_await connection->PeerRead(request, version, block_bytes, into, call);
 }
 
-Task<bool> PingThere(std::shared_ptr<wire::Connection> connection, Call call) {
-  const auto answer = co_await connection->Ask<wire::PingAnswer>(wire::PingRequest{}, call);
-  co_return answer.has_value();
+/// By the clock of that loop: one that was stalled itself condemns nobody.
+Task<bool> PingThere(std::shared_ptr<wire::Connection> connection, Env& env, Duration patience) {
+  const Instant asked = env.clock.Now();
+  const auto answer = co_await connection->Ask<wire::PingAnswer>(wire::PingRequest{},
+                                                                 {.deadline = asked + patience});
+  // On a slow link the answer stands behind data that do come.
+  co_return answer || connection->last_heard() >= asked;
 }
 
 Task<void> EndThere(std::shared_ptr<wire::Connection> connection, Error why) {
@@ -163,7 +167,7 @@ QueueSeen Peers::QueueOf(uint32_t node) const {
       seen.heard_at = connection->last_heard().ns;
       seen.depth = connection->queue_depth();
     }
-    seen.in_flight += connection->in_flight();
+    seen.in_flight += line->waiting;
   }
   return seen;
 }
@@ -183,20 +187,23 @@ void Peers::Rest(Peer& peer) {
       env_.clock.Now() + peer.rest / 2 + Duration(static_cast<int64_t>(env_.rng.Next() % half));
 }
 
-void Peers::Note(uint32_t node, const wire::Connection* asked, bool good) {
+uint64_t Peers::Begin(Line& line) {
+  ++counters_.requests;
+  ++line.waiting;
+  return line.life;
+}
+
+void Peers::End(uint32_t node, Line& line, uint64_t life, bool good) {
+  --line.waiting;
   if (!good) ++counters_.failures;
   if (view_ == nullptr || node >= view_->by_index.size()) return;
   const auto found = peers_.find(view_->by_index[node].name);
-  if (found == peers_.end()) return;
-  Peer& peer = found->second;
-  for (const Line* line : peer.lines()) {
-    if (line->connection.get() != asked) continue;
-    if (good) {
-      peer.rest = {};
-    } else if (!asked->works()) {
-      Rest(peer);
-      return Drop(peer, Error(Code::kUnavailable, found->first + ": the connection broke"));
-    }
+  if (found == peers_.end() || line.connection == nullptr || line.life != life) return;
+  if (good) {
+    found->second.rest = {};
+  } else if (!line.connection->works()) {
+    Rest(found->second);
+    Drop(found->second, Error(Code::kUnavailable, found->first + ": the connection broke"));
   }
 }
 
@@ -211,10 +218,11 @@ void Peers::DropLine(Line& line, Error why) {
   line.connection = nullptr;
 }
 
-/// Loops get lines in turn.
+/// Loops get lines in turn. While no line for blocks can be had, questions' will do.
 Peers::Line& Peers::LineOf(Peer& peer, Use use) {
   peer.questions.env = &env_;
-  if (use == Use::kQuestions || further_.empty()) return peer.questions;
+  const bool alone = further_.empty() || env_.clock.Now() < peer.blocks.resting_until;
+  if (use == Use::kQuestions || alone) return peer.questions;
   if (peer.blocks.env == nullptr) peer.blocks.env = further_[next_loop_++ % further_.size()];
   return peer.blocks;
 }
@@ -241,6 +249,7 @@ Task<Result<Peers::Line*>> Peers::Connect(uint32_t node, Use use, Call call) {
   }
   while (line.connecting) FB_CO_TRY(co_await connected_.Wait(env_, 0, call));
   if (line.connection != nullptr && line.connection->works()) co_return &line;
+  if (&LineOf(peer, use) != &line) co_return co_await Connect(node, Use::kQuestions, call);
   co_return Fail(line.why.value_or(Error(Code::kUnavailable, name + " cannot be reached")));
 }
 
@@ -251,6 +260,7 @@ Task<void> Peers::Open(std::string name, Line* line) {
   line->connecting = false;
   if (made) {
     line->connection = std::move(*made);
+    ++line->life;
     line->why.reset();
     line->owes_since = Instant::Never();
     line->pinging = false;
@@ -259,7 +269,13 @@ Task<void> Peers::Open(std::string name, Line* line) {
     }
   } else {
     ++counters_.failures;
-    Rest(peer);
+    const auto& questions = peer.questions.connection;
+    if (line == &peer.blocks && questions != nullptr && questions->works()) {
+      // It lives, and has no more room for connections.
+      line->resting_until = env_.clock.Now() + options_.longest_rest;
+    } else {
+      Rest(peer);
+    }
     // A deadline of ours, not of who asks.
     const bool cancelled = made.error().code() == Code::kCancelled;
     line->why = Error(cancelled ? Code::kCancelled : Code::kUnavailable,
@@ -301,17 +317,16 @@ Task<Result<wire::Connection::PeerGave>> Peers::Read(uint32_t node, wire::PeerRe
                                                      VersionId version, uint32_t block_bytes,
                                                      MutableBytes into, Call call) {
   const Use use = into.size() < kWorthTheWay ? Use::kQuestions : Use::kBlocks;
-  FB_CO_ASSIGN(const Line* line, co_await Connect(node, use, call));
-  ++counters_.requests;
-  const wire::Connection* asked = line->connection.get();
-  request.size =
-      static_cast<uint32_t>(std::min<uint64_t>(into.size(), asked->server().limits.max_read_bytes));
+  FB_CO_ASSIGN(Line * line, co_await Connect(node, use, call));
+  request.size = static_cast<uint32_t>(
+      std::min<uint64_t>(into.size(), line->connection->server().limits.max_read_bytes));
+  const uint64_t life = Begin(*line);
   CancelAcross cancel(line->env->executor, env_.executor, call.cancel);
   const auto read = co_await On(
       *line, ReadThere(line->connection, request, version, block_bytes, into.first(request.size),
                        {.deadline = call.deadline, .cancel = cancel.token()}));
   co_await cancel.Join();
-  Note(node, asked, read.has_value());
+  End(node, *line, life, read.has_value());
   if (read) counters_.bytes += read->size;
   co_return read;
 }
@@ -340,7 +355,7 @@ void Peers::Watch(const std::string& name, Peer& peer, Instant now) {
 /// A peer that owes an answer may take its time, but says so when it is asked.
 void Peers::WatchLine(const std::string& name, Line& line, Instant now) {
   const wire::Connection& connection = *line.connection;
-  if (connection.in_flight() == 0) {
+  if (line.waiting == 0) {
     line.owes_since = Instant::Never();
     if (now - line.used_at > options_.idle) DropLine(line, Error(Code::kUnavailable, "idle"));
     return;
@@ -349,19 +364,15 @@ void Peers::WatchLine(const std::string& name, Line& line, Instant now) {
   const Instant quiet_since = std::max(line.owes_since, connection.last_heard());
   if (line.pinging || now - quiet_since < options_.silence) return;
   line.pinging = true;
-  group_.Spawn(Ping(name, &line));
+  group_.Spawn(
+      Ping(name, &line, line.life, PingThere(line.connection, *line.env, options_.silence)));
 }
 
-Task<void> Peers::Ping(std::string name, Line* line) {
-  const Instant asked = env_.clock.Now();
-  const wire::Connection* of = line->connection.get();
-  const bool answered =
-      co_await On(*line, PingThere(line->connection, {.deadline = asked + options_.silence}));
-  if (line->connection.get() != of) co_return;
+Task<void> Peers::Ping(std::string name, Line* line, uint64_t life, Task<bool> ping) {
+  const bool lives = co_await On(*line, std::move(ping));
+  if (line->connection == nullptr || line->life != life) co_return;
   line->pinging = false;
-  // On a slow link the answer stands behind data that do come.
-  if (answered || of->last_heard() >= asked) co_return;
-  GoneSilent(name, peers_[name]);
+  if (!lives) GoneSilent(name, peers_[name]);
 }
 
 void Peers::GoneSilent(const std::string& name, Peer& peer) {

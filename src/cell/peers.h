@@ -95,11 +95,11 @@ class Peers {
                                                 MutableBytes into, Call call);
   template <class A, class M>
   Task<Result<wire::Owned<A>>> Ask(uint32_t node, M request, Call call) {
-    FB_CO_ASSIGN(const Line* line, co_await Connect(node, Use::kQuestions, call));
+    FB_CO_ASSIGN(Line * line, co_await Connect(node, Use::kQuestions, call));
     const std::shared_ptr<wire::Connection> connection = line->connection;
-    ++counters_.requests;
+    const uint64_t life = Begin(*line);
     auto answer = co_await connection->Ask<A>(request, call);
-    Note(node, connection.get(), answer.has_value());
+    End(node, *line, life, answer.has_value());
     co_return answer;
   }
 
@@ -110,9 +110,12 @@ class Peers {
     std::shared_ptr<wire::Connection> connection;
     bool connecting = false;
     std::optional<Error> why;  // no connection came about last
+    uint64_t life = 0;         // of the connection: each has its own
+    size_t waiting = 0;        // requests, from before they go to its loop until they are back
     Instant used_at{};
     Instant owes_since = Instant::Never();  // Never: it owes nothing
     bool pinging = false;
+    Instant resting_until{};  // none is opened before
   };
   struct Peer {
     std::string address;
@@ -135,7 +138,9 @@ class Peers {
   Task<void> Open(std::string name, Line* line);
   Task<Result<std::shared_ptr<wire::Connection>>> Dial(const std::string& name,
                                                        const std::string& address, Line& line);
-  void Note(uint32_t node, const wire::Connection* asked, bool good);
+  /// Before and after a request: its line counts it, and what became of it is seen to.
+  uint64_t Begin(Line& line);
+  void End(uint32_t node, Line& line, uint64_t life, bool good);
   void Rest(Peer& peer);
   bool Resting(uint32_t node) const;
   QueueSeen QueueOf(uint32_t node) const;
@@ -145,7 +150,7 @@ class Peers {
   void Watch(const std::string& name, Peer& peer, Instant now);
   void WatchLine(const std::string& name, Line& line, Instant now);
   Task<void> RunWatching();
-  Task<void> Ping(std::string name, Line* line);
+  Task<void> Ping(std::string name, Line* line, uint64_t life, Task<bool> ping);
   template <class T>
   Task<T> On(const Line& line, Task<T> task) {
     return RunOn(line.env->executor, env_.executor, std::move(task));

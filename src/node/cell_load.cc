@@ -39,7 +39,8 @@ struct Batch {
 
 Task<Result<void>> Node::Impl::BringIn(std::shared_ptr<const Attachment> attachment,
                                        const PeerLoadItem* item, Call call) {
-  const VersionId version = MakeVersionId(attachment->config.id, item->key, item->info.etag);
+  const VersionId version =
+      MakeVersionId(attachment->config.id, item->key, item->info.etag, item->info.size);
   const auto handle = handles.Make([&](ResolvedObject& to) {
     to = {std::move(attachment), item->key, version, item->info, Instant::Never()};
   });
@@ -335,8 +336,8 @@ void Loading::Settle(const Batch& batch) {
       item.bytes += part.range.size();
     } else if (part.result.error().code() == Code::kVersionChanged &&
                item.versions < kMostVersions) {
-      const VersionId version =
-          MakeVersionId(attachment_->config.id, item.asked.key, item.object.info.etag);
+      const VersionId version = MakeVersionId(attachment_->config.id, item.asked.key,
+                                              item.object.info.etag, item.object.info.size);
       context_.names.ForgetVersion(attachment_->config.id, item.asked.key, version);
       item.to_find = true;
     } else if (!item.error) {

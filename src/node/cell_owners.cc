@@ -58,7 +58,7 @@ Task<Result<std::vector<HeldBytes>>> Node::HeldForPeer(Authenticated who, Attach
   Operation operation(*impl_, call);
   FB_CO_TRY(operation.Check());
   FB_CO_ASSIGN(const auto of, impl_->AttachmentOfPeer(who, attachment, key));
-  const VersionId version = MakeVersionId(attachment, key, info.etag);
+  const VersionId version = MakeVersionId(attachment, key, info.etag, info.size);
   std::vector<HeldBytes> held;
   for (const uint64_t chunk : chunks) {
     const ByteRange range = ChunkOf(chunk, of->config.chunk_bytes, info.size);

@@ -41,7 +41,7 @@ uint32_t Lookups::OwnerOf(const Attachment& attachment, std::string_view key) co
 KnownName Lookups::Describe(const Attachment& attachment, std::string_view key,
                             const ObjectInfo& info, Instant asked) const {
   return {.exists = true,
-          .version = MakeVersionId(attachment.config.id, key, info.etag),
+          .version = MakeVersionId(attachment.config.id, key, info.etag, info.size),
           .size = info.size,
           .modified_ns = info.modified_ns,
           .fresh_until_ns = KeepUntil(attachment, key, asked).ns,
@@ -193,7 +193,7 @@ Task<Result<KnownName>> Lookups::AskOwner(uint32_t owner,
       for_ever ? Instant::Never() : asked + std::chrono::milliseconds(info.fresh_for_ms);
   if (!answer.value.exists) co_return KnownName{.exists = false, .fresh_until_ns = until.ns};
   co_return KnownName{.exists = true,
-                      .version = MakeVersionId(attachment->config.id, key, info.etag),
+                      .version = MakeVersionId(attachment->config.id, key, info.etag, info.size),
                       .size = info.size,
                       .modified_ns = info.modified_ns,
                       .fresh_until_ns = until.ns,

@@ -22,7 +22,7 @@ Result<ResolvedObject> Node::Impl::ObjectOfPeer(const Authenticated& who,
                 fmt::format("a read of {} bytes; at most {} at a time", read.size, kMaxReadBytes));
   }
   ResolvedObject object;
-  object.version = MakeVersionId(read.attachment, read.key, read.etag);
+  object.version = MakeVersionId(read.attachment, read.key, read.etag, read.object_size);
   object.attachment = std::move(attachment);
   object.key = read.key;
   object.info = {std::string(read.etag), read.object_size, read.modified_ns};
@@ -58,7 +58,7 @@ ByteRange RangeOf(const PeerRead& read) {
 std::optional<PeerGiven> Node::TryReadForPeer(const Authenticated& who, const PeerRead& read) {
   if (!impl_->context.gate.CheckPeer(who) || read.size > kMaxReadBytes) return std::nullopt;
   const ByteRange range = RangeOf(read);
-  const VersionId version = MakeVersionId(read.attachment, read.key, read.etag);
+  const VersionId version = MakeVersionId(read.attachment, read.key, read.etag, read.object_size);
   std::optional<PeerGiven> given(std::in_place);
   if (!impl_->Collect(version, read.object_size, range, &given->bytes)) return std::nullopt;
   impl_->Recruit(version, read, &*given);

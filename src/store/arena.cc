@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "src/base/assert.h"
 #include "src/base/checksum.h"
@@ -12,8 +13,12 @@ namespace forebay {
 namespace {
 
 constexpr uint32_t kHugePages = 2 * kMiB / kPageBytes;
-/// Of all segments together: what a machine makes ready in the time that a few blocks take to come.
+/// Of all segments together, and of the capacity: what a machine makes ready in the time that a few
+/// blocks take to come.
 constexpr uint64_t kMostAhead = 32 * kMiB / kPageBytes;
+constexpr uint64_t kAheadShare = 32;
+/// Of blocks: who took none while others took so many does not grow any more.
+constexpr uint64_t kLongAgo = 64;
 
 }  // namespace
 
@@ -66,29 +71,51 @@ Arena::Run Arena::UseVirgin(Segment& segment, Extent extent) {
     ahead_pages_ -= segment.Ahead();
     segment.reached = end;
     ahead_pages_ += segment.Ahead();
-    Announce(segment);
+    Announce(segment, extent);
   }
   return {&segment, extent};
 }
 
-/// As much again as the attachment has in its first segment, so that a small one takes little; and
-/// within the capacity, as long as nobody else uses up what was left of it.
-void Arena::Announce(Segment& segment) {
+/// Tells the machine what `used`, which was just taken, and more of its size will need: as much
+/// again as the attachment has in its first segment, so that a small one takes little.
+void Arena::Announce(Segment& segment, Extent used) {
+  segment.grown_at = ++growths_;
+  const uint64_t most = std::min(kMostAhead, capacity_pages_ / kAheadShare);
+  if (ahead_pages_ + kHugePages > most) ForgetAnOldAhead(segment);
   const uint64_t taken = resident_pages_ + ahead_pages_;
-  if (taken >= capacity_pages_ || ahead_pages_ >= kMostAhead) return;
-  uint64_t wanted = std::min(capacity_pages_ - taken, kMostAhead - ahead_pages_);
+  if (taken >= capacity_pages_ || ahead_pages_ >= most) return;
+  uint64_t wanted = std::min(capacity_pages_ - taken, most - ahead_pages_) + segment.Ahead();
   const bool is_first = std::ranges::count(segments_, segment.domain,
                                            [](const auto& one) { return one->domain; }) == 1;
   if (is_first) wanted = std::min<uint64_t>(wanted, segment.used_pages);
   if (segment.Ahead() > wanted / 2) return;
-  const uint64_t until =
-      std::min<uint64_t>(RoundUp(segment.reached + wanted, kHugePages), segment_pages_);
-  if (until <= segment.announced) return;
-  segment.memory->WillUse(uint64_t{segment.announced} * kPageBytes,
-                          (until - segment.announced) * kPageBytes);
+  const uint64_t fits = RoundDown(segment_pages_ - segment.reached, used.pages);
+  const uint64_t until = segment.reached + fits <= segment.reached + wanted
+                             ? segment.reached + fits
+                             : RoundDown(segment.reached + wanted, kHugePages);
+  const uint64_t from = std::max<uint64_t>(segment.announced, RoundDown(used.first, kHugePages));
+  if (until <= from) return;
+  segment.memory->WillUse(from * kPageBytes, (until - from) * kPageBytes);
   ahead_pages_ -= segment.Ahead();
   segment.announced = static_cast<uint32_t>(until);
   ahead_pages_ += segment.Ahead();
+}
+
+/// Where the attachment itself has gone on to the next segment, or nobody has grown for long.
+void Arena::ForgetAnOldAhead(const Segment& growing) {
+  for (const auto& segment : segments_) {
+    if (segment.get() == &growing || segment->Ahead() == 0) continue;
+    const bool left = segment->domain == growing.domain;
+    if (left || growths_ - segment->grown_at >= kLongAgo) ForgetAhead(*segment);
+  }
+}
+
+void Arena::ForgetAhead(Segment& segment) {
+  // Sealed memory cannot be given back; it counts no more, and is less than a few blocks.
+  std::ignore = segment.memory->Punch(uint64_t{segment.reached} * kPageBytes,
+                                      uint64_t{segment.Ahead()} * kPageBytes);
+  ahead_pages_ -= segment.Ahead();
+  segment.announced = segment.reached;
 }
 
 void Arena::Free(const Run& run) {

@@ -37,6 +37,7 @@ class Arena {
     // Pages from `reached` on were never used; the machine was told of those before `announced`.
     uint32_t reached = 0;
     uint32_t announced = 0;
+    uint64_t grown_at = 0;  // when `reached` moved last, counted in such moves of all segments
     uint32_t Ahead() const { return announced > reached ? announced - reached : 0; }
   };
   /// Pages that are in use.
@@ -79,7 +80,9 @@ class Arena {
 
  private:
   Run UseVirgin(Segment& segment, Extent extent);
-  void Announce(Segment& segment);
+  void Announce(Segment& segment, Extent used);
+  void ForgetAnOldAhead(const Segment& growing);
+  void ForgetAhead(Segment& segment);
   void Destroy(Segment* segment);
 
   Memory& memory_;
@@ -91,6 +94,7 @@ class Arena {
   uint64_t resident_pages_ = 0;
   uint64_t idle_pages_ = 0;
   uint64_t ahead_pages_ = 0;
+  uint64_t growths_ = 0;
 };
 
 }  // namespace forebay

@@ -142,7 +142,7 @@ void Connection::Register(Exchange& exchange, uint64_t id, const Call& call) {
   exchange.gave_up_.reset();
   pending_[free_slots_.back()] = &exchange;
   free_slots_.pop_back();
-  in_flight_.store(in_flight() + 1, std::memory_order_relaxed);
+  ++in_flight_;
   out_bell_.Ring();
   if (call.deadline >= alarm_) return;
   alarm_bell_.Ring();
@@ -185,7 +185,7 @@ void Connection::End(Exchange& exchange, Result<void> outcome) {
   const auto slot = static_cast<uint16_t>(exchange.id_);
   pending_[slot] = nullptr;
   free_slots_.push_back(slot);
-  in_flight_.store(in_flight() - 1, std::memory_order_relaxed);
+  --in_flight_;
   exchange.listener_.Unlink();
   exchange.outcome_ = std::move(outcome);
   if (exchange.waiter_) env_.executor.Post(exchange.waiter_);

@@ -58,6 +58,7 @@ class Connection {
   const std::optional<Error>& broken() const { return broken_; }
   /// Ends everything in progress with this error; nothing works any more.
   void Break(Error error);
+  size_t in_flight() const { return in_flight_; }
 
   // -- Any thread, as long as somebody keeps the connection.
 
@@ -66,7 +67,6 @@ class Connection {
   bool works() const { return works_.load(std::memory_order_relaxed); }
   /// What the last answer said of the node's queues.
   uint16_t queue_depth() const { return queue_depth_.load(std::memory_order_relaxed); }
-  size_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
   /// When anything last came in.
   Instant last_heard() const { return {last_heard_ns_.load(std::memory_order_relaxed)}; }
 
@@ -169,8 +169,8 @@ class Connection {
   // By the lower half of their ids; null where free. Grows to the most that were ever in flight.
   std::vector<Exchange*> pending_;
   std::vector<uint16_t> free_slots_;
-  std::atomic<size_t> in_flight_{0};  // changed on its loop only
-  uint64_t next_id_ = 1;              // its upper part
+  size_t in_flight_ = 0;
+  uint64_t next_id_ = 1;  // its upper part
   Inbox inbox_;
   size_t receive_size_;
   std::vector<std::byte> scratch_;  // for data that nobody waits for

@@ -108,7 +108,10 @@ class Box:
         found = re.match(rb"key (\d+) number (\d+);", got)
         number = int(found[2]) if found else -1
         if got != self.content(key, number):
-            self.wrong.append(f"{where}: key {key}: what nobody wrote: {got[:60]}")
+            found = {(int(of), int(n)) for of, n in re.findall(rb"key (\d+) number (\d+);", got)}
+            self.wrong.append(f"{where}: key {key}: what nobody wrote: {len(got)} bytes, "
+                              f"{len(self.content(key, number))} of {number} expected, keys and "
+                              f"numbers in it {sorted(found)}, written {self.attempted[key]}")
         elif known and number < known[-1] and number not in unknown:
             self.wrong.append(f"{where}: key {key} says {number}, though {known[-1]} was "
                               f"acknowledged {slack} s before")

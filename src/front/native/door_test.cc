@@ -232,7 +232,7 @@ Task<void> RottenMemory(DoorWorld& door, Env& client) {
   co_await door.Open();
   auto connection = (co_await door.Connect(client)).value();
   const std::string& bytes = door.script.objects["/data/odd"].bytes;
-  const BlockKey key = BlockKey::Of(MakeVersionId(7, "/data/odd", "e2"), 0);
+  const BlockKey key = BlockKey::Of(MakeVersionId(7, "/data/odd", "e2", bytes.size()), 0);
   // Whole pages go out as they are, and the client finds it; of parts the node itself finds it.
   for (const auto& [offset, size] : {std::pair<uint64_t, uint32_t>{0, 10'001}, {4097, 10}}) {
     EXPECT_EQ(co_await GetText(*connection, "/data/odd", offset, size), bytes.substr(offset, size));

@@ -19,6 +19,7 @@ using namespace std::chrono_literals;
 constexpr size_t kFurtherLoops = 2;
 constexpr uint64_t kObjectBytes = 9 * kMiB + 5;
 constexpr int kObjects = 6;
+constexpr size_t kOwners = 3;
 
 std::string PathOfObject(int i) {
   return fmt::format("/data/o{}", i);
@@ -28,6 +29,8 @@ std::string PathOfObject(int i) {
 struct Shared {
   Env& env;
   std::vector<Env*> further;
+  Duration idle = 60s;             // after which connections are closed
+  uint32_t max_connections = 100;  // that a door takes
   MemoryOrigin origin;
   RegistryState registry;
 };
@@ -40,7 +43,8 @@ class ThreadedNode {
     gate_ = std::move(*Gate::Create({.cell_secret = std::string(32, 'c')}));
     registry_ = std::make_unique<MemoryRegistry>(shared_.env, shared_.registry);
     peers_ = std::make_unique<Peers>(
-        shared_.env, PeersOptions{.name = name_, .secret = std::string(32, 'c'), .idle = 200ms},
+        shared_.env,
+        PeersOptions{.name = name_, .secret = std::string(32, 'c'), .idle = shared_.idle},
         shared_.further);
     NodeOptions options;
     options.store.dram.capacity_bytes = 24 * kMiB;  // less than there is
@@ -56,6 +60,7 @@ class ThreadedNode {
     NativeDoorOptions options;
     options.addresses = {address_.empty() ? "127.0.0.1:0" : address_};
     options.node_name = name_;
+    options.max_connections = shared_.max_connections;
     options.nonce_secret = std::string(32, 's');
     door_ = std::make_unique<NativeDoor>(shared_.env, *node_, options, shared_.further);
     FB_TRY(door_->Start());
@@ -121,6 +126,8 @@ class PeersOnLoops : public LoopTest {
       shared_->origin.Set(PathOfObject(i).substr(6), static_cast<uint64_t>(i), kObjectBytes);
     }
     shared_->origin.behaviour.latency = 200us;
+  }
+  void Open() {
     for (const char* name : {"n0", "n1", "n2", "reader"}) {
       nodes_.push_back(std::make_unique<ThreadedNode>(*shared_, name));
       const auto opened = loop_->Run(nodes_.back()->Open());
@@ -190,7 +197,7 @@ class PeersOnLoops : public LoopTest {
   }
   Task<void> ComeAndGo() {
     for (int round = 0; round < ByTier(3, 6, 60); ++round) {
-      ThreadedNode& owner = *nodes_[static_cast<size_t>(round) % 3];
+      ThreadedNode& owner = *nodes_[static_cast<size_t>(round) % kOwners];
       co_await owner.CloseDoor();
       std::ignore = co_await env().clock.Sleep(20ms, {});
       const auto opened = owner.OpenDoor();
@@ -218,20 +225,33 @@ class PeersOnLoops : public LoopTest {
 INSTANTIATE_TEST_SUITE_P(Io, PeersOnLoops, testing::ValuesIn(kBothBackends), BackendTestName);
 
 TEST_P(PeersOnLoops, BlocksComeFromTheirOwners) {
+  Open();
   loop_->Run(ReadAll(12, ByTier(5, 15, 300)));
   EXPECT_GT(read_, 0u);
   EXPECT_GT(reader().peers().counters().bytes, kObjectBytes);
   EXPECT_EQ(reader().peers().counters().failures, 0u);
+  EXPECT_EQ(ConnectionsOfPeers(), 2 * kOwners);  // one for questions, one for blocks
+}
+
+TEST_P(PeersOnLoops, WhoTakesOneConnectionOnlyGivesBlocksByIt) {
+  shared_->max_connections = 1;
+  Open();
+  loop_->Run(ReadAll(4, ByTier(5, 15, 100)));
+  EXPECT_GT(reader().peers().counters().bytes, kObjectBytes);
+  EXPECT_EQ(ConnectionsOfPeers(), kOwners);
 }
 
 TEST_P(PeersOnLoops, PeersThatGoCostNobodyAnError) {
   owners_come_and_go_ = true;
+  Open();
   loop_->Run(ReadAll(8, ByTier(20, 40, 600)));
   EXPECT_GT(read_, 0u);
   EXPECT_GT(reader().peers().counters().bytes, kObjectBytes);
 }
 
 TEST_P(PeersOnLoops, IdleConnectionsAreClosedOnTheirLoops) {
+  shared_->idle = 200ms;
+  Open();
   loop_->Run(ReadAll(2, 5));
   EXPECT_GT(ConnectionsOfPeers(), 0u);
   loop_->Run(UntilNobodyIsConnected());

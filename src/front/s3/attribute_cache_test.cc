@@ -17,7 +17,7 @@ AttributeCache::Value Said(std::string what) {
 }
 
 VersionId Version(std::string_view etag) {
-  return MakeVersionId(1, "key", etag);
+  return MakeVersionId(1, "key", etag, 5);
 }
 
 TEST(S3AttributeCache, TellsEqualBytesOfOtherTimesApart) {

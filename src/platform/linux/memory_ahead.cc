@@ -1,6 +1,10 @@
 #include "src/platform/linux/memory_ahead.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
+
+#include <algorithm>
+#include <system_error>
 
 #include "src/base/units.h"
 
@@ -13,9 +17,11 @@ namespace forebay::platform {
 namespace {
 
 constexpr uint64_t kHugePage = 2 * kMiB;
+/// A machine makes so much in less than 10 ms, of small pages too.
+constexpr uint64_t kStep = 4 * kMiB;
 
-/// Huge pages first, then what did not become one. Errors say that the machine has no such memory
-/// left, or not of this kind: then a page is made when it is used.
+/// Huge pages first, then what did not become one. Errors say that the machine has no memory of
+/// this kind: then a page is made when it is used.
 void MakeReady(MutableBytes range) {
   // Where no page is there yet nothing is collapsed.
   for (uint64_t at = 0; at < range.size(); at += kHugePage) {
@@ -44,15 +50,23 @@ MemoryAhead::~MemoryAhead() {
 void MemoryAhead::Ask(MutableBytes range) {
   if (range.empty()) return;
   const std::lock_guard lock(mutex_);
+  if (has_no_thread_) return;
   asked_.push_back(range);
-  if (!thread_.joinable()) thread_ = std::thread(&MemoryAhead::Work, this);
   changed_.notify_all();
+  if (thread_.joinable()) return;
+  try {
+    thread_ = std::thread(&MemoryAhead::Work, this);
+    pthread_setname_np(thread_.native_handle(), "memory-ahead");
+  } catch (const std::system_error&) {
+    has_no_thread_ = true;  // nobody depends on it
+    asked_.clear();
+  }
 }
 
 void MemoryAhead::Forget(MutableBytes mapping) {
   std::unique_lock lock(mutex_);
   std::erase_if(asked_, [&](MutableBytes range) { return Lies(range, mapping); });
-  changed_.wait(lock, [&] { return !Lies(current_, mapping); });
+  changed_.wait(lock, [&] { return !Lies(step_, mapping); });
 }
 
 void MemoryAhead::Work() {
@@ -60,12 +74,15 @@ void MemoryAhead::Work() {
   for (;;) {
     changed_.wait(lock, [&] { return stopping_ || !asked_.empty(); });
     if (stopping_) return;
-    current_ = asked_.front();
-    asked_.pop_front();
+    MutableBytes& next = asked_.front();
+    const MutableBytes step = next.first(std::min<size_t>(next.size(), kStep));
+    next = next.subspan(step.size());
+    if (next.empty()) asked_.pop_front();
+    step_ = step;
     lock.unlock();
-    MakeReady(current_);
+    MakeReady(step);
     lock.lock();
-    current_ = {};
+    step_ = {};
     changed_.notify_all();
   }
 }

@@ -24,7 +24,7 @@ class MemoryAhead {
   /// Returns at once. `range` is part of a shared mapping and stays mapped until Forget.
   void Ask(MutableBytes range);
 
-  /// When it returns nobody touches anything within `mapping` here.
+  /// When it returns nobody touches anything within `mapping` here. Waits for a step at most.
   void Forget(MutableBytes mapping);
 
  private:
@@ -33,8 +33,9 @@ class MemoryAhead {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<MutableBytes> asked_;  // guarded by mutex_
-  MutableBytes current_;            // guarded by mutex_
+  MutableBytes step_;               // that is being made ready; guarded by mutex_
   bool stopping_ = false;           // guarded by mutex_
+  bool has_no_thread_ = false;      // the machine gives none; guarded by mutex_
   std::thread thread_;              // made when first needed; guarded by mutex_
 };
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "src/base/units.h"
 
@@ -139,17 +140,27 @@ TEST(Memory, WhatWillBeUsedIsThereAndKeepsItsBytes) {
   EXPECT_EQ(std::ranges::count(memory->bytes(), std::byte{0}), kSize - kSize / (64 * kKiB) - 1);
 }
 
-TEST(Memory, MayEndWhileItIsMadeReady) {
+TEST(Memory, NothingIsTouchedOnceItIsGone) {
+  constexpr uint64_t kSize = 32 * kMiB;
   LinuxMemory platform;
-  for (int round = 0; round < 20; ++round) {
-    const auto first = platform.Reserve("first", 64 * kMiB);
-    const auto second = platform.Reserve("second", 64 * kMiB);
-    ASSERT_TRUE(first.has_value() && second.has_value());
-    for (uint64_t at = 0; at < 64 * kMiB; at += 8 * kMiB) {
-      (*first)->WillUse(at, 8 * kMiB);
-      (*second)->WillUse(at, 8 * kMiB);
-    }
-  }
+  auto gone = *platform.Reserve("gone", kSize);
+  const auto after = *platform.Reserve("after", kSize);
+  for (uint64_t at = 0; at < kSize; at += 8 * kMiB) gone->WillUse(at, 8 * kMiB);
+  void* const place = gone->bytes().data();
+  gone.reset();
+  void* const other = mmap(place, kSize, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  ASSERT_EQ(other, place);
+  after->WillUse(0, kSize);  // asked for later, so made later
+  struct stat info{};
+  do {
+    std::this_thread::yield();
+    ASSERT_EQ(fstat(after->ReadOnlyDescriptor(), &info), 0);
+  } while (static_cast<uint64_t>(info.st_blocks) * 512 < kSize);
+  std::vector<unsigned char> resident(kSize / (4 * kKiB));
+  ASSERT_EQ(mincore(other, kSize, resident.data()), 0);
+  EXPECT_EQ(std::ranges::count_if(resident, [](unsigned char page) { return (page & 1) != 0; }), 0);
+  munmap(other, kSize);
 }
 
 TEST(Memory, RefusesOddSizes) {

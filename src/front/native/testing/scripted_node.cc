@@ -61,7 +61,7 @@ class Node::Impl {
     handle->object = {
         .attachment = attachment,
         .key = handle->path.substr(6),
-        .version = MakeVersionId(7, path, found->second.etag),
+        .version = MakeVersionId(7, path, found->second.etag, found->second.bytes.size()),
         .info = {.etag = found->second.etag, .size = found->second.bytes.size(), .modified_ns = 5},
         .fresh_until = Instant::Never()};
     return handle;
