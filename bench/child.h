@@ -28,6 +28,7 @@ class Child {
   ~Child();
 
   const std::string& address() const { return address_; }
+  int pid() const { return pid_; }
 
  private:
   Child(int pid, std::string address) : pid_(pid), address_(std::move(address)) {}

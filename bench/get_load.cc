@@ -2,15 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <vector>
 
+#include "bench/peers/plain_net.h"
 #include "bench/store_fixture.h"
 #include "src/base/prng.h"
 #include "src/base/units.h"
-#include "src/runtime/task_group.h"
 #include "src/wire/codec.h"
 #include "src/wire/inbox.h"
 #include "src/wire/pieces.h"
@@ -20,106 +27,121 @@ namespace forebay::bench {
 namespace {
 
 constexpr size_t kHandshakeBytes = 4096;
-constexpr size_t kReceiveBytes = 16 * kKiB;  // at least, of one receive
+constexpr size_t kReceiveBytes = 128 * kKiB;  // at most, of one receive
 constexpr size_t kMostRequestBytes = 256;
+
+int64_t NowNanos() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
 
 /// What all connections share.
 struct Shared {
   GetLoad load;
   std::vector<std::string> paths;
-  uint64_t left = 0;
+  uint64_t left = 0;      // to be sent
+  uint64_t answered = 0;  // of all
   Prng prng{1};
-  std::vector<int64_t> nanos;  // from a batch's send to the answer
-  Result<void> outcome;
+  std::vector<int64_t> nanos;       // from a batch's send to its first answer, for each get
+  std::vector<std::byte> requests;  // of one batch
+  std::vector<std::byte> answers;   // of one receive, behind what the last one left
 };
 
 class LoadedConnection {
  public:
-  LoadedConnection(Env& env, std::unique_ptr<Stream> stream, Shared& shared)
-      : env_(env),
-        stream_(std::move(stream)),
-        shared_(shared),
-        requests_(kMostRequestBytes * shared.load.depth),
-        answers_(kReceiveBytes + 2 * (shared.load.value_bytes + kHandshakeBytes)) {}
+  LoadedConnection(int fd, Shared& shared) : fd_(fd), shared_(shared) {}
+  ~LoadedConnection() { close(fd_); }
+  LoadedConnection(const LoadedConnection&) = delete;
+  LoadedConnection& operator=(const LoadedConnection&) = delete;
 
-  Task<Result<void>> ShakeHands() {
-    FB_CO_TRY(co_await Exchange(wire::Hello{.client = "forebay_bench", .later = {}},
-                                wire::MessageType::kWelcome));
-    co_return co_await Exchange(wire::Auth{.token_name = {}}, wire::MessageType::kReady);
+  int fd() const { return fd_; }
+
+  Result<void> ShakeHands() {
+    FB_TRY(
+        Exchange(wire::Hello{.client = "forebay_bench", .later = {}}, wire::MessageType::kWelcome));
+    return Exchange(wire::Auth{.token_name = {}}, wire::MessageType::kReady);
   }
 
-  Task<void> Run() {
-    while (shared_.left > 0 && shared_.outcome) {
-      auto done = co_await RunBatch();
-      if (!done) shared_.outcome = std::move(done);
-    }
-  }
-
- private:
-  template <class M>
-  Task<Result<void>> Exchange(M message, wire::MessageType expected) {
-    std::array<std::byte, kHandshakeBytes> frame;
-    const Bytes part = Bytes(frame).first(EncodeHandshake(frame, message));
-    FB_CO_TRY(co_await stream_->Send(std::span(&part, 1), {}));
-    wire::Inbox inbox;
-    for (;;) {
-      FB_CO_ASSIGN(const bool whole, inbox.Parse());
-      if (whole) break;
-      FB_CO_ASSIGN(const size_t came, co_await stream_->Recv(inbox.Room(kHandshakeBytes), {}));
-      if (came == 0) co_return Fail(Code::kUnavailable, "closed within the handshake");
-      inbox.Received(came);
-    }
-    if (inbox.header().type == expected) co_return Result<void>();
-    co_return Fail(Code::kInternal, "the handshake failed");
-  }
-
-  Task<Result<void>> RunBatch() {
-    const uint64_t count = std::min<uint64_t>(shared_.left, shared_.load.depth);
-    shared_.left -= count;
+  /// Sends the next batch, if there is one.
+  Result<void> Begin() {
+    count_ = std::min<uint64_t>(shared_.left, static_cast<uint64_t>(shared_.load.depth));
+    shared_.left -= count_;
+    unanswered_ = count_;
     size_t size = 0;
-    for (uint64_t i = 0; i < count; ++i) {
+    for (uint64_t i = 0; i < count_; ++i) {
       const wire::GetRequest request{
           .offset = 0,
           .size = shared_.load.value_bytes,
           .path = shared_.paths[shared_.prng.Below(shared_.load.objects)],
           .if_match = {}};
       const size_t more =
-          EncodeRequest(MutableBytes(requests_).subspan(size), next_id_++, {}, request);
-      if (more == 0) co_return Fail(Code::kInternal, "a request does not fit");
+          EncodeRequest(MutableBytes(shared_.requests).subspan(size), next_id_++, {}, request);
+      if (more == 0) return Fail(Code::kInternal, "a request does not fit");
       size += more;
     }
-    const Bytes part = Bytes(requests_).first(size);
-    const Instant begin = env_.clock.Now();
-    FB_CO_TRY(co_await stream_->Send(std::span(&part, 1), {}));
-    for (uint64_t answered = 0; answered < count;) {
-      FB_CO_ASSIGN(const size_t came,
-                   co_await stream_->Recv(MutableBytes(answers_).subspan(filled_), {}));
-      if (came == 0) co_return Fail(Code::kUnavailable, "the node closed the connection");
-      filled_ += came;
-      FB_CO_ASSIGN(const uint64_t more, TakeAnswers());
-      const int64_t took = (env_.clock.Now() - begin).count();
-      for (uint64_t i = 0; i < more; ++i) shared_.nanos.push_back(took);
-      answered += more;
-    }
-    co_return Result<void>();
+    begun_ = NowNanos();
+    return size == 0 ? Result<void>() : Send(Bytes(shared_.requests).first(size));
   }
 
-  /// Checks the whole answers that are there and moves what is left of them to the front.
-  Result<uint64_t> TakeAnswers() {
-    uint64_t taken = 0;
-    size_t at = 0;
-    while (filled_ - at >= wire::kHeaderBytes) {
-      const Bytes rest = Bytes(answers_).subspan(at, filled_ - at);
-      FB_ASSIGN(const wire::FrameHeader header,
-                wire::DecodeHeader(rest.first<wire::kHeaderBytes>()));
-      if (rest.size() < wire::kHeaderBytes + header.body_size()) break;
-      FB_TRY(CheckAnswer(header, rest.subspan(wire::kHeaderBytes, header.body_size())));
-      at += wire::kHeaderBytes + header.body_size();
-      ++taken;
+  /// Takes what has come until there is no more, and sends the next batch behind the last answer.
+  Result<void> Receive() {
+    for (;;) {
+      std::ranges::copy(rest_, shared_.answers.begin());
+      const MutableBytes room = MutableBytes(shared_.answers).subspan(rest_.size());
+      const ssize_t came = recv(fd_, room.data(), room.size(), MSG_DONTWAIT);
+      if (came < 0 && errno == EAGAIN) return {};
+      if (came <= 0) return Fail(Code::kUnavailable, "the node closed the connection");
+      if (unanswered_ == count_) NoteLatency();
+      FB_TRY(TakeAnswers(Bytes(shared_.answers).first(rest_.size() + static_cast<size_t>(came))));
+      if (unanswered_ == 0) FB_TRY(Begin());
+      // A short read has emptied the socket: the next edge tells of more.
+      if (static_cast<size_t>(came) < room.size()) return {};
     }
-    filled_ -= at;
-    std::memmove(answers_.data(), answers_.data() + at, filled_);
-    return taken;
+  }
+
+ private:
+  template <class M>
+  Result<void> Exchange(const M& message, wire::MessageType expected) {
+    std::array<std::byte, kHandshakeBytes> frame;
+    FB_TRY(Send(Bytes(frame).first(EncodeHandshake(frame, message))));
+    wire::Inbox inbox;
+    for (;;) {
+      FB_ASSIGN(const bool whole, inbox.Parse());
+      if (whole) break;
+      const MutableBytes room = inbox.Room(kHandshakeBytes);
+      const ssize_t came = recv(fd_, room.data(), room.size(), 0);
+      if (came <= 0) return Fail(Code::kUnavailable, "closed within the handshake");
+      inbox.Received(static_cast<size_t>(came));
+    }
+    if (inbox.header().type == expected) return {};
+    return Fail(Code::kInternal, fmt::format("message {} within the handshake",
+                                             static_cast<int>(inbox.header().type)));
+  }
+
+  Result<void> Send(Bytes bytes) const {
+    if (SendAll(fd_, reinterpret_cast<const char*>(bytes.data()), bytes.size())) return {};
+    return Fail(Code::kUnavailable, "the node takes no requests");
+  }
+
+  void NoteLatency() {
+    const int64_t took = NowNanos() - begun_;
+    shared_.nanos.insert(shared_.nanos.end(), count_, took);
+  }
+
+  /// Checks the whole answers that are there and keeps what is left of them.
+  Result<void> TakeAnswers(Bytes all) {
+    while (all.size() >= wire::kHeaderBytes) {
+      FB_ASSIGN(const wire::FrameHeader header,
+                wire::DecodeHeader(all.first<wire::kHeaderBytes>()));
+      const size_t size = wire::kHeaderBytes + header.body_size();
+      if (all.size() < size) break;
+      FB_TRY(CheckAnswer(header, all.subspan(wire::kHeaderBytes, header.body_size())));
+      all = all.subspan(size);
+      --unanswered_;
+      ++shared_.answered;
+    }
+    rest_.assign(all.begin(), all.end());
+    return {};
   }
 
   Result<void> CheckAnswer(const wire::FrameHeader& header, Bytes body) const {
@@ -134,40 +156,63 @@ class LoadedConnection {
     return {};
   }
 
-  Env& env_;
-  std::unique_ptr<Stream> stream_;
+  const int fd_;
   Shared& shared_;
   uint64_t next_id_ = 1;
-  std::vector<std::byte> requests_;
-  std::vector<std::byte> answers_;
-  size_t filled_ = 0;
+  uint64_t count_ = 0;  // of the batch
+  uint64_t unanswered_ = 0;
+  int64_t begun_ = 0;
+  std::vector<std::byte> rest_;  // the beginning of an answer
 };
+
+Result<void> RunAll(const std::vector<std::unique_ptr<LoadedConnection>>& connections,
+                    Shared& shared) {
+  const int epoll = epoll_create1(EPOLL_CLOEXEC);
+  for (const auto& connection : connections) {
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = connection.get()}};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, connection->fd(), &event);
+  }
+  Result<void> done;
+  for (size_t i = 0; i < connections.size() && done; ++i) done = connections[i]->Begin();
+  std::array<epoll_event, 256> events;
+  while (shared.answered < shared.load.requests && done) {
+    const int count = epoll_wait(epoll, events.data(), events.size(), -1);
+    for (int i = 0; i < count && done; ++i) {
+      done = static_cast<LoadedConnection*>(events[static_cast<size_t>(i)].data.ptr)->Receive();
+    }
+  }
+  close(epoll);
+  return done;
+}
 
 }  // namespace
 
-Task<Result<GetLoadResult>> RunGetLoad(Env& env, std::string address, GetLoad load) {
+Result<GetLoadResult> RunGetLoad(const std::string& address, GetLoad load) {
   Shared shared{.load = std::move(load)};
   for (uint64_t n = 0; n < shared.load.objects; ++n) {
     shared.paths.push_back(shared.load.path_of(n));
   }
+  shared.requests.resize(kMostRequestBytes * static_cast<size_t>(shared.load.depth));
+  shared.answers.resize(kReceiveBytes + shared.load.value_bytes + kHandshakeBytes);
   std::vector<std::unique_ptr<LoadedConnection>> connections;
   for (int n = 0; n < shared.load.connections; ++n) {
-    FB_CO_ASSIGN(auto stream, co_await env.net.Connect(address, {}));
-    connections.push_back(std::make_unique<LoadedConnection>(env, std::move(stream), shared));
-    FB_CO_TRY(co_await connections.back()->ShakeHands());
+    const int fd = ConnectTo(address);
+    if (fd < 0) return Fail(Code::kUnavailable, "connect to " + address);
+    connections.push_back(std::make_unique<LoadedConnection>(fd, shared));
+    FB_TRY(connections.back()->ShakeHands());
   }
   shared.left = shared.load.requests;
   shared.nanos.reserve(shared.load.requests);
-  TaskGroup group(env.executor);
   const Stopwatch watch;
-  for (const auto& connection : connections) group.Spawn(connection->Run());
-  co_await group.Join();
+  FB_TRY(RunAll(connections, shared));
   const double seconds = watch.Seconds();
-  if (!shared.outcome) co_return Fail(shared.outcome.error());
+  double sum = 0;
+  for (const int64_t nanos : shared.nanos) sum += static_cast<double>(nanos);
+  const auto count = static_cast<double>(shared.nanos.size());
   const auto p99 = shared.nanos.begin() + static_cast<ptrdiff_t>(shared.nanos.size() * 99 / 100);
   std::ranges::nth_element(shared.nanos, p99);
-  co_return GetLoadResult{static_cast<double>(shared.load.requests) / seconds,
-                          static_cast<double>(*p99) / 1000};
+  return GetLoadResult{static_cast<double>(shared.load.requests) / seconds, sum / count / 1000,
+                       static_cast<double>(*p99) / 1000};
 }
 
 }  // namespace forebay::bench

@@ -1,6 +1,7 @@
 // Gets over many connections, as many in flight on each as one likes: what redis-benchmark is to
 // redis. It sends the requests of a connection together, waits for all their answers and begins
-// anew, as that one does; unlike it, it checks every byte that comes.
+// anew, and takes the time as that one does: from just before the requests are sent to the first
+// bytes that come back, for all answers of the batch. Unlike it, it checks every byte that comes.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,6 @@
 #include <string>
 
 #include "src/base/result.h"
-#include "src/runtime/env.h"
 
 namespace forebay::bench {
 
@@ -23,9 +23,11 @@ struct GetLoad {
 
 struct GetLoadResult {
   double gets_per_second = 0;
+  double mean_us = 0;
   double p99_us = 0;
 };
 
-Task<Result<GetLoadResult>> RunGetLoad(Env& env, std::string address, GetLoad load);
+/// From the calling thread, by plain sockets and epoll. `address` is the node's TCP address.
+Result<GetLoadResult> RunGetLoad(const std::string& address, GetLoad load);
 
 }  // namespace forebay::bench

@@ -12,7 +12,6 @@
 #include "bench/peers/redis.h"
 #include "bench/rows.h"
 #include "src/base/units.h"
-#include "src/platform/linux/loop.h"
 
 namespace forebay::bench {
 namespace {
@@ -129,6 +128,10 @@ class GetRows {
               RunningNode::Start(made->place_->path(), {.origin = origin, .pinned = true}));
     FB_TRY(made->node_->Command("load /data"));
     FB_ASSIGN(made->redis_, Redis::Start(made->place_->path()));
+    FB_ASSIGN(Child bare, Child::Start([](const Child::Announce& announce) {
+                ServeReadyValues(announce, kValueBytes);
+              }));
+    made->bare_.emplace(std::move(bare));
     return made;
   }
 
@@ -137,7 +140,7 @@ class GetRows {
                          .pipeline = depth,
                          .value_bytes = kValueBytes,
                          .requests = depth == 1 ? 400'000u : 1'000'000u};
-    std::vector<double> our_p99, their_p99, our_cost, their_cost;
+    std::vector<double> our_p99, their_p99, our_cost, their_cost, bare, bare_cost;
     report.Compare(
         row, "gets/s", Goal::kAtLeast, target,
         [&]() -> Result<double> {
@@ -152,9 +155,15 @@ class GetRows {
           FB_ASSIGN(const RedisResult result, redis_->Gets(load));
           their_p99.push_back(result.p99_us);
           their_cost.push_back(result.server_us);
+          FB_ASSIGN(const RedisResult limit, Bare(load));
+          bare.push_back(limit.gets_per_second / result.gets_per_second);
+          bare_cost.push_back(limit.server_us);
           return result.gets_per_second;
         });
-    if (our_p99.empty() || their_p99.empty()) return;
+    if (our_p99.empty() || bare.empty()) return;
+    report.Info(row + ".bare", "x redis", Median(bare),
+                fmt::format("ready values, nothing looked up; {:.2f} us/get of the server's core",
+                            Median(bare_cost)));
     report.Info(row + ".cost", "us/get", Median(our_cost),
                 fmt::format("of the server's core; redis {:.2f}", Median(their_cost)));
     report.Figure(row + ".p99", "x redis", Goal::kAtMost, 1.0, Median(our_p99) / Median(their_p99),
@@ -165,19 +174,24 @@ class GetRows {
   GetRows() = default;
   Result<GetLoadResult> Ours(const RedisLoad& load) {
     PinTo(kClientCore);
-    FB_ASSIGN(const auto loop, Loop::Create({.io = IoBackend::kEpoll}));
-    return loop->Run(RunGetLoad(loop->env(), node_->tcp(),
-                                {.connections = load.connections,
-                                 .depth = load.pipeline,
-                                 .requests = load.requests,
-                                 .value_bytes = load.value_bytes,
-                                 .objects = kObjects,
-                                 .path_of = PathOf}));
+    return RunGetLoad(node_->tcp(), {.connections = load.connections,
+                                     .depth = load.pipeline,
+                                     .requests = load.requests,
+                                     .value_bytes = load.value_bytes,
+                                     .objects = kObjects,
+                                     .path_of = PathOf});
+  }
+
+  /// redis-benchmark against a server that does nothing: what the machine and that client allow.
+  Result<RedisResult> Bare(const RedisLoad& load) {
+    const std::string& address = bare_->address();
+    return RedisGets(std::stoi(address.substr(address.rfind(':') + 1)), bare_->pid(), load);
   }
 
   std::optional<DiskPlace> place_;
   std::unique_ptr<RunningNode> node_;
   std::unique_ptr<Redis> redis_;
+  std::optional<Child> bare_;
 };
 
 void SmallRows(Report& report) {

@@ -12,12 +12,15 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <map>
 #include <vector>
 
 namespace forebay::bench {
 namespace {
 
 constexpr int kMessageBytes = 64;
+/// "*2 $3 GET $16 key:000000000000", each word on a line: what redis-benchmark sends.
+constexpr size_t kGetBytes = 36;
 constexpr auto kRunTime = std::chrono::milliseconds(400);
 using SteadyClock = std::chrono::steady_clock;
 
@@ -38,30 +41,6 @@ int ListenOnLoopback(int flags, const Announce& announce) {
   }
   announce("127.0.0.1:" + std::to_string(ntohs(at.sin_port)));
   return fd;
-}
-
-int ConnectTo(const std::string& address) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
-    close(fd);
-    return -1;
-  }
-  NoDelay(fd);
-  return fd;
-}
-
-bool SendAll(int fd, const char* data, size_t size) {
-  while (size > 0) {
-    const ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
-    if (sent <= 0) return false;
-    data += sent;
-    size -= static_cast<size_t>(sent);
-  }
-  return true;
 }
 
 void Watch(int epoll, int fd, uint32_t events) {
@@ -115,6 +94,30 @@ class EchoClient {
 
 }  // namespace
 
+int ConnectTo(const std::string& address) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
+    close(fd);
+    return -1;
+  }
+  NoDelay(fd);
+  return fd;
+}
+
+bool SendAll(int fd, const char* data, size_t size) {
+  while (size > 0) {
+    const ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    data += sent;
+    size -= static_cast<size_t>(sent);
+  }
+  return true;
+}
+
 void ServeEchoWithEpoll(const Announce& announce) {
   const int listener = ListenOnLoopback(SOCK_NONBLOCK, announce);
   const int epoll = epoll_create1(0);
@@ -154,6 +157,40 @@ Result<double> EchoRate(const std::string& address, const EchoLoad& load) {
   const std::chrono::duration<double> took = SteadyClock::now() - start;
   if (bytes == 0) return Fail(Code::kUnavailable, "the echo server went away");
   return static_cast<double>(bytes) / kMessageBytes / took.count();
+}
+
+void ServeReadyValues(const Announce& announce, uint64_t value_bytes) {
+  const int listener = ListenOnLoopback(SOCK_NONBLOCK, announce);
+  const int epoll = epoll_create1(0);
+  Watch(epoll, listener, EPOLLIN);
+  std::array<epoll_event, 256> events;
+  std::array<char, 16 * 1024> requests;
+  const std::string answer =
+      "$" + std::to_string(value_bytes) + "\r\n" + std::string(value_bytes, 'x') + "\r\n";
+  std::string answers;
+  std::map<int, size_t> begun;  // bytes of the request that has not come whole, by connection
+  for (;;) {
+    const int count = epoll_wait(epoll, events.data(), events.size(), -1);
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[static_cast<size_t>(i)].data.fd;
+      if (fd == listener) {
+        const int connection = accept4(listener, nullptr, nullptr, 0);
+        if (connection < 0) continue;
+        NoDelay(connection);
+        Watch(epoll, connection, EPOLLIN);
+        continue;
+      }
+      const ssize_t got = recv(fd, requests.data(), requests.size(), 0);
+      const size_t all = begun[fd] + static_cast<size_t>(std::max<ssize_t>(got, 0));
+      while (answers.size() < all / kGetBytes * answer.size()) answers += answer;
+      if (got > 0 && SendAll(fd, answers.data(), all / kGetBytes * answer.size())) {
+        begun[fd] = all % kGetBytes;
+        continue;
+      }
+      begun.erase(fd);
+      close(fd);
+    }
+  }
 }
 
 void ServeStream(const Announce& announce, uint64_t message_bytes, uint64_t total_bytes) {

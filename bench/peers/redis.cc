@@ -57,6 +57,22 @@ std::vector<std::string> LastFields(const std::string& csv) {
 
 }  // namespace
 
+Result<RedisResult> RedisGets(int port, int server_pid, const RedisLoad& load) {
+  FB_ASSIGN(const double before, CpuSecondsOf(server_pid));
+  FB_ASSIGN(const std::string csv,
+            Output(Benchmark(port, fmt::format("-t get -d {} -n {} -c {} -P {} --csv --precision 3",
+                                               load.value_bytes, load.requests, load.connections,
+                                               load.pipeline))));
+  FB_ASSIGN(const double after, CpuSecondsOf(server_pid));
+  const std::vector<std::string> fields = LastFields(csv);
+  constexpr size_t kRate = 1, kMean = 2, kP99 = 6;
+  if (fields.size() <= kP99) return Fail(Code::kInternal, "redis-benchmark said: " + csv);
+  return RedisResult{std::strtod(fields[kRate].c_str(), nullptr),
+                     std::strtod(fields[kMean].c_str(), nullptr) * 1000,
+                     std::strtod(fields[kP99].c_str(), nullptr) * 1000,
+                     (after - before) / load.requests * 1e6};
+}
+
 Result<std::unique_ptr<Redis>> Redis::Start(const std::string& directory) {
   if (!Output("command -v redis-server redis-benchmark")) {
     return Fail(Code::kNotFound, "redis-server is not installed");
@@ -87,19 +103,7 @@ Redis::~Redis() {
 Result<RedisResult> Redis::Gets(const RedisLoad& load) {
   FB_TRY(Output(
       Benchmark(port_, fmt::format("-t set -d {} -n {} -P 16 -q", load.value_bytes, kSets))));
-  FB_ASSIGN(const double before, CpuSecondsOf(pid_));
-  FB_ASSIGN(
-      const std::string csv,
-      Output(Benchmark(
-          port_, fmt::format("-t get -d {} -n {} -c {} -P {} --csv --precision 3", load.value_bytes,
-                             load.requests, load.connections, load.pipeline))));
-  FB_ASSIGN(const double after, CpuSecondsOf(pid_));
-  const std::vector<std::string> fields = LastFields(csv);
-  constexpr size_t kRate = 1, kP99 = 6;
-  if (fields.size() <= kP99) return Fail(Code::kInternal, "redis-benchmark said: " + csv);
-  return RedisResult{std::strtod(fields[kRate].c_str(), nullptr),
-                     std::strtod(fields[kP99].c_str(), nullptr) * 1000,
-                     (after - before) / load.requests * 1e6};
+  return RedisGets(port_, pid_, load);
 }
 
 }  // namespace forebay::bench

@@ -17,9 +17,14 @@ struct RedisLoad {
 
 struct RedisResult {
   double gets_per_second = 0;
+  double mean_us = 0;
   double p99_us = 0;
   double server_us = 0;  // of its processor, a get
 };
+
+/// GETs of redis-benchmark, from kClientCore, at whatever answers them on that port of this
+/// machine.
+Result<RedisResult> RedisGets(int port, int server_pid, const RedisLoad& load);
 
 /// Keeps values in memory only, on kServerCore, until it goes.
 class Redis {

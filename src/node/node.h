@@ -17,6 +17,7 @@
 #include "src/node/attachment.h"
 #include "src/node/cell_requests.h"
 #include "src/node/counters.h"
+#include "src/node/foresee.h"
 #include "src/node/gate.h"
 #include "src/node/trace.h"
 #include "src/origin/origin.h"
@@ -142,10 +143,11 @@ class Node {
   /// Resolves a name from the metadata cache alone. nullopt: ask Open.
   std::optional<Result<std::shared_ptr<Handle>>> TryOpen(const Authenticated& who,
                                                          std::string_view path);
-  /// Both at once, without a handle: a name and its bytes from memory alone. nullopt: ask Open and
-  /// Read.
+  /// Both at once, without a handle, from memory alone. nullopt: ask Open and Read.
   std::optional<Result<void>> TryGet(const Authenticated& who, std::string_view path,
                                      uint64_t offset, uint32_t size, GetResult* got);
+  /// Before several TryGet (foresee.h); changes nothing.
+  void Foresee(std::span<const ComingGet> gets);
   /// For another node, never by way of a third. What `read` points to must live until it is done.
   Task<Result<PeerGiven>> ReadForPeer(Authenticated who, PeerRead read, Call call, Trace* trace);
   /// nullopt: not all in memory.

@@ -35,6 +35,7 @@ class NodeAccess {
               GetResult* got) {
     return node_.TryGet(who, path, offset, size, got);
   }
+  void Foresee(std::span<const ComingGet> gets) { node_.Foresee(gets); }
   auto TryRead(const Authenticated& who, Handle& handle, uint64_t offset, uint32_t size) {
     return node_.TryRead(who, handle, offset, size);
   }

@@ -65,6 +65,50 @@ TEST_F(NodeReads, WhatIsInMemoryNeedsNoTask) {
   EXPECT_EQ((*read)->count, 3u);
 }
 
+TEST_F(NodeReads, WhatWasForeseenIsFoundAsWithout) {
+  origin_.Set("whole", kSeed, 2 * kMiB + 5);
+  origin_.Set("in part", kSeed + 1, 8 * kMiB);
+  origin_.Set("unread", kSeed + 2, 100);
+  ExpectReads(MustOpen("/data/whole"), kSeed, 0, 2 * kMiB + 5);
+  ExpectReads(MustOpen("/data/in part"), kSeed + 1, 6 * kMiB, 100);
+  MustOpen("/data/unread");
+  const std::vector<ComingGet> gets = {
+      {"/data/whole", 0},
+      {"/data/whole", 2 * kMiB},
+      {"/data/whole", kGiB},
+      {"/data/whole", ~0ull},
+      {"/data/in part", 6 * kMiB},
+      {"/data/in part", kMiB},
+      {"/data/unread", 0},
+      {"/data/nothing", 0},
+      {"/nowhere/whole", 0},
+      {"/data", 0},
+      {"no path", 0},
+      {"", 0},
+      {"/data/whole", kMiB + 1},
+  };
+  const auto see = [&] {
+    std::vector<std::string> seen;
+    for (const ComingGet& get : gets) {
+      GetResult got;
+      const auto tried = node_->TryGet(self(), get.path, get.offset, 50, &got);
+      std::string& one = seen.emplace_back(!tried ? "later" : *tried ? "bytes " : "error");
+      for (const auto& piece : got.bytes.all()) one += AsText(piece.view.bytes());
+    }
+    return seen;
+  };
+  const auto without = see();
+  EXPECT_EQ(without[1].size(), 6u + 5);
+  EXPECT_EQ(without[4].size(), 6u + 50);
+  EXPECT_EQ(without[5], "later");
+  const uint64_t hits = node_->store().stats().memory_hits,
+                 misses = node_->store().stats().memory_misses;
+  node_->Foresee(gets);
+  EXPECT_EQ(node_->store().stats().memory_hits, hits);
+  EXPECT_EQ(node_->store().stats().memory_misses, misses);
+  EXPECT_EQ(see(), without);
+}
+
 Task<void> ReadAll(Node* node, Gate* gate, uint64_t size, int* right) {
   auto handle = co_await node->Open(gate->AdmitSelf(), "/data/cold", {}, {}, nullptr);
   if (!handle) co_return;

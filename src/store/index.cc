@@ -60,11 +60,22 @@ Entry& Index::Materialize(Slot slot) {
   return entries[slot % kChunk];
 }
 
-std::atomic<uint32_t>& Index::Guard::BucketOf(const BlockKey& key) const {
+std::atomic<uint32_t>& Index::BucketIn(const Stripe& stripe, const BlockKey& key) const {
   const uint64_t spread = key.Spread() << 8;  // its top byte chose the stripe
   const auto bucket =
-      static_cast<uint32_t>((static_cast<unsigned __int128>(spread) * stripe_.buckets) >> 64);
-  return index_.buckets_[stripe_.first_bucket + bucket];
+      static_cast<uint32_t>((static_cast<unsigned __int128>(spread) * stripe.buckets) >> 64);
+  return buckets_[stripe.first_bucket + bucket];
+}
+
+void Index::FetchBucket(const BlockKey& key) const {
+  const Stripe& stripe = stripes_[StripeOf(key)];
+  __builtin_prefetch(&BucketIn(stripe, key));
+  __builtin_prefetch(&stripe.pending[0]);
+}
+
+void Index::Guard::FetchEntry(const BlockKey& key) const {
+  const Slot slot = BucketOf(key).load(std::memory_order_relaxed) - 1;
+  if (slot != kNone) __builtin_prefetch(&index_.entry(slot));
 }
 
 Slot Index::Guard::Find(const BlockKey& key) const {

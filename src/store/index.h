@@ -87,6 +87,8 @@ class Index {
 
     /// The entry's slot, or kNone.
     Slot Find(const BlockKey& key) const;
+    /// Brings the first entry that Find looks at into the processor's caches.
+    void FetchEntry(const BlockKey& key) const;
     /// Makes `entry` findable under `slot`, which must be free. The key must not be there yet.
     void Insert(Slot slot, const Entry& entry);
     void Remove(Slot slot);
@@ -102,7 +104,9 @@ class Index {
     void Move(Slot from, Slot to);
 
    private:
-    std::atomic<uint32_t>& BucketOf(const BlockKey& key) const;
+    std::atomic<uint32_t>& BucketOf(const BlockKey& key) const {
+      return index_.BucketIn(stripe_, key);
+    }
 
     Index& index_;
     Stripe& stripe_;
@@ -120,6 +124,8 @@ class Index {
 
   static uint32_t StripeOf(const BlockKey& key) { return key.Spread() >> 56; }
   Guard Lock(const BlockKey& key) { return Guard(*this, StripeOf(key)); }
+  /// Brings what Guard::Find looks at first into the processor's caches.
+  void FetchBucket(const BlockKey& key) const;
   Guard LockStripe(uint32_t stripe) { return Guard(*this, stripe); }
 
   /// The entry of a slot in use. What may be read of it without the stripe's lock stands at Entry.
@@ -131,6 +137,7 @@ class Index {
 
  private:
   static constexpr uint32_t kChunk = 4096;  // entries
+  std::atomic<uint32_t>& BucketIn(const Stripe& stripe, const BlockKey& key) const;
   uint64_t Sum(uint64_t Stripe::* counter);
   Entry& Materialize(Slot slot);
 

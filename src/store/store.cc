@@ -155,6 +155,23 @@ View Store::Lookup(const BlockKey& key, uint32_t offset, uint32_t size) {
   return view;
 }
 
+void Store::FetchFrame(const BlockKey& key) {
+  const auto guard = index_->Lock(key);
+  const Slot slot = guard.Find(key);
+  if (slot == kNone || index_->entry(slot).frame == kNone) return;
+  const Frame& frame = dram_->frame(index_->entry(slot).frame);
+  __builtin_prefetch(&frame.image);
+  __builtin_prefetch(&frame.pins);
+}
+
+void Store::FetchChecksum(const BlockKey& key, uint32_t offset) {
+  const auto guard = index_->Lock(key);
+  const Slot slot = guard.Find(key);
+  if (slot == kNone || index_->entry(slot).frame == kNone) return;
+  Frame& frame = dram_->frame(index_->entry(slot).frame);
+  if (offset < frame.length) __builtin_prefetch(&frame.trailer().crcs()[offset / kPageBytes]);
+}
+
 void Store::NoteRead(const BlockKey& key) {
   auto guard = index_->Lock(key);
   const Slot slot = guard.Find(key);

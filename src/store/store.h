@@ -105,6 +105,12 @@ class Store {
   /// The bytes where they lie in memory; an empty view where they are not. Costs a lock, a lookup
   /// and a pin.
   View Lookup(const BlockKey& key, uint32_t offset, uint32_t size);
+  /// The steps of a Lookup that is to come, for many keys at a time: each brings what the next one
+  /// touches into the processor's caches. They change nothing.
+  void FetchBucket(const BlockKey& key) { index_->FetchBucket(key); }
+  void FetchEntry(const BlockKey& key) { index_->Lock(key).FetchEntry(key); }
+  void FetchFrame(const BlockKey& key);
+  void FetchChecksum(const BlockKey& key, uint32_t offset);
   /// Copies from memory. False where the bytes are not there.
   bool ReadCached(const BlockKey& key, uint32_t offset, MutableBytes into, bool verify = false);
   /// Copies from memory or disk. False: a miss.

@@ -80,6 +80,35 @@ Result<std::string> Decode(bool is_request, Bytes frame) {
   return fields.empty() ? text : text + " " + fields;
 }
 
+TEST(Inbox, PeeksAtFramesThatAreThereWholeAndBringNoData) {
+  std::vector<std::byte> frames(4096);
+  size_t size = 0;
+  size_t after_third = 0;
+  for (uint64_t id = 1; id <= 5; ++id) {
+    const GetRequest request{.offset = id, .size = 10, .path = "/a/b", .if_match = {}};
+    const uint32_t data = id == 5 ? 100 : 0;
+    size += EncodeRequest(MutableBytes(frames).subspan(size), id, {}, request, data);
+    if (id == 3) after_third = size;
+  }
+  const auto peek = [&](size_t bytes, size_t most) {
+    Inbox inbox;
+    std::ranges::copy(Bytes(frames).first(bytes), inbox.Room(bytes).begin());
+    inbox.Received(bytes);
+    uint64_t last = 0;
+    const size_t seen = inbox.Peek(most, [&](const FrameHeader& header, Bytes meta) {
+      EXPECT_EQ(header.request_id, ++last);
+      EXPECT_TRUE(CheckMeta(header, meta));
+    });
+    EXPECT_EQ(seen, last);
+    return seen;
+  };
+  EXPECT_EQ(peek(after_third, 10), 3u);
+  EXPECT_EQ(peek(after_third, 2), 2u);
+  EXPECT_EQ(peek(after_third - 1, 10), 2u);
+  EXPECT_EQ(peek(after_third + kHeaderBytes - 1, 10), 3u);
+  EXPECT_EQ(peek(size, 10), 4u);  // the fifth says that data follow
+}
+
 TEST(Vectors, EveryMessageIsWrittenAndReadAsTheFileSays) {
   const auto vectors = ReadVectors();
   size_t seen = 0;

@@ -41,6 +41,22 @@ class Inbox {
   }
   /// What the frame that is coming in says of its meta; 0 before its header is there.
   size_t claimed_meta_bytes() const { return header_ ? header_->meta_size : 0; }
+  /// Calls `see(header, meta)` for up to `most` frames from this one on that are there whole and
+  /// bring no data, and counts them. They are not checked yet: good for guesses only.
+  template <class See>
+  size_t Peek(size_t most, const See& see) const {
+    Bytes rest = unread();
+    size_t seen = 0;
+    for (; seen < most && rest.size() >= kHeaderBytes; ++seen) {
+      const auto header = DecodeHeader(rest.first<kHeaderBytes>());
+      if (!header || header->data_size > 0) break;
+      rest = rest.subspan(kHeaderBytes);
+      if (rest.size() < header->meta_size) break;
+      see(*header, rest.first(header->meta_size));
+      rest = rest.subspan(header->meta_size);
+    }
+    return seen;
+  }
   /// Done with the frame and its buffered data; what is still missing of the data is the caller's
   /// to receive, directly to where it belongs.
   void Finish() {

@@ -11,6 +11,7 @@ namespace forebay {
 namespace {
 
 constexpr size_t kFirstSlots = 16;
+constexpr size_t kLineBytes = 64;
 constexpr size_t kNowhere = SIZE_MAX;
 constexpr uint64_t kAllocatorBytes = 12;  // what the heap adds to an entry, on average
 
@@ -106,6 +107,33 @@ bool NameCache::Find(AttachmentId attachment, std::string_view key, KnownName* k
   stripe.slots[at]->used = true;
   stripe.slots[at]->CopyTo(known);
   return true;
+}
+
+void NameCache::FetchSlot(const Hash128& name) {
+  Stripe& stripe = StripeOf(name);
+  const std::scoped_lock lock(stripe.mutex);
+  if (!stripe.slots.empty()) __builtin_prefetch(&stripe.slots[name.lo & (stripe.slots.size() - 1)]);
+}
+
+void NameCache::FetchEntry(const Hash128& name) {
+  Stripe& stripe = StripeOf(name);
+  const std::scoped_lock lock(stripe.mutex);
+  if (stripe.slots.empty()) return;
+  const Entry* entry = stripe.slots[name.lo & (stripe.slots.size() - 1)];
+  __builtin_prefetch(entry);
+  __builtin_prefetch(reinterpret_cast<const char*>(entry) + kLineBytes);
+}
+
+std::optional<VersionId> NameCache::Guess(const Hash128& name) {
+  Stripe& stripe = StripeOf(name);
+  const std::scoped_lock lock(stripe.mutex);
+  if (stripe.slots.empty()) return std::nullopt;
+  const size_t mask = stripe.slots.size() - 1;
+  for (size_t at = name.lo & mask; stripe.slots[at] != nullptr; at = (at + 1) & mask) {
+    const Entry& entry = *stripe.slots[at];
+    if (entry.hash == name && entry.exists) return entry.version;
+  }
+  return std::nullopt;
 }
 
 bool NameCache::Outdated(AttachmentId attachment, std::string_view key, Ticket asked) {

@@ -54,6 +54,14 @@ class NameCache {
   /// False: not known. Reuses the memory of `known`.
   bool Find(AttachmentId attachment, std::string_view key, KnownName* known);
 
+  /// The steps of a Find that is to come, for many names at a time: each brings what the next one
+  /// touches into the processor's caches. They change nothing.
+  static Hash128 HashOf(AttachmentId attachment, std::string_view key);
+  void FetchSlot(const Hash128& name);
+  void FetchEntry(const Hash128& name);
+  /// The version of a name with this hash that exists, as a guess of what Find will say.
+  std::optional<VersionId> Guess(const Hash128& name);
+
   /// Before asking the origin.
   Ticket Ask() const { return clock_.load(std::memory_order_relaxed); }
   /// A write has touched the name (or one that shares its mark) since `asked`: an answer to what
@@ -106,7 +114,6 @@ class NameCache {
     std::array<Ticket, kWriteMarks> last_write{};
   };
 
-  static Hash128 HashOf(AttachmentId attachment, std::string_view key);
   Stripe& StripeOf(const Hash128& hash) { return stripes_[hash.hi % kStripes]; }
   static Ticket& MarkOf(Stripe& stripe, const Hash128& hash);
   static size_t Locate(const Stripe& stripe, const Hash128& hash, AttachmentId attachment,

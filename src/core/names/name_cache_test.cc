@@ -31,6 +31,26 @@ TEST(NameCache, KeepsWhatWasLearnt) {
   EXPECT_FALSE(cache.Find(1, "a", &known));
 }
 
+TEST(NameCache, AGuessIsWhatFindFinds) {
+  NameCache cache(1 << 20);
+  EXPECT_FALSE(cache.Guess(NameCache::HashOf(1, "0")));  // of an empty table
+  for (uint64_t n = 0; n < 1000; n += 2) {
+    KnownName name = Name(n);
+    name.exists = n % 10 != 0;
+    cache.Learn(1, std::to_string(n), name, cache.Ask());
+  }
+  for (uint64_t n = 0; n < 1000; ++n) {
+    const Hash128 hash = NameCache::HashOf(1, std::to_string(n));
+    cache.FetchSlot(hash);
+    cache.FetchEntry(hash);
+    KnownName known;
+    const bool found = cache.Find(1, std::to_string(n), &known) && known.exists;
+    const auto guess = cache.Guess(hash);
+    ASSERT_EQ(guess.has_value(), found) << n;
+    if (guess) EXPECT_EQ(*guess, known.version);
+  }
+}
+
 TEST(NameCache, WhatIsFresherStays) {
   NameCache cache(1 << 20);
   EXPECT_TRUE(cache.Learn(1, "a", Name(1, 50), cache.Ask()));

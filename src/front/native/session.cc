@@ -122,6 +122,8 @@ Task<Result<void>> Session::Serve() {
       if (inbox_.header().data_size > 0) {
         FB_CO_TRY(co_await TakeData());
       } else {
+        if (foreseen_ == 0) Foresee();
+        --foreseen_;
         Dispatch();
         inbox_.Finish();
       }
@@ -172,6 +174,21 @@ Task<void> Session::AwaitRoom() {
       co_await changed_.Wait();
     }
   }
+}
+
+/// What the gets that came together will look at is far away, for each of them: it is brought
+/// nearer for all at once, before the first is answered.
+void Session::Foresee() {
+  std::array<ComingGet, kMaxComingGets> gets;
+  size_t count = 0;
+  const auto see = [&](const wire::FrameHeader& header, Bytes meta) {
+    Bytes body;
+    if (header.type != MessageType::kGet || !wire::DecodeHead(header, meta, &body)) return;
+    const auto get = wire::DecodeMeta<wire::GetRequest>(header.type, body);
+    if (get) gets[count++] = {.path = get->path, .offset = get->offset};
+  };
+  foreseen_ = inbox_.Peek(gets.size(), see);
+  if (count > 1) door_.node.Foresee(std::span(gets).first(count));
 }
 
 /// The frame in the inbox: answers it, or begins to.

@@ -74,6 +74,7 @@ class Session {
   Task<void> Flush();
   Task<void> AwaitRoom();
   bool HasRoom() const { return queued_bytes_ <= door_.options.max_queued_bytes; }
+  void Foresee();
   void Dispatch();
   /// One that was answered at once. All of a receive count from its arrival to their common send,
   /// so that they cost one look at the clock.
@@ -200,6 +201,7 @@ class Session {
   HandleTable handles_;
   wire::Inbox inbox_;
   size_t receive_bytes_;
+  size_t foreseen_ = 0;          // frames in the inbox that Foresee has seen
   Instant arrived_;              // the first receive with reads that were answered and not sent
   uint64_t reads_answered_ = 0;  // since then
   std::map<uint64_t, std::shared_ptr<SlowRequest>> slow_;

@@ -208,6 +208,8 @@ std::optional<Result<ReadResult>> Node::TryRead(const Authenticated& who, Handle
   return result;
 }
 
+void Node::Foresee(std::span<const ComingGet>) {}
+
 std::optional<Result<void>> Node::TryGet(const Authenticated& who, std::string_view path,
                                          uint64_t offset, uint32_t size, GetResult* got) {
   auto opened = TryOpen(who, path);
