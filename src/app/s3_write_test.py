@@ -10,6 +10,7 @@ import hashlib
 import io
 import random
 import socket
+import subprocess
 import zlib
 
 from s3_base import BOSS, READER, S3, TIME_LIMIT_S, Framed, by_hand, main, program, sign
@@ -71,6 +72,16 @@ class Bodies(S3):
         self.wrong("BadDigest", signed,
                    Framed(self.PIECES, "x-amz-checksum-crc32:AAAAAA=="), **names)
         self.wrong("InvalidRequest", plain, frame(trailer), x_amz_trailer="x-amz-other")
+
+    def test_bodies_of_which_nobody_says_how_long_they_are(self):
+        done = subprocess.run(
+            ["curl", "-sSv", "--fail-with-body", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
+             ":".join(BOSS), "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "-H",
+             "Expect: 100-continue", "-T", "-", f"{self.url}/box/framed"],
+            input=self.DATA, capture_output=True, check=True, timeout=TIME_LIMIT_S)
+        self.assertIn(b"> Transfer-Encoding: chunked", done.stderr)
+        self.assertIn(b"< HTTP/1.1 100 Continue", done.stderr)
+        self.assertEqual(self.get("framed"), self.DATA)
 
     def test_every_checksum(self):
         known = {"CRC32": zlib.crc32(b"123456789").to_bytes(4, "big"),
@@ -350,6 +361,10 @@ class Writing(S3):
         other = begin(Bucket="box", Key="parts")["UploadId"]
         only = part(other, 1, b"small")
         self.refused("PreconditionFailed", complete, other, [only], IfNoneMatch="*")
+        self.refused("PreconditionFailed", complete, other, [only], IfMatch='"0"')
+        again = begin(Bucket="box", Key="parts")["UploadId"]
+        complete(again, [part(again, 1, b"by its etag")], IfMatch=etag)
+        self.assertEqual(self.get("parts"), b"by its etag")
         self.s3.abort_multipart_upload(Bucket="box", Key="parts", UploadId=other)
         self.refused("NoSuchUpload", part, other, 2, b"late")
         self.refused("NoSuchUpload", self.s3.abort_multipart_upload, Bucket="box", Key="parts",
