@@ -76,16 +76,23 @@ def start_azurite(folder):
                   "--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry")
 
 
-def make_container(url, name):
+def ask_azurite(url, method, path, **query):
+    """Signed; gives the body of the answer."""
     date = email.utils.formatdate(usegmt=True)
-    text = ("PUT\n\n\n\n\n\n\n\n\n\n\n\n" + f"x-ms-date:{date}\nx-ms-version:2021-08-06\n"
-            f"/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container")
+    text = (method + "\n" * 12 + f"x-ms-date:{date}\nx-ms-version:2021-08-06\n"
+            f"/{ACCOUNT}/{ACCOUNT}/{path}"
+            + "".join(f"\n{name}:{query[name]}" for name in sorted(query)))
     proof = hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()
     headers = {"x-ms-date": date, "x-ms-version": "2021-08-06", "Content-Length": "0",
                "Authorization": f"SharedKey {ACCOUNT}:{base64.b64encode(proof).decode()}"}
-    request = urllib.request.Request(f"{url}/{ACCOUNT}/{name}?restype=container", method="PUT",
-                                     headers=headers)
-    urllib.request.urlopen(request, timeout=10).close()
+    request = urllib.request.Request(f"{url}/{ACCOUNT}/{path}?{urllib.parse.urlencode(query)}",
+                                     method=method, headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def make_container(url, name):
+    ask_azurite(url, "PUT", name, restype="container")
 
 
 class Origins(unittest.TestCase):

@@ -43,12 +43,13 @@ def peak_mib(pid):
 class Node:
     """A running node in a folder of its own."""
 
-    def __init__(self, folder, *flags, env=None, listen="127.0.0.1:0", s3="none"):
+    def __init__(self, folder, *flags, env=None, listen="127.0.0.1:0", s3="none",
+                 dram="64MiB"):
         self.folder = pathlib.Path(folder)
         self.errors = open(self.folder / "errors", "ab")
         self.process = subprocess.Popen(
             [PROGRAM, "node", "--data", self.folder / "node", "--socket", self.folder / "sock",
-             "--listen", listen, "--http", "127.0.0.1:0", "--s3", s3, "--dram", "64MiB",
+             "--listen", listen, "--http", "127.0.0.1:0", "--s3", s3, "--dram", dram,
              "--disk", "64MiB", *flags], stdout=subprocess.PIPE, stderr=self.errors,
             env=dict(CLEAN, **(env or {})))
         line = self.process.stdout.readline().decode()

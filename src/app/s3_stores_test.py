@@ -4,6 +4,7 @@
 s3_stores_test.py PROGRAM SERVERS-FOLDER [unittest's arguments]
 """
 
+import base64
 import hashlib
 import pathlib
 import random
@@ -111,6 +112,23 @@ class Stores(unittest.TestCase):
         self.s3.copy_object(Bucket=other, Key="from", CopySource=f"{bucket}/meta2")
         self.is_said(other, "from", body, **said)
 
+    def test_checksums_are_kept_where_the_store_is_told_last(self):
+        self.each(self.checksums)
+
+    def checksums(self, bucket):
+        sha256 = base64.b64encode(hashlib.sha256(b"sum of it").digest()).decode()
+        self.s3.put_object(Bucket=bucket, Key="summed", Body=b"sum of it", ChecksumSHA256=sha256)
+        self.s3.copy_object(Bucket=bucket, Key="summed2", CopySource=f"{bucket}/summed")
+        for key in ("summed", "summed2"):
+            got = self.s3.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+            self.assertEqual(got["Body"].read(), b"sum of it")
+            self.assertEqual(got.get("ChecksumSHA256"), None if bucket == "moto" else sha256)
+            self.assertEqual(got["Metadata"], {})
+        # Kept or not, it is nothing that another store is told of.
+        other = BUCKETS[BUCKETS.index(bucket) - 1]
+        self.s3.copy_object(Bucket=other, Key="summed3", CopySource=f"{bucket}/summed")
+        self.is_said(other, "summed3", b"sum of it", Metadata={})
+
     def test_uploads_in_parts_keep_what_was_said(self):
         self.each(self.in_parts)
 
@@ -124,7 +142,9 @@ class Stores(unittest.TestCase):
             etag = self.s3.upload_part(**where, UploadId=upload, PartNumber=number,
                                        Body=piece)["ETag"]
             parts.append({"PartNumber": number, "ETag": etag})
-        self.assertEqual(len(self.s3.list_parts(**where, UploadId=upload)["Parts"]), 2)
+        listed = self.s3.list_parts(**where, UploadId=upload)["Parts"]
+        self.assertEqual(len(listed), 2)
+        self.assertGreater(listed[0]["LastModified"].year, 2020)
         done = self.s3.complete_multipart_upload(**where, UploadId=upload,
                                                  MultipartUpload={"Parts": parts})
         self.assertRegex(done["ETag"], r'^"[0-9a-f]{32}-[0-9]+"$')

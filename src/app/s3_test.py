@@ -100,7 +100,23 @@ class Reading(S3):
                          "FULL_CONTROL")
         self.refused("NoSuchBucketPolicy", self.s3.get_bucket_policy, Bucket="box")
         self.refused("NotImplemented", self.s3.put_bucket_policy, Bucket="box", Policy="{}")
-        self.refused("NotImplemented", self.s3.get_object_tagging, Bucket="box", Key="small")
+        self.refused("NotImplemented", self.s3.put_bucket_tagging, Bucket="box",
+                     Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+        # Clients that copy ask for the tags first: there are none, unless there is no object.
+        self.assertEqual(self.s3.get_object_tagging(Bucket="box", Key="small")["TagSet"], [])
+        self.refused("NoSuchKey", self.s3.get_object_tagging, Bucket="box", Key="nothing")
+
+    def test_an_owner_that_is_expected(self):
+        owner = self.s3.list_buckets()["Owner"]["ID"]
+        self.assertEqual(self.get("small", ExpectedBucketOwner=owner), b"hello\n")
+        for call, options in ((self.s3.get_object, {"Key": "small"}),
+                              (self.s3.list_objects_v2, {}),
+                              (self.s3.put_object, {"Key": "owned", "Body": b""})):
+            self.refused("AccessDenied", call, Bucket="box", ExpectedBucketOwner="123456789012",
+                         **options)
+        self.refused("AccessDenied", self.s3.copy_object, Bucket="box", Key="owned",
+                     CopySource="box/small", ExpectedSourceBucketOwner="123456789012")
+        self.assertFalse((self.origin / "owned").exists())
 
     def test_what_is_not_there(self):
         self.refused("NoSuchKey", self.s3.get_object, Bucket="box", Key="nothing")
@@ -323,11 +339,11 @@ class Signing(S3):
                   ("GET", "/box?acl"), ("GET", "/box?policy"), ("PUT", "/box?policy"),
                   ("POST", "/box?delete"), ("POST", "/box"), ("GET", "/box/small"),
                   ("HEAD", "/box/small"), ("GET", "/box/small?attributes"),
-                  ("GET", "/box/small?acl"), ("PUT", "/box/x"), ("DELETE", "/box/small"),
-                  ("POST", "/box/x?uploads"), ("PUT", "/box/x?partNumber=1&uploadId=u"),
-                  ("POST", "/box/x?uploadId=u"), ("DELETE", "/box/x?uploadId=u"),
-                  ("GET", "/box/x?uploadId=u"), ("PUT", "/box/x?tagging"),
-                  ("GET", "/nobox/x"), ("PATCH", "/box/small")]
+                  ("GET", "/box/small?acl"), ("GET", "/box/small?tagging"), ("PUT", "/box/x"),
+                  ("DELETE", "/box/small"), ("POST", "/box/x?uploads"),
+                  ("PUT", "/box/x?partNumber=1&uploadId=u"), ("POST", "/box/x?uploadId=u"),
+                  ("DELETE", "/box/x?uploadId=u"), ("GET", "/box/x?uploadId=u"),
+                  ("PUT", "/box/x?tagging"), ("GET", "/nobox/x"), ("PATCH", "/box/small")]
         for method, path in routes:
             with self.subTest(method=method, path=path):
                 # Signed by nobody that is known, or wrongly.

@@ -10,6 +10,7 @@ import hashlib
 import io
 import random
 import socket
+import subprocess
 import zlib
 
 from s3_base import BOSS, READER, S3, TIME_LIMIT_S, Framed, by_hand, main, program, sign
@@ -72,6 +73,16 @@ class Bodies(S3):
                    Framed(self.PIECES, "x-amz-checksum-crc32:AAAAAA=="), **names)
         self.wrong("InvalidRequest", plain, frame(trailer), x_amz_trailer="x-amz-other")
 
+    def test_bodies_of_which_nobody_says_how_long_they_are(self):
+        done = subprocess.run(
+            ["curl", "-sSv", "--fail-with-body", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user",
+             ":".join(BOSS), "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", "-H",
+             "Expect: 100-continue", "-T", "-", f"{self.url}/box/framed"],
+            input=self.DATA, capture_output=True, check=True, timeout=TIME_LIMIT_S)
+        self.assertIn(b"> Transfer-Encoding: chunked", done.stderr)
+        self.assertIn(b"< HTTP/1.1 100 Continue", done.stderr)
+        self.assertEqual(self.get("framed"), self.DATA)
+
     def test_every_checksum(self):
         known = {"CRC32": zlib.crc32(b"123456789").to_bytes(4, "big"),
                  # The check values of these two are published with their polynomials.
@@ -89,6 +100,36 @@ class Bodies(S3):
             status, _, said = self.signed("PUT", "/box/framed", b"123456789", {header: wrong})
             self.assertEqual((status, b"BadDigest" in said), (400, True), name)
             self.assertFalse((self.origin / "framed").exists())
+
+    def test_checksums_are_kept(self):
+        def told(key, **options):
+            said = self.s3.head_object(Bucket="box", Key=key, ChecksumMode="ENABLED", **options)
+            return {name: value for name, value in said.items() if name.startswith("Checksum")}
+        sha256 = base64.b64encode(hashlib.sha256(self.DATA).digest()).decode()
+        crc32 = base64.b64encode(zlib.crc32(self.DATA).to_bytes(4, "big")).decode()
+        whole = {"ChecksumSHA256": sha256, "ChecksumType": "FULL_OBJECT"}
+        self.s3.put_object(Bucket="box", Key="framed", Body=self.DATA, ChecksumAlgorithm="SHA256",
+                           Metadata={"of": "sums"})
+        self.assertEqual(told("framed"), whole)
+        self.assertEqual(told("framed", Range="bytes=0-9"), {})
+        head = self.s3.head_object(Bucket="box", Key="framed")
+        self.assertNotIn("ChecksumSHA256", head)
+        self.assertEqual(head["Metadata"], {"of": "sums"})
+        self.assertEqual(self.get("framed", ChecksumMode="ENABLED"), self.DATA)
+        said = self.s3.get_object_attributes(Bucket="box", Key="framed",
+                                             ObjectAttributes=["Checksum"])
+        self.assertEqual(said["Checksum"], whole)
+        copied = self.s3.copy_object(Bucket="box", Key="copied", CopySource="box/framed")
+        self.assertEqual(copied["CopyObjectResult"]["ChecksumSHA256"], sha256)
+        self.assertEqual(told("copied"), whole)
+        self.s3.copy_object(Bucket="box", Key="copied", CopySource="box/framed",
+                            ChecksumAlgorithm="CRC32")
+        self.assertEqual(told("copied"), {"ChecksumCRC32": crc32, "ChecksumType": "FULL_OBJECT"})
+        # Of what others wrote, nobody said anything.
+        (self.origin / "copied").write_bytes(b"by somebody else")
+        self.refused("PreconditionFailed", self.s3.get_object, Bucket="box", Key="copied",
+                     IfMatch='"0"')
+        self.assertEqual(told("copied"), {})
 
     def test_hashes_of_the_body(self):
         self.refused("BadDigest", self.s3.put_object, Bucket="box", Key="framed", Body=b"abc",
@@ -132,6 +173,17 @@ class Bodies(S3):
             self.assertEqual(answer.count(b"HTTP/1.1 "), 1, answer)
         many = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"
         self.assertIn(b"HTTP/1.1 431 ", self.raw(many))
+
+    def test_headers_without_an_end_are_not_read(self):
+        host, port = self.node.s3.rsplit(":", 1)
+        line, sent = b"X: " + b"x" * 8000 + b"\r\n", 0
+        with socket.create_connection((host, int(port)), timeout=TIME_LIMIT_S) as stream:
+            stream.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            with self.assertRaises((ConnectionResetError, BrokenPipeError)):
+                while sent < 2 * 2**30:
+                    sent += stream.send(line)
+        self.assertLess(sent, 64 * 2**20)  # what lies in the sockets' buffers
+        self.assertEqual(self.get("small"), b"hello\n")
 
     def test_keys_that_are_none(self):
         for path in ("/box/../box/small", "/box/a/%2e%2e/b", "/box/a%2F..%2Fb", "/box/%00",
@@ -286,12 +338,17 @@ class Writing(S3):
         third = {"PartNumber": 9, "ETag": said["CopyPartResult"]["ETag"]}
         listed = self.s3.list_parts(Bucket="box", Key="parts", UploadId=upload, MaxParts=2)
         self.assertEqual([p["PartNumber"] for p in listed["Parts"]], [1, 7])
+        for one in listed["Parts"]:
+            age = datetime.datetime.now(datetime.timezone.utc) - one["LastModified"]
+            self.assertLess(abs(age), datetime.timedelta(hours=1))
         self.assertTrue(listed["IsTruncated"])
         self.refused("InvalidPartOrder", complete, upload, [second, first])
         self.refused("InvalidPart", complete, upload, [first, {**second, "PartNumber": 8}])
         self.refused("InvalidPart", complete, upload, [{**first, "ETag": second["ETag"]}])
         self.refused("EntityTooSmall", complete, upload, [first, second, third])
         self.refused("MalformedXML", complete, upload, [])
+        self.refused("NotImplemented", complete, upload, [first], ChecksumCRC32="AAAAAA==",
+                     ChecksumType="FULL_OBJECT")
         self.refused("NoSuchUpload", complete, upload, [first], key="else")
         self.refused("NoSuchUpload", complete, "nonsense", [first])
         self.refused("InvalidArgument", part, upload, 10_001, b"")
@@ -304,6 +361,10 @@ class Writing(S3):
         other = begin(Bucket="box", Key="parts")["UploadId"]
         only = part(other, 1, b"small")
         self.refused("PreconditionFailed", complete, other, [only], IfNoneMatch="*")
+        self.refused("PreconditionFailed", complete, other, [only], IfMatch='"0"')
+        again = begin(Bucket="box", Key="parts")["UploadId"]
+        complete(again, [part(again, 1, b"by its etag")], IfMatch=etag)
+        self.assertEqual(self.get("parts"), b"by its etag")
         self.s3.abort_multipart_upload(Bucket="box", Key="parts", UploadId=other)
         self.refused("NoSuchUpload", part, other, 2, b"late")
         self.refused("NoSuchUpload", self.s3.abort_multipart_upload, Bucket="box", Key="parts",
@@ -365,6 +426,11 @@ class Writing(S3):
         self.refused("AccessDenied", self.s3.delete_bucket, Bucket="open")
         self.refused("AccessDenied", self.client(READER).create_bucket, Bucket="mine")
         self.refused("NoSuchBucket", self.s3.put_object, Bucket="made", Key="x", Body=b"")
+        for name in ("ab", "Abc", "a_b", "-abc", "abc-", "a..b", "a.-b", "a-.b", "192.168.5.4",
+                     "a" * 64):
+            status, _, body = self.signed("PUT", "/" + name)
+            self.assertEqual((status, b"<Code>InvalidBucketName</Code>" in body), (400, True),
+                             name)
 
     def test_what_is_not_kept_is_refused_by_name(self):
         put = self.s3.put_object

@@ -121,6 +121,7 @@ struct UploadedPart {
   uint32_t number = 0;  // 1..max_parts
   std::string etag;
   uint64_t size = 0;
+  int64_t modified_ns = 0;  // since 1970; only ListParts tells it
 };
 
 /// An upload in parts that was begun and is neither complete nor aborted.

@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # Servers of objects that tests start (Azurite and moto) and that speed is measured against
-# (versitygw), in build/servers, at versions named here.
+# (versitygw), and clients that ask them, in build/servers, at versions named here.
 
 readonly azurite_version=3.37.0
 readonly moto_version=5.2.5
 readonly versitygw_version=1.8.0
+readonly awscli_version=1.46.3
+readonly s3cmd_version=2.4.0
 # These belong together: Spark, its committers for stores, and the Hadoop and SDK it was made with.
 readonly spark_version=3.5.5
 readonly spark_jars=(
@@ -38,6 +40,12 @@ bench_servers() {
 spark_server() {
   need servers-spark
   install_server "spark-$spark_version" install_spark
+}
+
+# s3_clients: the same.
+s3_clients() {
+  need servers-clients
+  install_server "clients-$awscli_version-$s3cmd_version" install_clients
 }
 
 # install_server NAME COMMAND: runs it unless it has succeeded before for this very NAME.
@@ -75,6 +83,13 @@ install_spark() {
     curl -fsSL -o "$folder/jars/${path##*/}" "https://repo1.maven.org/maven2/$path" || return 1
     sha256sum --check --quiet <<<"$sum  $folder/jars/${path##*/}" || return 1
   done
+}
+
+install_clients() {
+  python3 -c 'import ensurepip, venv' 2>/dev/null || need servers-python
+  rm -rf "$servers_folder/clients"
+  python3 -m venv "$servers_folder/clients"
+  "$servers_folder/clients/bin/pip" install "awscli==$awscli_version" "s3cmd==$s3cmd_version"
 }
 
 install_versitygw() {

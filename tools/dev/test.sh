@@ -43,12 +43,18 @@ tier_ci() {
 
 tier_full() {
   test_preset release full
+  check "S3 clients on a cell" s3_clients_on_a_cell || true
   check "Spark on a cell" spark_on_a_cell || true
   test_preset asan ci
   test_preset tsan ci forebay_io_tests
   (dev_fuzz 1800) || true
   (dev_lint all) || true
   run_docs
+}
+
+s3_clients_on_a_cell() {
+  (s3_clients) || return 1
+  python3 -B src/app/s3_clients_test.py build/release/src/app/forebay "$servers_folder" Clients -v
 }
 
 spark_on_a_cell() {

@@ -98,6 +98,15 @@ void WriteOwner(XmlWriter& xml, std::string_view element) {
   xml.Open(element).Text("ID", kOwnerId).Text("DisplayName", kOwnerName).Close(element);
 }
 
+Outcome<void> CheckOwner(const Request& request) {
+  for (const std::string_view header :
+       {"x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"}) {
+    const std::string_view expected = request.Header(header);
+    if (!expected.empty() && expected != kOwnerId) return Refuse(kinds::kAccessDenied);
+  }
+  return {};
+}
+
 Task<Answer> ListBuckets(Exchange& x) {
   const std::string prefix = x.request.QueryOr("prefix", "");
   const std::string after = x.request.QueryOr("continuation-token", "");
@@ -190,6 +199,16 @@ Task<Answer> GetAcl(Exchange& x) {
   xml.Text("ID", kOwnerId).Text("DisplayName", kOwnerName).Close("Grantee");
   xml.Text("Permission", "FULL_CONTROL").Close("Grant").Close("AccessControlList");
   co_return Reply::Xml(xml.Close("AccessControlPolicy").Take());
+}
+
+/// None can be given through this door. Clients ask before they copy.
+Task<Answer> GetObjectTagging(Exchange& x) {
+  FB_CO_TRY(BucketOf(x, kRead));
+  Trace trace;
+  const auto object = co_await x.node().Stat(*x.who, x.request.NodePath(), x.call(), &trace);
+  if (!object) co_return std::unexpected(ObjectError(x, object.error()));
+  XmlWriter xml;
+  co_return Reply::Xml(xml.Root("Tagging").Open("TagSet").Close("TagSet").Close("Tagging").Take());
 }
 
 }  // namespace forebay::s3door

@@ -16,6 +16,8 @@ enum class Algorithm : unsigned char { kCrc32, kCrc32c, kCrc64Nvme, kSha1, kSha2
 std::string_view NameOf(Algorithm algorithm);
 /// "x-amz-checksum-crc32c"
 std::string_view HeaderOf(Algorithm algorithm);
+/// What all of them begin with.
+inline constexpr std::string_view kChecksumPrefix = "x-amz-checksum-";
 std::optional<Algorithm> AlgorithmNamed(std::string_view name);
 std::optional<Algorithm> AlgorithmOfHeader(std::string_view header);
 /// Of what Finish gives.

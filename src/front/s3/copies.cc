@@ -28,10 +28,27 @@ Outcome<void> CheckDirectives(const Request& request) {
   return {};
 }
 
+/// What the client asks for; else that of the source, whose copy has the same bytes.
+Outcome<std::optional<NamedSum>> ChecksumOfCopy(const Request& request, const Described& source) {
+  const std::string_view named = request.Header("x-amz-checksum-algorithm");
+  auto algorithm = AlgorithmNamed(named);
+  if (!named.empty() && !algorithm) {
+    return Refuse(kinds::kInvalidRequest, "Checksum algorithm provided is unsupported.");
+  }
+  for (const auto& [name, value] : source.attributes) {
+    if (!algorithm) algorithm = AlgorithmOfHeader(name);
+  }
+  if (!algorithm) return std::nullopt;
+  return NamedSum{.algorithm = *algorithm, .value = {}};
+}
+
 Task<Outcome<void>> WriteAll(Exchange& x, Source source, OriginUpload& upload,
-                             Description* description) {
-  std::optional<Checksum> md5;
-  if (description != nullptr && description->keep_md5) md5.emplace(Algorithm::kMd5);
+                             Description* description, std::optional<NamedSum>* checksum) {
+  std::optional<Checksum> md5, sum;
+  if (description != nullptr && description->keep_sums) {
+    md5.emplace(Algorithm::kMd5);
+    if (*checksum) sum.emplace((*checksum)->algorithm);
+  }
   for (uint64_t at = source.span.begin; at < source.span.end;) {
     const auto size = std::min(kStepBytes, source.span.end - at);
     const auto window = co_await ReadObject(x, source.handle, at, size);
@@ -40,23 +57,26 @@ Task<Outcome<void>> WriteAll(Exchange& x, Source source, OriginUpload& upload,
     for (const ReadResult::Piece& piece : window->all()) pieces.push_back(piece.view.bytes());
     for (const Bytes piece : pieces) {
       if (md5) md5->Add(piece);
+      if (sum) sum->Add(piece);
     }
     const auto written = co_await upload.Write(pieces, x.call());
     if (!written) co_return std::unexpected(ObjectError(x, written.error()));
     at += size;
   }
   if (!md5) co_return Outcome<void>();
-  const std::string sum = http_origin::Hex(AsBytes(md5->Finish()));
-  co_return co_await DescribeMd5(x, upload, *description, sum);
+  if (sum) (*checksum)->value = http_origin::Base64(AsBytes(sum->Finish()));
+  co_return co_await DescribeSums(x, upload, *description, http_origin::Hex(AsBytes(md5->Finish())),
+                                  *checksum);
 }
 
-Task<Outcome<ObjectAttributes>> AttributesOfCopy(Exchange& x, const Source& source) {
-  if (Replaces(x.request)) co_return AttributesOf(x.request);
-  const auto kept = co_await DescriptionOf(x, source.handle);
-  if (!kept) co_return std::unexpected(S3Error(kept.error()));
-  ObjectAttributes attributes = (*kept)->attributes;
-  std::erase_if(attributes, [](const auto& one) { return one.first == kMd5Attribute; });
-  co_return attributes;
+/// Without the sums, which are made anew.
+ObjectAttributes AttributesOfCopy(const Request& request, const Described& source) {
+  if (Replaces(request)) return AttributesOf(request);
+  ObjectAttributes attributes = source.attributes;
+  std::erase_if(attributes, [](const auto& one) {
+    return one.first == kMd5Attribute || one.first.starts_with(kChecksumPrefix);
+  });
+  return attributes;
 }
 
 }  // namespace
@@ -98,8 +118,8 @@ Task<Outcome<Source>> OpenSource(Exchange& x) {
 }
 
 Task<Outcome<ObjectInfo>> Copy(Exchange& x, Source source, OriginUpload& upload,
-                               Description* description) {
-  const auto written = co_await WriteAll(x, std::move(source), upload, description);
+                               Description* description, std::optional<NamedSum>* checksum) {
+  const auto written = co_await WriteAll(x, std::move(source), upload, description, checksum);
   if (!written) {
     co_await upload.Abort();
     co_return std::unexpected(written.error());
@@ -123,8 +143,10 @@ Task<Answer> CopyObject(Exchange& x) {
   FB_CO_ASSIGN(const auto bucket, BucketOf(x, kWrite));
   FB_CO_ASSIGN(const Source source, co_await OpenSource(x));
   FB_CO_ASSIGN(Condition condition, co_await WriteCondition(x));
-  FB_CO_ASSIGN(ObjectAttributes attributes, co_await AttributesOfCopy(x, source));
-  Description description = Description::Of(*bucket, std::move(attributes));
+  const auto kept = co_await DescriptionOf(x, source.handle);
+  if (!kept) co_return std::unexpected(S3Error(kept.error()));
+  FB_CO_ASSIGN(std::optional<NamedSum> checksum, ChecksumOfCopy(x.request, **kept));
+  Description description = Description::Of(*bucket, AttributesOfCopy(x.request, **kept));
   auto upload = co_await x.node().Put(*x.who, x.request.NodePath(), std::move(condition), x.call());
   if (!upload) co_return std::unexpected(ObjectError(x, upload.error()));
   const auto described = co_await Describe(x, **upload, description.attributes);
@@ -132,10 +154,13 @@ Task<Answer> CopyObject(Exchange& x) {
     co_await (*upload)->Abort();
     co_return std::unexpected(described.error());
   }
-  FB_CO_ASSIGN(const ObjectInfo info, co_await Copy(x, source, **upload, &description));
+  FB_CO_ASSIGN(const ObjectInfo info, co_await Copy(x, source, **upload, &description, &checksum));
   XmlWriter xml;
   xml.Root("CopyObjectResult").Text("LastModified", IsoDate(info.modified_ns));
   xml.Text("ETag", fmt::format("\"{}\"", description.etag(info)));
+  if (checksum && !description.md5.empty()) {
+    WriteChecksum(xml, checksum->algorithm, checksum->value);
+  }
   co_return Reply::Xml(xml.Close("CopyObjectResult").Take());
 }
 

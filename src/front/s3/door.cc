@@ -79,6 +79,8 @@ Task<Answer> Run(Exchange& x) {
     case Op::kGetBucketAcl:
     case Op::kGetObjectAcl:
       return GetAcl(x);
+    case Op::kGetObjectTagging:
+      return GetObjectTagging(x);
     case Op::kListObjects:
       return ListObjects(x);
     case Op::kListObjectsV2:
@@ -98,6 +100,7 @@ Task<Answer> Run(Exchange& x) {
 Task<Answer> Handle(Exchange& x) {
   FB_CO_ASSIGN(x.request, ParseRequest(x.connection.request(), x.door.options.domain));
   FB_CO_TRY(Authenticate(x));
+  FB_CO_TRY(CheckOwner(x.request));
   FB_CO_ASSIGN(x.operation, OperationOf(x.request));
   co_return co_await Run(x);
 }

@@ -94,10 +94,16 @@ struct Exchange {
 std::string ShownEtag(std::string_view origin_etag);
 /// That, where it was kept.
 std::string EtagOf(const ObjectInfo& info, const ObjectAttributes& attributes);
+/// Its checksum, where one was kept with its MD5: null where not.
+const ObjectAttributes::value_type* ChecksumOf(const Described& described);
+void WriteChecksum(XmlWriter& xml, Algorithm algorithm, std::string_view value);
 /// "2026-11-21T08:49:37.123Z"
 std::string IsoDate(int64_t wall_ns);
 
 void WriteOwner(XmlWriter& xml, std::string_view element = "Owner");
+/// kAccessDenied where the request names an owner of its bucket, or of what it copies, that is
+/// none.
+Outcome<void> CheckOwner(const Request& request);
 
 /// kNoSuchBucket, where there is none of that name; kAccessDenied where nothing of it is for them.
 Outcome<std::shared_ptr<const Attachment>> BucketOf(const Exchange& x, Rights needed);
@@ -118,6 +124,7 @@ Task<Answer> HeadBucket(Exchange& x);
 Task<Answer> GetBucketLocation(Exchange& x);
 Task<Answer> GetBucketSetting(Exchange& x);
 Task<Answer> GetAcl(Exchange& x);
+Task<Answer> GetObjectTagging(Exchange& x);
 Task<Answer> ListObjects(Exchange& x);
 Task<Answer> ListObjectsV2(Exchange& x);
 Task<Answer> ListObjectVersions(Exchange& x);

@@ -106,6 +106,17 @@ Outcome<uint32_t> NumberOr(const Request& request, std::string_view name, uint32
   return std::min(number, most);
 }
 
+/// A completion names the checksum of the object there, not of its own body.
+Outcome<void> CheckNoChecksum(const Request& request) {
+  for (const http::Header& header : request.head->headers) {
+    if (!AlgorithmOfHeader(header.name)) continue;
+    return Refuse(kinds::kNotImplemented,
+                  fmt::format("{} of a whole upload is not implemented; those of its parts are",
+                              header.name));
+  }
+  return {};
+}
+
 std::string Quoted(std::string_view etag) {
   return fmt::format("\"{}\"", etag);
 }
@@ -157,7 +168,7 @@ Task<Answer> UploadPartCopy(Exchange& x) {
   auto upload =
       co_await x.node().PutPart(*x.who, x.request.NodePath(), std::move(id), number, x.call());
   if (!upload) co_return std::unexpected(UploadError(x, upload.error()));
-  const auto info = co_await Copy(x, std::move(source), **upload, nullptr);
+  const auto info = co_await Copy(x, std::move(source), **upload, nullptr, nullptr);
   if (!info && info.error().kind.code == kinds::kNoSuchKey.code) {
     co_return std::unexpected(NoSuchUpload(x));
   }
@@ -170,6 +181,7 @@ Task<Answer> UploadPartCopy(Exchange& x) {
 
 Task<Answer> CompleteMultipartUpload(Exchange& x) {
   FB_CO_ASSIGN(const std::string id, UploadId(x, kWrite));
+  FB_CO_TRY(CheckNoChecksum(x.request));
   FB_CO_ASSIGN(const auto payload, OpenPayload(x));
   FB_CO_ASSIGN(const std::string body, co_await payload->ReadAll(kMaxPartListBytes, x.cancel));
   FB_CO_ASSIGN(const auto named, ReadPartList(body));
@@ -214,9 +226,9 @@ Task<Answer> ListParts(Exchange& x) {
   for (; part != there.end() && count < limit; ++part, ++count) {
     last = part->first;
     list += fmt::format(
-        "<Part><PartNumber>{}</PartNumber><ETag>&quot;{}&quot;</ETag>"
-        "<Size>{}</Size></Part>",
-        last, ShownEtag(part->second.etag), part->second.size);
+        "<Part><PartNumber>{}</PartNumber><LastModified>{}</LastModified>"
+        "<ETag>&quot;{}&quot;</ETag><Size>{}</Size></Part>",
+        last, IsoDate(part->second.modified_ns), ShownEtag(part->second.etag), part->second.size);
   }
   xml.Root("ListPartsResult").Text("Bucket", x.request.bucket).Text("Key", x.request.key);
   xml.Text("UploadId", ShownId(x));

@@ -137,6 +137,7 @@ constexpr Rule kRules[] = {
     {kObject, "HEAD", "", {Op::kHeadObject, "HeadObject"}},
     {kObject, "GET", "attributes", {Op::kGetObjectAttributes, "GetObjectAttributes"}},
     {kObject, "GET", "acl", {Op::kGetObjectAcl, "GetObjectAcl"}},
+    {kObject, "GET", "tagging", {Op::kGetObjectTagging, "GetObjectTagging"}},
     {kObject, "GET", "uploadId", {Op::kListParts, "ListParts"}},
     {kObject, "PUT", "", {Op::kPutObject, "PutObject"}},
     {kObject, "PUT", "uploadId", {Op::kUploadPart, "UploadPart"}},

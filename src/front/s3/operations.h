@@ -30,6 +30,7 @@ enum class Op : unsigned char {
   kHeadObject,
   kGetObjectAttributes,
   kGetObjectAcl,
+  kGetObjectTagging,
   kPutObject,
   kCopyObject,
   kDeleteObject,

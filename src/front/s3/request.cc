@@ -117,7 +117,9 @@ Outcome<std::vector<QueryItem>> ParseQuery(std::string_view query) {
 }
 
 bool IsBucketName(std::string_view name) {
-  return CheckAttachmentName(name).has_value();
+  if (!CheckAttachmentName(name)) return false;
+  // Each label is one of a host's name: "a.-b" and "a-.b" are none.
+  return name.find(".-") == name.npos && name.find("-.") == name.npos;
 }
 
 Outcome<Request> ParseRequest(const http::RequestHead& head, std::string_view domain) {

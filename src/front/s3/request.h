@@ -45,7 +45,7 @@ Outcome<std::vector<QueryItem>> ParseQuery(std::string_view query);
 /// outlive what is returned.
 Outcome<Request> ParseRequest(const http::RequestHead& head, std::string_view domain);
 
-/// A bucket may be named so: what else is asked for cannot be there.
+/// A bucket may be made with this name. What `forebay attach` made may have another.
 bool IsBucketName(std::string_view name);
 
 }  // namespace forebay::s3door

@@ -41,6 +41,13 @@ TEST(S3Request, PathsNameBucketAndKey) {
   EXPECT_EQ(KeyOf("/box/" + std::string(1025, 'k')), "refused: KeyTooLongError");
 }
 
+TEST(S3Request, NamesOfBucketsAreThoseOfHosts) {
+  for (const char* name : {"abc", "a-b.c--d", "0a1"}) EXPECT_TRUE(IsBucketName(name)) << name;
+  for (const char* name : {"ab", "a.-b", "a-.b", "-ab", "a..b", "A-b", "10.0.0.1", "a_b"}) {
+    EXPECT_FALSE(IsBucketName(name)) << name;
+  }
+}
+
 TEST(S3Request, HostsNameBucketsBelowTheDomain) {
   const auto bucket = [](std::string host) {
     const auto head = Head("GET", "/a/b", {{"Host", std::move(host)}});
@@ -94,6 +101,7 @@ TEST(S3Operations, FollowFromMethodLevelAndSubresource) {
   EXPECT_EQ(OperationOfTarget("POST", "/b/k?uploadId=u"), "CompleteMultipartUpload");
   EXPECT_EQ(OperationOfTarget("DELETE", "/b/k?uploadId=u"), "AbortMultipartUpload");
   EXPECT_EQ(OperationOfTarget("PUT", "/b?policy"), "no policy");
+  EXPECT_EQ(OperationOfTarget("GET", "/b/k?tagging"), "GetObjectTagging");
   EXPECT_EQ(OperationOfTarget("PUT", "/b/k?tagging"), "no tagging");
   EXPECT_EQ(OperationOfTarget("PUT", "/b/k?acl"), "no acl");
   EXPECT_EQ(OperationOfTarget("PATCH", "/b/k"), "MethodNotAllowed");

@@ -122,10 +122,11 @@ Outcome<std::unique_ptr<Payload>> OpenPayload(Exchange& x) {
   return std::make_unique<Payload>(x.connection, std::move(plan), x.signing);
 }
 
-Task<Outcome<void>> DescribeMd5(Exchange& x, OriginUpload& upload, Description& description,
-                                std::string md5) {
+Task<Outcome<void>> DescribeSums(Exchange& x, OriginUpload& upload, Description& description,
+                                 std::string md5, const std::optional<NamedSum>& checksum) {
   ObjectAttributes attributes = description.attributes;
   attributes.emplace_back(kMd5Attribute, md5);
+  if (checksum) attributes.emplace_back(HeaderOf(checksum->algorithm), checksum->value);
   const auto described = co_await upload.Describe(std::move(attributes), x.call());
   if (described) description.md5 = std::move(md5);
   if (described || described.error().code() == Code::kUnsupported) co_return Outcome<void>();
@@ -134,10 +135,14 @@ Task<Outcome<void>> DescribeMd5(Exchange& x, OriginUpload& upload, Description& 
 
 Task<Outcome<ObjectInfo>> Receive(Exchange& x, Payload& payload, OriginUpload& upload,
                                   Description* description) {
-  const bool keep_md5 = description != nullptr && description->keep_md5;
-  if (keep_md5) payload.WantMd5();
+  const bool keep_sums = description != nullptr && description->keep_sums;
+  if (keep_sums) payload.WantMd5();
   auto written = co_await WriteAll(x, payload, upload);
-  if (written && keep_md5) written = co_await DescribeMd5(x, upload, *description, payload.md5());
+  if (written && keep_sums) {
+    std::optional<NamedSum> checksum;
+    if (payload.checksum()) checksum.emplace(*payload.checksum(), payload.checksum_value());
+    written = co_await DescribeSums(x, upload, *description, payload.md5(), checksum);
+  }
   if (!written) {
     co_await upload.Abort();
     co_return std::unexpected(written.error());

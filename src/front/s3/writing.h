@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "src/front/s3/exchange.h"
@@ -24,24 +25,29 @@ Task<Outcome<Condition>> WriteCondition(Exchange& x);
 
 /// The body of the request; kMissingContentLength and its like.
 Outcome<std::unique_ptr<Payload>> OpenPayload(Exchange& x);
+/// The sum of an object that S3 calls a checksum, in base64.
+struct NamedSum {
+  Algorithm algorithm;
+  std::string value;
+};
 /// What is said of an object that is being written.
 struct Description {
   ObjectAttributes attributes;
-  bool keep_md5 = false;  // its origin has no MD5 of its own, and keeps ours
-  std::string md5;        // in hex, once all was written; "" where it was not kept
+  bool keep_sums = false;  // its origin has no MD5 of its own, and keeps ours
+  std::string md5;         // in hex, once all was written; "" where it was not kept
 
   static Description Of(const Attachment& bucket, ObjectAttributes attributes) {
     return {.attributes = std::move(attributes),
-            .keep_md5 = bucket.origin->capabilities().late_attributes,
+            .keep_sums = bucket.origin->capabilities().late_attributes,
             .md5 = {}};
   }
   std::string etag(const ObjectInfo& info) const {
     return md5.empty() ? ShownEtag(info.etag) : md5;
   }
 };
-/// Says it anew, with the MD5.
-Task<Outcome<void>> DescribeMd5(Exchange& x, OriginUpload& upload, Description& description,
-                                std::string md5);
+/// Says it anew, with the MD5, and the checksum where there is one.
+Task<Outcome<void>> DescribeSums(Exchange& x, OriginUpload& upload, Description& description,
+                                 std::string md5, const std::optional<NamedSum>& checksum);
 
 /// All of the body into the upload, and commits it. An upload that fails is aborted. Null: it is a
 /// part of an object.
@@ -57,8 +63,8 @@ struct Source {
 };
 /// Opens what x-amz-copy-source names, under its conditions.
 Task<Outcome<Source>> OpenSource(Exchange& x);
-/// As Receive.
+/// As Receive. `checksum`: the value is computed where the description keeps sums.
 Task<Outcome<ObjectInfo>> Copy(Exchange& x, Source source, OriginUpload& upload,
-                               Description* description);
+                               Description* description, std::optional<NamedSum>* checksum);
 
 }  // namespace forebay::s3door

@@ -67,7 +67,9 @@ struct Try {
 };
 
 PartBlocks Gathered(uint32_t number, std::string_view stamp, const Try& one) {
-  PartBlocks gathered{.part = {.number = number, .etag = PartEtag(number, stamp)}};
+  PartBlocks gathered{.part = {.number = number,
+                               .etag = PartEtag(number, stamp),
+                               .modified_ns = WallNanosOf(stamp)}};
   for (const auto& [index, block] : one.blocks) {
     gathered.part.size += block.size;
     gathered.ids.push_back(block.id);

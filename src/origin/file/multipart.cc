@@ -271,7 +271,10 @@ Task<Result<std::vector<UploadedPart>>> FileOrigin::ListParts(Env& env, std::str
       if (!number) continue;
       const auto info = co_await env.disk.Stat(PartPath(directory, *number));
       if (!info) co_return root_.Failed(info.error());
-      parts.push_back({.number = *number, .etag = EtagOf(*info), .size = info->size_bytes});
+      parts.push_back({.number = *number,
+                       .etag = EtagOf(*info),
+                       .size = info->size_bytes,
+                       .modified_ns = info->mtime_ns});
     }
   }
   std::ranges::sort(parts, {}, &UploadedPart::number);

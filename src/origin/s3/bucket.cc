@@ -22,6 +22,7 @@ namespace {
 using http_origin::BareEtag;
 using http_origin::FetchRequest;
 using http_origin::ParseHttpDate;
+using http_origin::ParseIsoDate;
 using http_origin::ParseXml;
 using http_origin::PercentEncode;
 using http_origin::QuotedEtag;
@@ -268,7 +269,8 @@ Task<Result<std::vector<UploadedPart>>> Bucket::Parts(Env& env, std::string key,
       if (child.name != "Part") continue;
       parts.push_back({.number = NumberOf<uint32_t>(child.Text("PartNumber")),
                        .etag = BareEtag(child.Text("ETag")),
-                       .size = NumberOf<uint64_t>(child.Text("Size"))});
+                       .size = NumberOf<uint64_t>(child.Text("Size")),
+                       .modified_ns = ParseIsoDate(child.Text("LastModified")).value_or(0)});
     }
     const bool more = root.Text("IsTruncated") == "true" && !parts.empty();
     if (!more || parts.back().number <= after || parts.size() > kMaxParts) co_return parts;
