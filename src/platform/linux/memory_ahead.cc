@@ -20,15 +20,14 @@ constexpr uint64_t kHugePage = 2 * kMiB;
 /// A machine makes so much in less than 10 ms, of small pages too.
 constexpr uint64_t kStep = 4 * kMiB;
 
-/// Huge pages first, then what did not become one. Errors say that the machine has no memory of
-/// this kind: then a page is made when it is used.
-void MakeReady(MutableBytes range) {
+/// In one call: each waits for all processors once. Errors say that the machine has no huge page
+/// left.
+void MakeHuge(MutableBytes range) {
   // Where no page is there yet nothing is collapsed.
   for (uint64_t at = 0; at < range.size(); at += kHugePage) {
     madvise(range.data() + at, 1, MADV_POPULATE_READ);
   }
   madvise(range.data(), range.size(), MADV_COLLAPSE);
-  madvise(range.data(), range.size(), MADV_POPULATE_WRITE);
 }
 
 bool Lies(MutableBytes range, MutableBytes mapping) {
@@ -66,7 +65,19 @@ void MemoryAhead::Ask(MutableBytes range) {
 void MemoryAhead::Forget(MutableBytes mapping) {
   std::unique_lock lock(mutex_);
   std::erase_if(asked_, [&](MutableBytes range) { return Lies(range, mapping); });
+  forgotten_ = forgotten_ || Lies(step_, mapping);
   changed_.wait(lock, [&] { return !Lies(step_, mapping); });
+}
+
+/// While `lock` is not held. Who forgets the range waits until then.
+template <class Step>
+void MemoryAhead::Do(std::unique_lock<std::mutex>& lock, MutableBytes range, const Step& step) {
+  step_ = range;
+  lock.unlock();
+  step(range);
+  lock.lock();
+  step_ = {};
+  changed_.notify_all();
 }
 
 void MemoryAhead::Work() {
@@ -74,16 +85,15 @@ void MemoryAhead::Work() {
   for (;;) {
     changed_.wait(lock, [&] { return stopping_ || !asked_.empty(); });
     if (stopping_) return;
-    MutableBytes& next = asked_.front();
-    const MutableBytes step = next.first(std::min<size_t>(next.size(), kStep));
-    next = next.subspan(step.size());
-    if (next.empty()) asked_.pop_front();
-    step_ = step;
-    lock.unlock();
-    MakeReady(step);
-    lock.lock();
-    step_ = {};
-    changed_.notify_all();
+    const MutableBytes range = asked_.front();
+    asked_.pop_front();
+    Do(lock, range, MakeHuge);
+    // What did not become one, as ordinary pages.
+    for (uint64_t at = 0; at < range.size() && !stopping_ && !forgotten_; at += kStep) {
+      Do(lock, range.subspan(at, std::min(kStep, range.size() - at)),
+         [](MutableBytes step) { madvise(step.data(), step.size(), MADV_POPULATE_WRITE); });
+    }
+    forgotten_ = false;
   }
 }
 

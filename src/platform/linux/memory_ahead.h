@@ -29,11 +29,14 @@ class MemoryAhead {
 
  private:
   void Work();
+  template <class Step>
+  void Do(std::unique_lock<std::mutex>& lock, MutableBytes range, const Step& step);
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<MutableBytes> asked_;  // guarded by mutex_
   MutableBytes step_;               // that is being made ready; guarded by mutex_
+  bool forgotten_ = false;          // the range that `step_` is part of; guarded by mutex_
   bool stopping_ = false;           // guarded by mutex_
   bool has_no_thread_ = false;      // the machine gives none; guarded by mutex_
   std::thread thread_;              // made when first needed; guarded by mutex_
