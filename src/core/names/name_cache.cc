@@ -120,6 +120,7 @@ void NameCache::FetchEntry(const Hash128& name) {
   const std::scoped_lock lock(stripe.mutex);
   if (stripe.slots.empty()) return;
   const Entry* entry = stripe.slots[name.lo & (stripe.slots.size() - 1)];
+  if (entry == nullptr) return;
   __builtin_prefetch(entry);
   __builtin_prefetch(reinterpret_cast<const char*>(entry) + kLineBytes);
 }
