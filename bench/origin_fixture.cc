@@ -11,7 +11,7 @@
 namespace forebay::bench {
 namespace {
 
-constexpr int kPort = 52019;
+constexpr int kPort = 22019;
 constexpr const char* kKey = "forebaybench";
 constexpr const char* kSecret = "forebaybenchsecret";
 

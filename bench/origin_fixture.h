@@ -28,7 +28,7 @@ class FastServer {
   /// For `forebay attach`; the keys are in the environment, which nodes inherit.
   std::string OriginUrl() const;
   std::string ObjectUrl(const std::string& key) const;
-  /// "127.0.0.1:52019"
+  /// "127.0.0.1:22019"
   std::string address() const { return url_.substr(url_.rfind('/') + 1); }
   int pid() const { return files_ != nullptr ? files_->pid() : gateway_->pid(); }
   /// A file; "": it speaks plain HTTP.

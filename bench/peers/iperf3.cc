@@ -12,9 +12,9 @@ namespace {
 // it reports the refusal as JSON, too, and exits with 0.
 constexpr char kCommand[] =
     "command -v iperf3 >/dev/null || exit 0; "
-    "timeout 10 iperf3 -s -1 -B 127.0.0.1 -p 52017 -A 0 >/dev/null 2>&1 & "
+    "timeout 10 iperf3 -s -1 -B 127.0.0.1 -p 22017 -A 0 >/dev/null 2>&1 & "
     "for try in $(seq 30); do "
-    "  said=$(timeout 8 iperf3 -c 127.0.0.1 -p 52017 -A 1 -l 1M -t 1 -J 2>/dev/null); "
+    "  said=$(timeout 8 iperf3 -c 127.0.0.1 -p 22017 -A 1 -l 1M -t 1 -J 2>/dev/null); "
     "  case $said in *sum_received*) echo \"$said\"; break;; esac; sleep 0.2; "
     "done";
 

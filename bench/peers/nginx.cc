@@ -16,7 +16,7 @@
 namespace forebay::bench {
 namespace {
 
-constexpr int kPort = 52020;  // and the next, without sendfile, and the one after it, by TLS
+constexpr int kPort = 22020;  // and the next, without sendfile, and the one after it, by TLS
 
 /// Descriptors stay open, nothing is logged, connections are kept for ever, and what fits goes into
 /// one packet. Large buffers are for where there is no sendfile.

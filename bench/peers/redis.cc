@@ -18,7 +18,7 @@
 namespace forebay::bench {
 namespace {
 
-constexpr int kPort = 52018;
+constexpr int kPort = 22018;
 constexpr int kKeys = 10'000;
 /// So many random keys set leave none of them out.
 constexpr int kSets = 25 * kKeys;

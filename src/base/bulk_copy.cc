@@ -6,7 +6,6 @@
 #endif
 
 namespace forebay {
-
 #ifdef FOREBAY_COPIES_STRINGS
 namespace {
 
@@ -26,21 +25,19 @@ bool CopiesStringsFast() {
 }
 
 }  // namespace
+#endif
 
 void CopyBulk(std::byte* into, Bytes from) {
+#ifdef FOREBAY_COPIES_STRINGS
   static const bool fast = CopiesStringsFast();
-  if (from.size() < kFewestBytes || !fast) {
-    if (!from.empty()) std::memcpy(into, from.data(), from.size());
+  if (fast && from.size() >= kFewestBytes) {
+    const std::byte* at = from.data();
+    size_t left = from.size();
+    asm volatile("rep movsb" : "+D"(into), "+S"(at), "+c"(left) : : "memory");
     return;
   }
-  const std::byte* at = from.data();
-  size_t left = from.size();
-  asm volatile("rep movsb" : "+D"(into), "+S"(at), "+c"(left) : : "memory");
-}
-#else
-void CopyBulk(std::byte* into, Bytes from) {
+#endif
   if (!from.empty()) std::memcpy(into, from.data(), from.size());
 }
-#endif
 
 }  // namespace forebay

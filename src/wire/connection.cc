@@ -27,7 +27,7 @@ Connection::Connection(Env& env, std::unique_ptr<Stream> stream)
       alarm_bell_(env.executor) {}
 
 Connection::~Connection() {
-  FB_ASSERT(group_.running() == 0 && in_flight() == 0);
+  FB_ASSERT(group_.running() == 0 && in_flight_ == 0);
 }
 
 Task<Result<std::unique_ptr<Connection>>> Connection::Connect(Env& env, std::string address,
@@ -99,10 +99,10 @@ void Connection::CloseHandle(uint32_t handle) {
 
 Result<void> Connection::CheckRoom() const {
   if (broken_) return Fail(*broken_);
-  if (in_flight() < server_.limits.max_in_flight) return {};
+  if (in_flight_ < server_.limits.max_in_flight) return {};
   return Fail(Code::kOverloaded, fmt::format("{}: {} requests are in flight, as many as the node "
                                              "takes of one connection",
-                                             stream_->peer(), in_flight()));
+                                             stream_->peer(), in_flight_));
 }
 
 /// A place among those in flight, which the answer finds again without a search, and a number that

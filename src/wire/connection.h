@@ -58,7 +58,6 @@ class Connection {
   const std::optional<Error>& broken() const { return broken_; }
   /// Ends everything in progress with this error; nothing works any more.
   void Break(Error error);
-  size_t in_flight() const { return in_flight_; }
 
   // -- Any thread, as long as somebody keeps the connection.
 

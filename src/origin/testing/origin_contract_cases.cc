@@ -67,6 +67,20 @@ Task<Result<std::string>> GetText(OriginHarness& h, std::string key, GetOptions 
   co_return text;
 }
 
+Task<void> HugeObjectIsRead(OriginHarness& h, std::string key, uint64_t size,
+                            std::function<void(uint64_t offset, MutableBytes into)> bytes) {
+  EXPECT_EQ((co_await h.origin().Head(h.env(), key, {}))->size, size);
+  EXPECT_EQ((co_await h.origin().List(h.env(), {}, {}))->entries.at(0).info.size, size);
+  std::vector<std::byte> right(5000);
+  for (const uint64_t offset : {uint64_t{0}, size / 5 * 3 + 11, size - 5000}) {
+    const auto got = co_await GetText(h, key, {.offset = offset, .size = 5000});
+    bytes(offset, right);
+    EXPECT_TRUE(got && AsText(right) == *got) << offset;
+  }
+  EXPECT_EQ((co_await GetText(h, key, {.offset = size - 3, .size = UINT64_MAX}))->size(), 3u);
+  EXPECT_EQ((co_await GetText(h, key, {.offset = size, .size = 10})).value(), "");
+}
+
 Task<std::string> ListText(OriginHarness& h, ListOptions options) {
   std::string text;
   for (;;) {

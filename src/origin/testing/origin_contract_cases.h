@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,6 +36,10 @@ Task<Result<std::string>> GetText(OriginHarness& h, std::string key, GetOptions 
 Task<std::string> ListText(OriginHarness& h, ListOptions options);
 /// Bytes that differ from place to place.
 std::string Text(uint64_t seed, size_t size);
+
+/// The only object there, of any size that a double may make up: `bytes` says what it is made of.
+Task<void> HugeObjectIsRead(OriginHarness& h, std::string key, uint64_t size,
+                            std::function<void(uint64_t offset, MutableBytes into)> bytes);
 
 using Case = Task<void> (*)(OriginHarness&);
 Task<void> WhatWasPutComesBack(OriginHarness& h);

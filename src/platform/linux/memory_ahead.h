@@ -12,7 +12,7 @@
 namespace forebay::platform {
 
 /// The first use of a page costs whoever uses it ten times a copy of it. Asked for ahead, memory
-/// comes as huge pages (MADV_COLLAPSE, which no setting of the machine forbids), otherwise as
+/// comes as huge pages (MADV_COLLAPSE, also where shared memory gets none by default), otherwise as
 /// ordinary ones; before Linux 5.14, which has neither call, nothing happens. Any thread.
 class MemoryAhead {
  public:
@@ -24,7 +24,8 @@ class MemoryAhead {
   /// Returns at once. `range` is part of a shared mapping and stays mapped until Forget.
   void Ask(MutableBytes range);
 
-  /// When it returns nobody touches anything within `mapping` here. Waits for a step at most.
+  /// When it returns nobody touches anything within `mapping` here. Waits for a call of the kernel
+  /// at most.
   void Forget(MutableBytes mapping);
 
  private:
