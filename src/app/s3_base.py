@@ -48,7 +48,8 @@ EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 
 def client_of(url, key=BOSS, region="us-east-1", verify=None, **options):
     options.setdefault("retries", {"max_attempts": 0})
-    options.setdefault("signature_version", "s3v4")
+    if options.setdefault("signature_version", "s3v4") is None:
+        del options["signature_version"]  # what boto3 does by itself
     return boto3.client("s3", endpoint_url=url, region_name=region, aws_access_key_id=key[0],
                         aws_secret_access_key=key[1], verify=verify, config=Config(**options))
 

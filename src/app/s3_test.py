@@ -302,14 +302,81 @@ class Signing(S3):
         with urllib.request.urlopen(self.presign("/box/small", old, 7200)) as answer:
             self.assertEqual(answer.read(), b"hello\n")
 
-    def presign(self, path, moment, seconds):
+    def opened(self, url, data=None, **headers):
+        """Status and body, whatever they are."""
+        asked = urllib.request.Request(url, data=data, headers=headers,
+                                       method="GET" if data is None else "PUT")
+        try:
+            with urllib.request.urlopen(asked, timeout=TIME_LIMIT_S) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def test_presigned_requests_of_version_2(self):
+        """What boto3 presigns by unless told otherwise."""
+        usual = self.client(signature_version=None)
+        def url_of(method, key, seconds=60, **parameters):
+            url = usual.generate_presigned_url(
+                method, Params={"Bucket": "box", "Key": key, **parameters}, ExpiresIn=seconds)
+            self.assertIn("AWSAccessKeyId=", url)
+            return url
+        plain = {"Content-Type": ""}
+        key = "two/signed +%é"
+        self.assertEqual(self.opened(url_of("put_object", key), b"by url", **plain)[0], 200)
+        self.assertEqual(self.opened(url_of("get_object", key)), (200, b"by url"))
+        # What the URL says of the object is kept with it.
+        url = url_of("put_object", key, Metadata={"colour": "red"}, ContentType="text/x")
+        self.assertEqual(self.opened(url, b"red", **{"Content-Type": "text/x"})[0], 200)
+        head = self.s3.head_object(Bucket="box", Key=key)
+        self.assertEqual((head["ContentType"], head["Metadata"]), ("text/x", {"colour": "red"}))
+        status, body = self.opened(url, b"red", **{"Content-Type": "text/y"})
+        self.assertEqual((status, b"SignatureDoesNotMatch" in body), (403, True))
+        self.assertIn(b"SignatureDoesNotMatch", self.opened(url.replace("=red", "=blue"), b"x",
+                                                            **{"Content-Type": "text/x"})[1])
+        url = url_of("get_object", "small", ResponseContentType="text/x y")
+        with urllib.request.urlopen(url, timeout=TIME_LIMIT_S) as answer:
+            self.assertEqual(answer.headers["Content-Type"], "text/x y")
+        self.assertIn(b"SignatureDoesNotMatch", self.opened(url.replace("/small", "/empty"))[1])
+        self.assertIn(b"SignatureDoesNotMatch", self.opened(url.replace("x%20y", "x"))[1])
+        self.assertIn(b"InvalidAccessKeyId", self.opened(url.replace(BOSS[0], "AKIANOBODY"))[1])
+        self.assertIn(b"Request has expired", self.opened(url_of("get_object", "small", -1))[1])
+        reader = self.client(READER, signature_version=None)
+        url = reader.generate_presigned_url("put_object", Params={"Bucket": "box", "Key": "w"})
+        self.assertIn(b"AccessDenied", self.opened(url, b"x", **plain)[1])
+
+    def test_requests_that_are_signed_by_version_2(self):
+        old = self.client(signature_version="s3")
+        old.put_object(Bucket="box", Key="old/one", Body=b"old", Metadata={"a": "b  c"})
+        answer = old.get_object(Bucket="box", Key="old/one")
+        self.assertEqual((answer["Body"].read(), answer["Metadata"]), (b"old", {"a": "b  c"}))
+        self.assertEqual([one["Key"] for one in
+                          old.list_objects(Bucket="box", Prefix="old/")["Contents"]], ["old/one"])
+        upload = old.create_multipart_upload(Bucket="box", Key="old/two")["UploadId"]
+        old.abort_multipart_upload(Bucket="box", Key="old/two", UploadId=upload)
+        self.refused("SignatureDoesNotMatch",
+                     self.client((BOSS[0], "wrong"), signature_version="s3").list_buckets)
+        self.refused("InvalidAccessKeyId",
+                     self.client(("AKIANOBODY", "x"), signature_version="s3").list_buckets)
+
+    def test_a_presigned_url_brings_headers_in_its_query(self):
+        """As the SDKs for JavaScript make them."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        url = self.presign("/box/hoisted", now, 60, method="PUT",
+                           further="&x-amz-meta-colour=green")
+        self.assertEqual(self.opened(url, b"x")[0], 200)
+        self.assertEqual(self.s3.head_object(Bucket="box", Key="hoisted")["Metadata"],
+                         {"colour": "green"})
+        self.assertIn(b"SignatureDoesNotMatch", self.opened(url.replace("green", "blue"), b"x")[1])
+
+    def presign(self, path, moment, seconds, method="GET", further=""):
         """By hand, so that one misunderstanding is not made twice."""
         stamp = moment.strftime("%Y%m%dT%H%M%SZ")
         scope = f"{stamp[:8]}/us-east-1/s3/aws4_request"
         query = (f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={BOSS[0]}%2F"
                  + scope.replace("/", "%2F") + f"&X-Amz-Date={stamp}&X-Amz-Expires={seconds}"
-                 "&X-Amz-SignedHeaders=host")
-        canonical = f"GET\n{path}\n{query}\nhost:{self.node.s3}\n\nhost\nUNSIGNED-PAYLOAD"
+                 f"&X-Amz-SignedHeaders=host{further}")
+        canonical = f"{method}\n{path}\n{query}\nhost:{self.node.s3}\n\nhost\nUNSIGNED-PAYLOAD"
         return f"{self.url}{path}?{query}&X-Amz-Signature={sign(stamp, scope, canonical)}"
 
     def test_clocks_that_are_wrong(self):

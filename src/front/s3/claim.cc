@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "src/front/s3/text.h"
 #include "src/origin/http/text.h"
 #include "src/origin/s3/signing.h"
 
@@ -16,39 +17,6 @@ constexpr int64_t kMostSkewNs = 15 * 60 * kNanosASecond;
 constexpr int64_t kMostValidSeconds = 7 * 24 * 3600;
 constexpr size_t kMaxSignedHeaders = 200;
 constexpr std::string_view kSignedAlways = "x-amz-";
-
-std::string_view Trim(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
-/// `lower` is in small letters.
-bool IsName(std::string_view name, std::string_view lower) {
-  return std::ranges::equal(name, lower, [](char c, char small) {
-    return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == small;
-  });
-}
-
-std::vector<std::string_view> Split(std::string_view text, char by) {
-  constexpr size_t kUsualParts = 8;
-  std::vector<std::string_view> parts;
-  parts.reserve(kUsualParts);
-  for (size_t at = 0;;) {
-    const size_t end = std::min(text.find(by, at), text.size());
-    parts.push_back(text.substr(at, end - at));
-    if (end == text.size()) return parts;
-    at = end + 1;
-  }
-}
 
 /// "20130524T000000Z"
 std::optional<int64_t> ParseMoment(std::string_view text) {
@@ -109,7 +77,7 @@ Outcome<void> ReadMoment(const Request& request, Claim& claim) {
 Outcome<Claim> ReadHeader(const Request& request, std::string_view authorization) {
   const auto& kind = kinds::kAuthorizationHeaderMalformed;
   if (!authorization.starts_with(s3::kAlgorithm)) {
-    if (authorization.starts_with("AWS ") || authorization.starts_with("AWS4-")) {
+    if (authorization.starts_with("AWS4-")) {
       return Refuse(kinds::kInvalidRequest,
                     "The authorization mechanism you have provided is not supported. Please use "
                     "AWS4-HMAC-SHA256.");
@@ -243,11 +211,7 @@ Outcome<std::optional<Claim>> ReadClaim(const Request& request) {
   const bool in_query = request.Has("X-Amz-Algorithm") || request.Has("X-Amz-Signature") ||
                         request.Has("X-Amz-Credential");
   if (!authorization.empty() && in_query) {
-    return Refuse(kinds::kInvalidArgument,
-                  "Only one auth mechanism allowed; only the X-Amz-"
-                  "Algorithm query parameter, Signature query string "
-                  "parameter or the Authorization header should be "
-                  "specified");
+    return Refuse(kinds::kInvalidArgument, kOneMechanism);
   }
   if (!authorization.empty()) {
     FB_ASSIGN(Claim claim, ReadHeader(request, authorization));
@@ -257,12 +221,17 @@ Outcome<std::optional<Claim>> ReadClaim(const Request& request) {
     FB_ASSIGN(Claim claim, ReadQuery(request));
     return std::optional(std::move(claim));
   }
-  if (request.Has("AWSAccessKeyId") && request.Has("Signature")) {
-    return Refuse(kinds::kInvalidRequest,
-                  "The authorization mechanism you have provided is not supported. Please use "
-                  "AWS4-HMAC-SHA256.");
-  }
   return std::nullopt;
+}
+
+Outcome<void> CheckSkew(int64_t moment_ns, int64_t now_ns) {
+  const int64_t apart = now_ns - moment_ns;
+  if (apart <= kMostSkewNs && apart >= -kMostSkewNs) return {};
+  S3Error error(kinds::kRequestTimeTooSkewed);
+  error.With("RequestTime", http_origin::BasicIsoDate(moment_ns))
+      .With("ServerTime", http_origin::BasicIsoDate(now_ns))
+      .With("MaxAllowedSkewMilliseconds", std::to_string(kMostSkewNs / 1'000'000));
+  return std::unexpected(std::move(error));
 }
 
 Outcome<void> CheckClaim(const Claim& claim, std::string_view region, int64_t now_ns) {
@@ -279,17 +248,11 @@ Outcome<void> CheckClaim(const Claim& claim, std::string_view region, int64_t no
                                          claim.day, claim.moment.substr(0, 8)));
   }
   const int64_t apart = now_ns - claim.moment_ns;
-  if (!claim.presigned && (apart > kMostSkewNs || apart < -kMostSkewNs)) {
-    S3Error error(kinds::kRequestTimeTooSkewed);
-    error.With("RequestTime", claim.moment)
-        .With("ServerTime", http_origin::BasicIsoDate(now_ns))
-        .With("MaxAllowedSkewMilliseconds", std::to_string(kMostSkewNs / 1'000'000));
-    return std::unexpected(std::move(error));
-  }
-  if (claim.presigned && apart < -kMostSkewNs) {
+  if (!claim.presigned) return CheckSkew(claim.moment_ns, now_ns);
+  if (apart < -kMostSkewNs) {
     return Refuse(kinds::kAccessDenied, "Request is not valid yet");
   }
-  if (claim.presigned && apart > claim.valid_s * kNanosASecond) {
+  if (apart > claim.valid_s * kNanosASecond) {
     S3Error error(kinds::kRequestExpired);
     error.With("X-Amz-Expires", std::to_string(claim.valid_s))
         .With("Expires", http_origin::BasicIsoDate(claim.moment_ns + claim.valid_s * kNanosASecond))

@@ -32,6 +32,12 @@ struct Claim {
 /// nullopt: the request claims nothing. What is malformed is refused as S3 does it.
 Outcome<std::optional<Claim>> ReadClaim(const Request& request);
 
+inline constexpr const char* kOneMechanism =
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "
+    "string parameter or the Authorization header should be specified";
+
+/// A clock may be off by 15 minutes.
+Outcome<void> CheckSkew(int64_t moment_ns, int64_t now_ns);
 /// Whether it is for us and for now.
 Outcome<void> CheckClaim(const Claim& claim, std::string_view region, int64_t now_ns);
 /// Whether everything that it must sign is signed.

@@ -108,11 +108,11 @@ Outcome<uint32_t> NumberOr(const Request& request, std::string_view name, uint32
 
 /// A completion names the checksum of the object there, not of its own body.
 Outcome<void> CheckNoChecksum(const Request& request) {
-  for (const http::Header& header : request.head->headers) {
-    if (!AlgorithmOfHeader(header.name)) continue;
+  for (const http::Header* const header : request.AllHeaders()) {
+    if (!AlgorithmOfHeader(header->name)) continue;
     return Refuse(kinds::kNotImplemented,
                   fmt::format("{} of a whole upload is not implemented; those of its parts are",
-                              header.name));
+                              header->name));
   }
   return {};
 }

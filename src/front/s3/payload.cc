@@ -8,6 +8,7 @@
 #include "src/base/units.h"
 #include "src/front/http/connection.h"
 #include "src/front/s3/claim.h"
+#include "src/front/s3/text.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::s3door {
@@ -32,15 +33,6 @@ bool IsHash(std::string_view text) {
          text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
-/// In constant time.
-bool Same(std::string_view a, std::string_view b) {
-  unsigned char differs = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    differs |= static_cast<unsigned char>(a[i] ^ b[i]);
-  }
-  return differs == 0;
-}
-
 Outcome<std::optional<uint64_t>> SizeOf(const Request& request, bool framed) {
   if (!framed) return request.head->content_length;
   const std::string_view text = request.Header("x-amz-decoded-content-length");
@@ -54,21 +46,21 @@ Outcome<std::optional<uint64_t>> SizeOf(const Request& request, bool framed) {
 }
 
 Outcome<void> PlanChecksum(const Request& request, PayloadPlan& plan) {
-  for (const http::Header& header : request.head->headers) {
-    const auto algorithm = AlgorithmOfHeader(header.name);
+  for (const http::Header* const header : request.AllHeaders()) {
+    const auto algorithm = AlgorithmOfHeader(header->name);
     if (!algorithm) continue;
     if (plan.checksum) {
       return Refuse(kinds::kInvalidRequest,
                     "Expecting a single x-amz-checksum- header. Multiple checksum Types are not "
                     "allowed.");
     }
-    const auto bytes = http_origin::FromBase64(header.value);
+    const auto bytes = http_origin::FromBase64(header->value);
     if (!bytes || bytes->size() != BytesOf(*algorithm)) {
       return Refuse(kinds::kInvalidRequest,
                     fmt::format("Value for {} header is invalid.", HeaderOf(*algorithm)));
     }
     plan.checksum = algorithm;
-    plan.checksum_value = header.value;
+    plan.checksum_value = header->value;
   }
   const std::string_view trailer = request.Header("x-amz-trailer");
   if (!trailer.empty()) {
@@ -172,7 +164,7 @@ Outcome<void> Payload::CheckChunk() {
       "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{}\n{}", signing_->moment, signing_->scope,
       signing_->signature, kEmptyHash, http_origin::Hex(AsBytes(chunk_hash_->Finish())));
   const std::string expected = s3::Sign(signing_->key, text);
-  if (!Same(expected, chunk_signature_)) return Refuse(kinds::kSignatureDoesNotMatch);
+  if (!SameSecret(expected, chunk_signature_)) return Refuse(kinds::kSignatureDoesNotMatch);
   signing_->signature = expected;
   return {};
 }
@@ -182,7 +174,7 @@ Outcome<void> Payload::CheckTrailer() {
     const std::string text = fmt::format(
         "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{}", signing_->moment, signing_->scope,
         signing_->signature, http_origin::Hex(http_origin::HashSha256(AsBytes(trailer_lines_))));
-    if (!Same(s3::Sign(signing_->key, text), trailer_signature_)) {
+    if (!SameSecret(s3::Sign(signing_->key, text), trailer_signature_)) {
       return Refuse(kinds::kSignatureDoesNotMatch);
     }
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "src/front/s3/text.h"
 #include "src/node/attachment.h"
 #include "src/origin/folder_mark.h"
 #include "src/origin/http/text.h"
@@ -12,6 +13,11 @@ namespace forebay::s3door {
 namespace {
 
 constexpr size_t kMaxQueryItems = 1000;
+constexpr std::string_view kHeadersOfS3 = "x-amz-";
+/// Of signatures; no headers in the query.
+constexpr std::string_view kOfSignatures[] = {
+    "x-amz-algorithm", "x-amz-content-sha256", "x-amz-credential", "x-amz-date",
+    "x-amz-expires",   "x-amz-security-token", "x-amz-signature",  "x-amz-signedheaders"};
 
 Outcome<std::string> Decoded(std::string_view text) {
   auto decoded = http_origin::PercentDecode(text);
@@ -23,11 +29,36 @@ std::string LowerHost(std::string_view host) {
   // "[::1]:80" keeps its colons: only what follows the last one may be a port.
   const size_t colon = host.rfind(':');
   if (colon != host.npos && host.find(']', colon) == host.npos) host = host.substr(0, colon);
-  std::string lower(host);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return Lower(host);
+}
+
+/// As the parser of headers takes them: what is stored of them is sent as a header again.
+bool IsHeader(const QueryItem& item) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  const auto of_name = [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kMarks.find(c) != kMarks.npos;
+  };
+  const auto of_value = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return c == '\t' || (byte >= 0x20 && byte != 0x7f);
+  };
+  return std::ranges::all_of(item.name, of_name) && std::ranges::all_of(item.value, of_value);
+}
+
+Outcome<std::vector<http::Header>> HeadersInQuery(const Request& request) {
+  std::vector<http::Header> headers;
+  if (!request.Has("X-Amz-Signature") && !request.Has("Signature")) return headers;
+  for (const QueryItem& item : request.query) {
+    const std::string_view name = item.name;
+    if (!IsName(name.substr(0, kHeadersOfS3.size()), kHeadersOfS3)) continue;
+    const bool of_signature = std::ranges::any_of(
+        kOfSignatures, [name](std::string_view other) { return IsName(name, other); });
+    if (of_signature) continue;
+    if (!IsHeader(item)) return Refuse(kinds::kInvalidUri);
+    headers.push_back({item.name, item.value});
   }
-  return lower;
+  return headers;
 }
 
 /// The bucket that the host names; "" where it names none.
@@ -85,8 +116,18 @@ std::string Request::QueryOr(std::string_view name, std::string_view otherwise) 
 }
 
 std::string_view Request::Header(std::string_view name) const {
-  const std::string* value = head->Find(name);
-  return value == nullptr ? std::string_view() : std::string_view(*value);
+  if (const std::string* value = head->Find(name)) return *value;
+  const auto found = std::ranges::find_if(
+      from_query, [name](const http::Header& header) { return IsName(header.name, name); });
+  return found == from_query.end() ? std::string_view() : std::string_view(found->value);
+}
+
+std::vector<const http::Header*> Request::AllHeaders() const {
+  std::vector<const http::Header*> all;
+  all.reserve(head->headers.size() + from_query.size());
+  for (const http::Header& header : head->headers) all.push_back(&header);
+  for (const http::Header& header : from_query) all.push_back(&header);
+  return all;
 }
 
 std::string Request::NodePath() const {
@@ -132,9 +173,11 @@ Outcome<Request> ParseRequest(const http::RequestHead& head, std::string_view do
   if (raw_path.size() < target.size()) {
     FB_ASSIGN(request.query, ParseQuery(target.substr(raw_path.size() + 1)));
   }
+  FB_ASSIGN(request.from_query, HeadersInQuery(request));
   request.bucket = BucketOfHost(request.Header("Host"), domain);
+  request.bucket_in_host = !request.bucket.empty();
   std::string_view rest = std::string_view(request.path).substr(1);
-  if (request.bucket.empty()) {
+  if (!request.bucket_in_host) {
     // Before decoding: an encoded slash is no part of a bucket's name.
     const std::string_view raw = raw_path.substr(1);
     FB_ASSIGN(request.bucket, Decoded(raw.substr(0, raw.find('/'))));

@@ -27,13 +27,17 @@ struct Request {
   std::string key;     // "": the bucket
   std::vector<QueryItem> query;
   std::string path;  // decoded, without what the host says: for signatures and errors
+  bool bucket_in_host = false;
+  /// Headers that a presigned URL brings in its query, because whoever opens it can send none.
+  std::vector<http::Header> from_query;
 
   /// nullptr: it was not given. Of several the first.
   const std::string* Query(std::string_view name) const;
   bool Has(std::string_view name) const { return Query(name) != nullptr; }
   std::string QueryOr(std::string_view name, std::string_view otherwise) const;
-  /// "" where it is absent.
+  /// As it was sent, or from the query; "" where it is absent.
   std::string_view Header(std::string_view name) const;
+  std::vector<const http::Header*> AllHeaders() const;
   /// "/bucket/key", as Node takes it: the key as it is stored.
   std::string NodePath() const;
 };

@@ -61,6 +61,25 @@ TEST(S3Request, HostsNameBucketsBelowTheDomain) {
   EXPECT_EQ(bucket("[::1]:8080"), "a | b");
 }
 
+TEST(S3Request, PresignedQueriesBringHeaders) {
+  const std::string signature = "X-Amz-Signature=s&X-Amz-Date=d&x-amz-security-token=t";
+  auto head = Head("PUT", "/box/a?X-Amz-Meta-A=b%20c&x-amz-acl=private&x=y&" + signature,
+                   {{"x-amz-acl", "of the header"}});
+  const auto request = ParseRequest(head, "");
+  EXPECT_EQ(request->from_query.size(), 2u);
+  EXPECT_EQ(request->Header("x-amz-meta-a"), "b c");
+  EXPECT_EQ(request->Header("x-amz-acl"), "of the header");
+  EXPECT_EQ(request->Header("x-amz-date"), "");
+  EXPECT_EQ(request->AllHeaders().size(), 3u);
+  head = Head("PUT", "/box/a?x-amz-meta-a=b");
+  EXPECT_EQ(ParseRequest(head, "")->Header("x-amz-meta-a"), "") << "nobody vouches for it";
+  for (const char* wrong : {"x-amz-meta-a=b%0d%0ac:d", "x-amz-meta-a%3a=b", "x-amz-a%0a=b",
+                            "x-amz-meta-a=%00", "x-amz-%20=1"}) {
+    head = Head("PUT", std::string("/box/a?") + wrong + "&Signature=s");
+    EXPECT_FALSE(ParseRequest(head, "")) << wrong;
+  }
+}
+
 TEST(S3Request, QueriesAreFormsOfNamesAndValues) {
   const auto items = ParseQuery("a=1&b&c=x%3Dy+z&&=v&a=2");
   ASSERT_TRUE(items);

@@ -6,9 +6,24 @@
 
 #include "src/base/assert.h"
 #include "src/front/s3/claim.h"
+#include "src/front/s3/claim_v2.h"
+
+namespace {
+
+using namespace forebay;
+
+void CheckV2(const s3door::Request& request) {
+  const auto claim = s3door::ReadClaimV2(request);
+  if (!claim || !*claim) return;
+  FB_ASSERT(!(*claim)->key_id.empty() && !(*claim)->signature.empty());
+  static_cast<void>(s3door::CheckClaimV2(**claim, (*claim)->moment_ns));
+  const std::string text = s3door::TextToSignV2(**claim, request, s3door::Spelling::kAsSent);
+  FB_ASSERT(text.starts_with("GET\n\n\n") && text.find("\n/box/key") != std::string::npos);
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace forebay;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const size_t line = std::min(text.find('\n'), text.size());
   http::RequestHead head{.method = "GET", .target = "/box/key"};
@@ -20,6 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const auto request = s3door::ParseRequest(head, "");
   if (!request) return 0;
+  CheckV2(*request);
   const auto claim = s3door::ReadClaim(*request);
   if (!claim || !*claim) return 0;
   FB_ASSERT(!(*claim)->key_id.empty() && !(*claim)->signature.empty());

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "src/front/s3/text.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::s3door {
@@ -9,14 +10,6 @@ namespace {
 
 constexpr size_t kProofDigits = 32;  // of 128 bits
 constexpr char kSeparator = '.';
-
-/// In constant time: how far a guess was right must not be seen.
-bool Same(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  unsigned difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(a[i] ^ b[i]);
-  return difference == 0;
-}
 
 }  // namespace
 
@@ -37,7 +30,8 @@ std::optional<std::string> UploadIds::Open(AttachmentId attachment, std::string_
                                            std::string_view id) const {
   if (id.size() <= kProofDigits || id[kProofDigits] != kSeparator) return std::nullopt;
   const std::string_view origin_id = id.substr(kProofDigits + 1);
-  if (!Same(id.substr(0, kProofDigits), ProofOf(attachment, key, origin_id))) return std::nullopt;
+  if (!SameSecret(id.substr(0, kProofDigits), ProofOf(attachment, key, origin_id)))
+    return std::nullopt;
   return std::string(origin_id);
 }
 

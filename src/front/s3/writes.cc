@@ -1,6 +1,7 @@
 // PutObject, and how bodies get into uploads.
 #include <fmt/format.h>
 
+#include "src/front/s3/text.h"
 #include "src/front/s3/write_request.h"
 #include "src/front/s3/writing.h"
 
@@ -13,14 +14,6 @@ constexpr std::string_view kKept[] = {"cache-control",    "content-disposition",
                                       "content-language", "content-type",        "expires"};
 /// Writing the last of an object may take long: parts are put together.
 constexpr Duration kCommitTime = std::chrono::minutes(30);
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 /// "aws-chunked,gzip" is "gzip": the first is gone by the time the object is there.
 std::string WithoutFraming(std::string_view encodings) {
@@ -49,7 +42,8 @@ Task<Outcome<void>> WriteAll(Exchange& x, Payload& payload, OriginUpload& upload
 
 ObjectAttributes AttributesOf(const Request& request) {
   ObjectAttributes attributes;
-  for (const http::Header& header : request.head->headers) {
+  for (const http::Header* const sent : request.AllHeaders()) {
+    const http::Header& header = *sent;
     const std::string name = Lower(header.name);
     const bool kept = std::ranges::find(kKept, name) != std::end(kKept);
     if (!kept && !name.starts_with(kUserPrefix)) continue;
