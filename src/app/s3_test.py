@@ -360,10 +360,11 @@ class Signing(S3):
                      self.client(("AKIANOBODY", "x"), signature_version="s3").list_buckets)
 
     def test_a_presigned_url_brings_headers_in_its_query(self):
-        """As the SDKs for JavaScript make them."""
+        """As the SDKs for JavaScript make them: with the checksum of the body that they had, none."""
         now = datetime.datetime.now(datetime.timezone.utc)
         url = self.presign("/box/hoisted", now, 60, method="PUT",
-                           further="&x-amz-meta-colour=green")
+                           further="&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-meta-colour=green"
+                                   "&x-amz-sdk-checksum-algorithm=CRC32")
         self.assertEqual(self.opened(url, b"x")[0], 200)
         self.assertEqual(self.s3.head_object(Bucket="box", Key="hoisted")["Metadata"],
                          {"colour": "green"})

@@ -62,6 +62,7 @@ Outcome<void> AdmitSigned(Exchange& x, const Claim& claim) {
 
 Outcome<void> AdmitSignedV2(Exchange& x, const ClaimV2& claim) {
   FB_TRY(CheckClaimV2(claim, x.env().clock.WallNanos()));
+  FB_TRY(CheckCoverageV2(x.request));
   x.payload = x.request.Header(s3::kPayloadHashHeader);
   if (x.payload.empty()) x.payload = kUnsignedPayload;
   if (x.payload.starts_with(kSignedChunks)) {

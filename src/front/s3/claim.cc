@@ -225,8 +225,7 @@ Outcome<std::optional<Claim>> ReadClaim(const Request& request) {
 }
 
 Outcome<void> CheckSkew(int64_t moment_ns, int64_t now_ns) {
-  const int64_t apart = now_ns - moment_ns;
-  if (apart <= kMostSkewNs && apart >= -kMostSkewNs) return {};
+  if (moment_ns >= now_ns - kMostSkewNs && moment_ns <= now_ns + kMostSkewNs) return {};
   S3Error error(kinds::kRequestTimeTooSkewed);
   error.With("RequestTime", http_origin::BasicIsoDate(moment_ns))
       .With("ServerTime", http_origin::BasicIsoDate(now_ns))
@@ -247,12 +246,11 @@ Outcome<void> CheckClaim(const Claim& claim, std::string_view region, int64_t no
                                          "same as X-Amz-Date: \"{}\".",
                                          claim.day, claim.moment.substr(0, 8)));
   }
-  const int64_t apart = now_ns - claim.moment_ns;
   if (!claim.presigned) return CheckSkew(claim.moment_ns, now_ns);
-  if (apart < -kMostSkewNs) {
+  if (claim.moment_ns > now_ns + kMostSkewNs) {
     return Refuse(kinds::kAccessDenied, "Request is not valid yet");
   }
-  if (apart > claim.valid_s * kNanosASecond) {
+  if (claim.moment_ns < now_ns - claim.valid_s * kNanosASecond) {
     S3Error error(kinds::kRequestExpired);
     error.With("X-Amz-Expires", std::to_string(claim.valid_s))
         .With("Expires", http_origin::BasicIsoDate(claim.moment_ns + claim.valid_s * kNanosASecond))

@@ -1,5 +1,6 @@
 #include "src/front/s3/claim_v2.h"
 
+#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -7,9 +8,11 @@
 #include <array>
 #include <charconv>
 #include <map>
+#include <vector>
 
 #include "src/base/assert.h"
 #include "src/base/base64.h"
+#include "src/front/s3/operations.h"
 #include "src/front/s3/text.h"
 #include "src/origin/http/text.h"
 
@@ -17,10 +20,12 @@ namespace forebay::s3door {
 namespace {
 
 constexpr std::string_view kScheme = "AWS ";
+constexpr std::string_view kHeadersOfS3 = "x-amz-";
+constexpr std::string_view kUserMetadata = "x-amz-meta-";
 constexpr int64_t kNanosASecond = 1'000'000'000;
 constexpr size_t kSha1Bytes = 20;
 
-/// What of a query stands for something else than the object, or changes the answer: in order.
+/// What is signed of a query, in order. Parameters of listings are not.
 constexpr std::string_view kSigned[] = {"accelerate",
                                         "acl",
                                         "analytics",
@@ -109,19 +114,42 @@ Outcome<ClaimV2> ReadQuery(const Request& request) {
   return claim;
 }
 
-/// "name:value\n" of all headers of S3, by their names.
+/// The values of all headers of S3 by their names in small letters. In a query, too: what stands
+/// there of the signature or a body is no header, and signed nevertheless.
+std::map<std::string, std::vector<std::string_view>> HeadersOfS3(const Request& request) {
+  std::map<std::string, std::vector<std::string_view>> values;
+  const auto take = [&values](const auto& one) {
+    std::string name = Lower(one.name);
+    if (name.starts_with(kHeadersOfS3)) values[std::move(name)].push_back(Trim(one.value));
+  };
+  std::ranges::for_each(request.head->headers, take);
+  std::ranges::for_each(request.query, take);
+  return values;
+}
+
+/// "name:value\n" of each.
 std::string SignedHeaders(const Request& request) {
-  std::map<std::string, std::string> values;
-  for (const http::Header* const header : request.AllHeaders()) {
-    const std::string name = Lower(header->name);
-    if (!name.starts_with("x-amz-")) continue;
-    const auto [at, fresh] = values.try_emplace(name);
-    if (!fresh) at->second += ',';
-    at->second += Trim(header->value);
-  }
   std::string lines;
-  for (const auto& [name, value] : values) (((lines += name) += ':') += value) += '\n';
+  for (const auto& [name, values] : HeadersOfS3(request)) {
+    char before = ':';
+    lines += name;
+    for (const std::string_view value : values) {
+      (lines += before) += value;
+      before = ',';
+    }
+    lines += '\n';
+  }
   return lines;
+}
+
+/// Signed unencoded, it reads like a further parameter.
+bool HidesAParameter(std::string_view value) {
+  for (size_t at = value.find('&'); at != value.npos; at = value.find('&', at + 1)) {
+    const std::string_view rest = value.substr(at + 1);
+    const std::string_view name = rest.substr(0, std::min(rest.find_first_of("=&"), rest.size()));
+    if (std::ranges::binary_search(kSigned, name)) return true;
+  }
+  return false;
 }
 
 /// The path as it was sent, with the bucket, and what the query adds to it.
@@ -135,7 +163,7 @@ std::string Resource(const Request& request, Spelling spelling) {
     const std::string* const value = request.Query(name);
     if (value == nullptr) continue;
     ((text += before) += name);
-    if (!value->empty()) (text += '=') += *value;
+    if (!value->empty() || spelling == Spelling::kAsSent) (text += '=') += *value;
     before = '&';
   }
   return text;
@@ -169,6 +197,27 @@ Outcome<void> CheckClaimV2(const ClaimV2& claim, int64_t now_ns) {
   error.With("Expires", http_origin::BasicIsoDate(claim.moment_ns))
       .With("ServerTime", http_origin::BasicIsoDate(now_ns));
   return std::unexpected(std::move(error));
+}
+
+Outcome<void> CheckCoverageV2(const Request& request) {
+  const auto unclear = [](std::string_view what) {
+    return Refuse(kinds::kInvalidRequest,
+                  fmt::format("Signature version 2 does not tell {} from others. Please use "
+                              "AWS4-HMAC-SHA256.",
+                              what));
+  };
+  for (const QueryItem& item : request.query) {
+    const std::string_view name = item.name;
+    const bool is_signed = std::ranges::binary_search(kSigned, name);
+    const bool matters = std::ranges::find(Subresources(), name) != Subresources().end();
+    if ((matters && !is_signed) || (is_signed && HidesAParameter(item.value))) {
+      return unclear(name);
+    }
+  }
+  for (const auto& [name, values] : HeadersOfS3(request)) {
+    if (values.size() > 1 && !name.starts_with(kUserMetadata)) return unclear(name);
+  }
+  return {};
 }
 
 std::string TextToSignV2(const ClaimV2& claim, const Request& request, Spelling spelling) {

@@ -24,6 +24,9 @@ struct ClaimV2 {
 Outcome<std::optional<ClaimV2>> ReadClaimV2(const Request& request);
 /// Whether it is for now.
 Outcome<void> CheckClaimV2(const ClaimV2& claim, int64_t now_ns);
+/// Whether its signature tells all that the request is about. Version 2 signs texts that are put
+/// together of more than one request could be, and leaves out what is younger than itself.
+Outcome<void> CheckCoverageV2(const Request& request);
 /// A bucket's path ends with a slash as S3 signs it; not all clients write it so.
 std::string TextToSignV2(const ClaimV2& claim, const Request& request, Spelling spelling);
 std::string SignV2(std::string_view secret, std::string_view text);

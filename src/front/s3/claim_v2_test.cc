@@ -27,7 +27,7 @@ std::string SignatureOf(const http::RequestHead& head) {
   const auto claim = ReadClaimV2(*request);
   if (!claim) return std::string(claim.error().text());
   if (!*claim) return "none";
-  return SignV2(kSecret, TextToSignV2(**claim, *request, Spelling::kAsSent));
+  return SignV2(kSecret, TextToSignV2(**claim, *request, Spelling::kOfS3));
 }
 
 TEST(S3ClaimV2, SignaturesOfTheReferenceAreThose) {
@@ -116,7 +116,43 @@ TEST(S3ClaimV2, WhatChangesTheAnswerIsSigned) {
   const auto claim = ReadClaimV2(*request);
   EXPECT_EQ(TextToSignV2(**claim, *request, Spelling::kAsSent),
             "GET\n\n\n1\nx-amz-meta-colour:red\n/johnsmith/photos/puppy.jpg"
+            "?partNumber=2&response-content-type=a b&uploadId=u+1&versions=");
+  EXPECT_EQ(TextToSignV2(**claim, *request, Spelling::kOfS3),
+            "GET\n\n\n1\nx-amz-meta-colour:red\n/johnsmith/photos/puppy.jpg"
             "?partNumber=2&response-content-type=a b&uploadId=u+1&versions");
+}
+
+std::string CoverageOf(const std::string& query, std::vector<http::Header> headers = {}) {
+  http::RequestHead head = Presigned("AWSAccessKeyId=A&Signature=s&Expires=1&" + query);
+  head.headers.insert(head.headers.end(), headers.begin(), headers.end());
+  const auto covered = CheckCoverageV2(*ParseRequest(head, kDomain));
+  return covered ? "fine" : std::string(covered.error().kind.code);
+}
+
+TEST(S3ClaimV2, OneTextIsNotOfTwoRequests) {
+  EXPECT_EQ(CoverageOf("partNumber=1&uploadId=X"), "fine");
+  EXPECT_EQ(CoverageOf("partNumber=1%26uploadId%3DX"), "InvalidRequest");
+  EXPECT_EQ(CoverageOf("response-cache-control=a%26b%26versions"), "InvalidRequest");
+  EXPECT_EQ(CoverageOf("response-content-disposition=a%26b.txt%26acls"), "fine");
+  EXPECT_EQ(CoverageOf("prefix=a%26versions"), "fine") << "it is not signed at all";
+  // These could be taken away without a trace.
+  EXPECT_EQ(CoverageOf("attributes"), "InvalidRequest");
+  EXPECT_EQ(CoverageOf("retention"), "InvalidRequest");
+  // And these be told apart by nobody.
+  EXPECT_EQ(CoverageOf("x-amz-copy-source=a,b"), "fine");
+  EXPECT_EQ(CoverageOf("x-amz-copy-source=a&x-amz-copy-source=b"), "InvalidRequest");
+  EXPECT_EQ(CoverageOf("x-amz-copy-source=b", {{"X-Amz-Copy-Source", "a"}}), "InvalidRequest");
+  EXPECT_EQ(CoverageOf("x-amz-meta-a=b", {{"x-amz-meta-a", "a"}}), "fine");
+}
+
+TEST(S3ClaimV2, WhatIsNoHeaderInAQueryIsSigned) {
+  const auto head = Presigned(
+      "AWSAccessKeyId=A&Signature=s&Expires=1&x-amz-security-token=t&x-amz-checksum-crc32=AAAAAA");
+  const auto request = ParseRequest(head, kDomain);
+  EXPECT_TRUE(request->from_query.empty());
+  EXPECT_EQ(TextToSignV2(**ReadClaimV2(*request), *request, Spelling::kOfS3),
+            "GET\n\n\n1\nx-amz-checksum-crc32:AAAAAA\nx-amz-security-token:t\n"
+            "/johnsmith/photos/puppy.jpg");
 }
 
 std::string CodeOf(const http::RequestHead& head, int64_t now = kMoment) {
@@ -134,6 +170,8 @@ TEST(S3ClaimV2, IsForNow) {
   EXPECT_EQ(CodeOf(head, kMoment + 14 * kMinute), "fine");
   EXPECT_EQ(CodeOf(head, kMoment + 16 * kMinute), "RequestTimeTooSkewed");
   EXPECT_EQ(CodeOf(head, kMoment - 16 * kMinute), "RequestTimeTooSkewed");
+  EXPECT_EQ(CodeOf(SignedHead("GET", "/a", {{"Date", "Sat, 01 Jan 1701 00:00:00 GMT"}})),
+            "RequestTimeTooSkewed");
   const auto url = Presigned("AWSAccessKeyId=A&Signature=s&Expires=1175024202");
   EXPECT_EQ(CodeOf(url), "fine");
   EXPECT_EQ(CodeOf(url, kMoment + kSecond), "AccessDenied");

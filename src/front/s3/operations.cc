@@ -16,7 +16,6 @@ struct Rule {
 
 using enum Level;
 
-/// What stands for something else than the object or the bucket itself.
 constexpr std::string_view kSubresources[] = {"accelerate",
                                               "acl",
                                               "analytics",
@@ -168,6 +167,10 @@ Operation Refined(const Request& request, Operation found) {
 }
 
 }  // namespace
+
+std::span<const std::string_view> Subresources() {
+  return kSubresources;
+}
 
 Outcome<Operation> OperationOf(const Request& request) {
   const Level level = request.bucket.empty() ? kService : request.key.empty() ? kBucket : kObject;

@@ -1,6 +1,7 @@
 // Which operation of S3 a request asks for. Pure.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "src/front/s3/request.h"
@@ -50,6 +51,9 @@ struct Operation {
   /// Of kGetBucketEmptyConfiguration the element, of kGetBucketNoConfiguration the error's code.
   std::string_view detail = {};
 };
+
+/// Names in a query that stand for something else than the object or the bucket itself.
+std::span<const std::string_view> Subresources();
 
 /// kMethodNotAllowed where S3 has no such operation.
 Outcome<Operation> OperationOf(const Request& request);

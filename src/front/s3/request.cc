@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "src/front/s3/checksums.h"
 #include "src/front/s3/text.h"
 #include "src/node/attachment.h"
 #include "src/origin/folder_mark.h"
@@ -14,10 +15,12 @@ namespace {
 
 constexpr size_t kMaxQueryItems = 1000;
 constexpr std::string_view kHeadersOfS3 = "x-amz-";
-/// Of signatures; no headers in the query.
+/// Parameters of the signature itself, never headers.
 constexpr std::string_view kOfSignatures[] = {
     "x-amz-algorithm", "x-amz-content-sha256", "x-amz-credential", "x-amz-date",
     "x-amz-expires",   "x-amz-security-token", "x-amz-signature",  "x-amz-signedheaders"};
+/// Of a body that nobody had when the URL was signed: S3 does not look at them.
+constexpr std::string_view kOfBodies[] = {"x-amz-sdk-checksum-algorithm", "x-amz-trailer"};
 
 Outcome<std::string> Decoded(std::string_view text) {
   auto decoded = http_origin::PercentDecode(text);
@@ -32,7 +35,7 @@ std::string LowerHost(std::string_view host) {
   return Lower(host);
 }
 
-/// As the parser of headers takes them: what is stored of them is sent as a header again.
+/// Whether it could have been sent as a header: what is stored of it is sent as one again.
 bool IsHeader(const QueryItem& item) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
   const auto of_name = [&](char c) {
@@ -52,9 +55,11 @@ Outcome<std::vector<http::Header>> HeadersInQuery(const Request& request) {
   for (const QueryItem& item : request.query) {
     const std::string_view name = item.name;
     if (!IsName(name.substr(0, kHeadersOfS3.size()), kHeadersOfS3)) continue;
-    const bool of_signature = std::ranges::any_of(
-        kOfSignatures, [name](std::string_view other) { return IsName(name, other); });
-    if (of_signature) continue;
+    const auto is = [name](std::string_view other) { return IsName(name, other); };
+    if (std::ranges::any_of(kOfSignatures, is) || std::ranges::any_of(kOfBodies, is) ||
+        AlgorithmOfHeader(name)) {
+      continue;
+    }
     if (!IsHeader(item)) return Refuse(kinds::kInvalidUri);
     headers.push_back({item.name, item.value});
   }

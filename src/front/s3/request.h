@@ -28,7 +28,7 @@ struct Request {
   std::vector<QueryItem> query;
   std::string path;  // decoded, without what the host says: for signatures and errors
   bool bucket_in_host = false;
-  /// Headers that a presigned URL brings in its query, because whoever opens it can send none.
+  /// Headers that a presigned URL brings in its query, because whoever opens it may send none.
   std::vector<http::Header> from_query;
 
   /// nullptr: it was not given. Of several the first.

@@ -62,7 +62,9 @@ TEST(S3Request, HostsNameBucketsBelowTheDomain) {
 }
 
 TEST(S3Request, PresignedQueriesBringHeaders) {
-  const std::string signature = "X-Amz-Signature=s&X-Amz-Date=d&x-amz-security-token=t";
+  const std::string signature =
+      "X-Amz-Signature=s&X-Amz-Date=d&x-amz-security-token=t&x-amz-checksum-crc32=AAAAAA%3D%3D"
+      "&x-amz-sdk-checksum-algorithm=CRC32";
   auto head = Head("PUT", "/box/a?X-Amz-Meta-A=b%20c&x-amz-acl=private&x=y&" + signature,
                    {{"x-amz-acl", "of the header"}});
   const auto request = ParseRequest(head, "");
