@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const size_t line = std::min(text.find('\n'), text.size());
   http::RequestHead head{.method = "GET", .target = "/box/key"};
-  head.headers = {{"Host", "h"}, {"x-amz-date", "20130524T000000Z"}};
+  head.headers = {{"Host", "h"}, {"Date", "Fri, 24 May 2013 00:00:00 GMT"}};
   if (text.starts_with('?')) {
     head.target += text.substr(0, line);
   } else {
