@@ -26,6 +26,9 @@ KEYS = 24
 # How long a node that was cut off may believe what it knew (docs/CELL.md), and then some.
 BELIEF_S = 15
 SETTLE_S = 90
+# Connections of those who vanished without a word end after a minute of silence.
+VANISHED_S = 75
+SAMPLE_S = 10
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "SOAK", "AWS_SECRET_ACCESS_KEY": "a-secret-of-the-soak"}
 FLAGS = ["--dram", "48MiB", "--disk", "64MiB", "--grace", "2s", "--metadata", "16MiB"]
 
@@ -223,7 +226,7 @@ class Soak:
         self.setting, self.table = setting, setting.table
         self.minutes = setting.minutes or setting.by_size(0.3, 30)
         self.over = threading.Event()
-        self.at_begin = self.at_end = None
+        self.at_begin, self.samples = None, []
 
     def run(self):
         network = cells.Networks(NODES // 2) if cells.Networks.possible() else cells.Loopback()
@@ -255,9 +258,12 @@ class Soak:
                 thread.start()
             time.sleep(self.setting.by_size(4, 10))
             self.at_begin = self.measure()
-            until = time.monotonic() + self.minutes * 60
+            began = time.monotonic()
+            until = began + self.minutes * 60
             while time.monotonic() < until and not load.wrong() and not box.wrong:
                 faults.step()
+                if time.monotonic() > began + SAMPLE_S * len(self.samples):
+                    self.samples.append(self.measure())
                 time.sleep(0.5)
             faults.end()
             time.sleep(3)
@@ -323,6 +329,16 @@ class Soak:
         load.hold(table, "soak: afterwards")
         time.sleep(3)
         (rss, files), (rss_now, files_now) = self.at_begin, self.measure()
+        until = time.monotonic() + VANISHED_S
+        while files_now > files + 16 and time.monotonic() < until:
+            time.sleep(1)
+            rss_now, files_now = self.measure()
+        quarter = max(1, len(self.samples) // 4)
+        parts = [self.samples[at:at + quarter] for at in range(0, len(self.samples), quarter)]
+        table.info("soak: MiB of it, most of each quarter",
+                   " ".join(str(max(rss for rss, _ in part) // MIB) for part in parts))
+        table.info("soak: its descriptors, most of each quarter",
+                   " ".join(str(max(files for _, files in part)) for part in parts))
         table.figure("soak: memory of a node, of at its begin",
                      f"{rss_now / rss:.2f} ({rss_now / MIB:.0f} MiB)", "<= 1.25",
                      rss_now <= 1.25 * rss)

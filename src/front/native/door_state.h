@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "src/base/units.h"
+#include "src/front/native/coming_gets.h"
 #include "src/front/native/door.h"
 #include "src/front/native/out_queue.h"
 #include "src/node/node_access.h"
@@ -104,6 +105,7 @@ struct DoorState {
   DoorShared& shared;
   const NativeDoorOptions& options;
   NodeAccess node;
+  ComingGets coming_gets{node};
   BatchPool batches;
   OneLoopFigure queued_bytes;                // answers not sent and reads in progress
   GetResult got;                             // of the get that is being answered, for its memory

@@ -117,12 +117,16 @@ Task<Result<void>> Session::Serve() {
   for (;;) {
     if (!HasRoom()) co_await AwaitRoom();
     if (ended_) break;
+    if (foreseen_ == 0 && Foresee()) {
+      co_await Yield(door_.env.executor);
+      door_.coming_gets.Foresee();
+      continue;
+    }
     FB_CO_ASSIGN(const bool whole, inbox_.Parse());
     if (whole) {
       if (inbox_.header().data_size > 0) {
         FB_CO_TRY(co_await TakeData());
       } else {
-        if (foreseen_ == 0) Foresee();
         --foreseen_;
         Dispatch();
         inbox_.Finish();
@@ -176,19 +180,19 @@ Task<void> Session::AwaitRoom() {
   }
 }
 
-/// What the gets that came together will look at is far away, for each of them: it is brought
-/// nearer for all at once, before the first is answered.
-void Session::Foresee() {
-  std::array<ComingGet, kMaxComingGets> gets;
+/// Announces the gets that have come. True: others that are ready should go first.
+bool Session::Foresee() {
   size_t count = 0;
   const auto see = [&](const wire::FrameHeader& header, Bytes meta) {
     Bytes body;
     if (header.type != MessageType::kGet || !wire::DecodeHead(header, meta, &body)) return;
     const auto get = wire::DecodeMeta<wire::GetRequest>(header.type, body);
-    if (get) gets[count++] = {.path = get->path, .offset = get->offset};
+    if (!get) return;
+    door_.coming_gets.Add({.path = get->path, .offset = get->offset});
+    ++count;
   };
-  foreseen_ = inbox_.Peek(gets.size(), see);
-  if (count > 1) door_.node.Foresee(std::span(gets).first(count));
+  foreseen_ = inbox_.Peek(kMaxComingGets, see);
+  return count > 0 && door_.coming_gets.Await(count);
 }
 
 /// The frame in the inbox: answers it, or begins to.

@@ -74,7 +74,7 @@ class Session {
   Task<void> Flush();
   Task<void> AwaitRoom();
   bool HasRoom() const { return queued_bytes_ <= door_.options.max_queued_bytes; }
-  void Foresee();
+  bool Foresee();
   void Dispatch();
   /// One that was answered at once. All of a receive count from its arrival to their common send,
   /// so that they cost one look at the clock.

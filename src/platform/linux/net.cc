@@ -19,9 +19,23 @@ namespace {
 
 constexpr int kBacklog = 4096;  // the kernel cuts it to net.core.somaxconn
 
-void SetOption(int fd, int level, int option) {
-  const int on = 1;
-  setsockopt(fd, level, option, &on, sizeof on);
+/// Who vanished without a word (power, a network that parted) is noticed after a minute of silence:
+/// asked after half of it, and three times in all.
+constexpr int kSilentSeconds = 30;
+constexpr int kAskEverySeconds = 10;
+constexpr int kAsked = 3;
+
+void SetOption(int fd, int level, int option, int value = 1) {
+  setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/// What is accepted inherits it from the socket that listens.
+void PrepareTcp(int fd) {
+  SetOption(fd, IPPROTO_TCP, TCP_NODELAY);
+  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kSilentSeconds);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, kAskEverySeconds);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, kAsked);
 }
 
 /// A socket file that nobody listens on any more is what a killed process leaves behind.
@@ -67,7 +81,7 @@ Result<std::unique_ptr<Listener>> LinuxNet::Listen(std::string address) {
   if (fd.get() < 0) return Fail(ErrnoError(errno, what));
   if (!parsed.is_unix) {
     SetOption(fd.get(), SOL_SOCKET, SO_REUSEADDR);
-    SetOption(fd.get(), IPPROTO_TCP, TCP_NODELAY);  // what is accepted inherits it
+    PrepareTcp(fd.get());
   }
   FB_TRY(Bind(fd.get(), at, parsed));
   if (listen(fd.get(), kBacklog) != 0) return Fail(ErrnoError(errno, what));
@@ -99,7 +113,7 @@ Task<Result<std::unique_ptr<Stream>>> LinuxNet::ConnectOne(const SocketAddress& 
       socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC | reactor_.backend().SocketFlags(), 0));
   if (fd.get() < 0) co_return Fail(ConnectError(-errno, name));
   const bool is_tcp = to.family() != AF_UNIX;
-  if (is_tcp) SetOption(fd.get(), IPPROTO_TCP, TCP_NODELAY);
+  if (is_tcp) PrepareTcp(fd.get());
 
   Socket socket{.fd = fd.get()};
   if (const auto attached = reactor_.backend().Attach(socket); !attached) {

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -297,6 +299,33 @@ Task<std::string> WordsBeforeTheEnd(Env& env, Listener& listener) {
     all.append(piece, *read);
   }
   co_return all;
+}
+
+int OptionOf(Stream& stream, int level, int option) {
+  const auto released = stream.Release();
+  EXPECT_TRUE(released.has_value());
+  int value = -1;
+  socklen_t size = sizeof value;
+  EXPECT_EQ(getsockopt((*released)->number(), level, option, &value, &size), 0);
+  return value;
+}
+
+Task<void> AsksWhoIsSilent(Env& env, Listener& listener) {
+  // A cable cannot be pulled here: the kernel is trusted to ask as it was told to.
+  for (const int option : {TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT}) {
+    const Pair pair = co_await Connected(env, listener);
+    const int by_client = OptionOf(*pair.client, IPPROTO_TCP, option);
+    EXPECT_LE(by_client, 30);
+    EXPECT_EQ(OptionOf(*pair.server, IPPROTO_TCP, option), by_client);
+  }
+  const Pair pair = co_await Connected(env, listener);
+  EXPECT_EQ(OptionOf(*pair.client, SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(OptionOf(*pair.server, SOL_SOCKET, SO_KEEPALIVE), 1);
+}
+
+TEST_P(NetOnBoth, AVanishedPeerIsNoticed) {
+  const auto listener = Listen("127.0.0.1:0");
+  loop_->Run(AsksWhoIsSilent(env(), *listener));
 }
 
 TEST_P(NetOnBoth, TheEndComesAfterTheLastByte) {
