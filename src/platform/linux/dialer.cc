@@ -1,8 +1,6 @@
 #include "src/platform/linux/dialer.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -17,6 +15,7 @@
 #include "src/platform/linux/address.h"
 #include "src/platform/linux/errors.h"
 #include "src/platform/linux/fork_guard.h"
+#include "src/platform/linux/tcp_options.h"
 #include "src/platform/linux/unique_fd.h"
 
 namespace forebay::platform {
@@ -171,10 +170,7 @@ Result<std::unique_ptr<Channel>> DialOne(const SocketAddress& to, const std::str
               return socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
             }));
   const std::string what = "connect to " + name;
-  if (!is_unix) {
-    const int on = 1;
-    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  }
+  if (!is_unix) PrepareTcp(fd.get());
   if (connect(fd.get(), to.raw(), to.size) != 0) {
     int error = errno;
     if (error != EINPROGRESS && error != EINTR) return Fail(StreamError(error, what));

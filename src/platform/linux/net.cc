@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -13,30 +11,12 @@
 #include "src/platform/linux/errors.h"
 #include "src/platform/linux/socket_listener.h"
 #include "src/platform/linux/socket_stream.h"
+#include "src/platform/linux/tcp_options.h"
 
 namespace forebay::platform {
 namespace {
 
 constexpr int kBacklog = 4096;  // the kernel cuts it to net.core.somaxconn
-
-/// Who vanished without a word (power, a network that parted) is noticed after a minute of silence:
-/// asked after half of it, and three times in all.
-constexpr int kSilentSeconds = 30;
-constexpr int kAskEverySeconds = 10;
-constexpr int kAsked = 3;
-
-void SetOption(int fd, int level, int option, int value = 1) {
-  setsockopt(fd, level, option, &value, sizeof value);
-}
-
-/// What is accepted inherits it from the socket that listens.
-void PrepareTcp(int fd) {
-  SetOption(fd, IPPROTO_TCP, TCP_NODELAY);
-  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE);
-  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kSilentSeconds);
-  SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, kAskEverySeconds);
-  SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, kAsked);
-}
 
 /// A socket file that nobody listens on any more is what a killed process leaves behind.
 bool IsStaleSocketFile(const SocketAddress& address, const std::string& path) {
@@ -80,7 +60,8 @@ Result<std::unique_ptr<Listener>> LinuxNet::Listen(std::string address) {
       socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC | reactor_.backend().SocketFlags(), 0));
   if (fd.get() < 0) return Fail(ErrnoError(errno, what));
   if (!parsed.is_unix) {
-    SetOption(fd.get(), SOL_SOCKET, SO_REUSEADDR);
+    const int on = 1;
+    setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     PrepareTcp(fd.get());
   }
   FB_TRY(Bind(fd.get(), at, parsed));

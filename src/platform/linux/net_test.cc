@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -326,6 +325,20 @@ Task<void> AsksWhoIsSilent(Env& env, Listener& listener) {
 TEST_P(NetOnBoth, AVanishedPeerIsNoticed) {
   const auto listener = Listen("127.0.0.1:0");
   loop_->Run(AsksWhoIsSilent(env(), *listener));
+}
+
+Task<int> SendBytesOf(Env& env, Listener& listener) {
+  const Pair pair = co_await Connected(env, listener);
+  co_return OptionOf(*pair.server, SOL_SOCKET, SO_SNDBUF);
+}
+
+TEST_P(NetOnBoth, LittleIsOnItsWayToAReaderOfThisMachine) {
+  for (const char* address : {"127.0.0.1:0", "[::1]:0"}) {
+    const auto listener = Listen(address);
+    const int bytes = loop_->Run(SendBytesOf(env(), *listener));
+    EXPECT_LE(bytes, 512 << 10) << address;  // less where net.core.wmem_max is
+    EXPECT_GE(bytes, 256 << 10) << address;
+  }
 }
 
 TEST_P(NetOnBoth, TheEndComesAfterTheLastByte) {
