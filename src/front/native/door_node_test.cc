@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "src/front/native/door.h"
+#include "src/node/foresee.h"
 #include "src/node/testing/node_fixture.h"
 #include "src/wire/admin_messages.h"
 #include "src/wire/connection.h"
@@ -129,6 +130,60 @@ TEST_F(ServedNode, SixtyFourReadersOfAColdObjectCostTheOriginEachByteOnce) {
   EXPECT_EQ(slow, 64u);
   EXPECT_EQ(latency.count(0), 1u);
   EXPECT_GT(latency.sum_ns(), 64u * 5'000'000);
+}
+
+constexpr uint64_t kSmallObjects = 40;
+
+std::string SmallPath(uint64_t n) {
+  return "/data/small" + std::to_string(n % kSmallObjects);
+}
+
+/// Asks for one object and goes away, before its answer or behind it.
+Task<void> AsksAndLeaves(Env* env, Duration after) {
+  const auto connection = co_await MustConnect(*env);
+  TaskGroup group(env->executor);
+  std::byte one[1];
+  const auto ask = [](Connection* of, std::span<std::byte> into) -> Task<void> {
+    std::ignore = co_await of->Get("/data/small0", 0, into, {});
+  };
+  group.Spawn(ask(connection.get(), one));
+  std::ignore = co_await env->clock.Sleep(after);
+  co_await connection->Close();
+  co_await group.Join();
+}
+
+/// More connections than are foreseen at a time, one get each, several times over.
+Task<void> ManyAskForOne(Env& env) {
+  std::vector<std::unique_ptr<Connection>> connections;
+  for (size_t i = 0; i < 2 * kMaxComingGets + 7; ++i) {
+    connections.push_back(co_await MustConnect(env));
+  }
+  for (int round = 0; round < 4; ++round) {
+    TaskGroup group(env.executor);
+    for (size_t i = 0; i < connections.size(); ++i) {
+      const uint64_t n = (i * 7 + static_cast<uint64_t>(round)) % kSmallObjects;
+      group.Spawn(ExpectGet(connections[i].get(), SmallPath(n), n, 0, 4096));
+      if (i % 16 == 0) group.Spawn(AsksAndLeaves(&env, std::chrono::microseconds(i)));
+    }
+    co_await group.Join();
+  }
+  // One that comes alone, again and again, and then not alone any more.
+  for (uint64_t n = 0; n < 50; ++n) {
+    co_await ExpectGet(connections[0].get(), SmallPath(n), n % kSmallObjects, 0, 4096);
+  }
+  TaskGroup group(env.executor);
+  for (size_t i = 0; i < 3; ++i) {
+    group.Spawn(ExpectGet(connections[i].get(), SmallPath(i), i, 0, 4096));
+  }
+  co_await group.Join();
+  for (auto& connection : connections) co_await connection->Close();
+}
+
+TEST_F(ServedNode, GetsOfManyConnectionsAreAnsweredEachByItsOwn) {
+  for (uint64_t n = 0; n < kSmallObjects; ++n) {
+    origin_.Set(SmallPath(n).substr(6), n, 4096);
+  }
+  world_.Run(ManyAskForOne(env()));
 }
 
 Task<void> WriteThrough(Env& env) {
