@@ -496,6 +496,7 @@ int Serve(const NodeConfig& config) {
   Signals::BlockInThisThread();
   std::signal(SIGPIPE, SIG_IGN);
   RaiseDescriptorLimit();
+  KeepLittleFreedMemory();
   const auto log =
       MakeStderrLog(config.log_level, config.log_json ? LogFormat::kJson : LogFormat::kText);
   const LoopOptions options{.io = BackendOf(config.io), .log = log.get()};

@@ -1,6 +1,7 @@
 #include "src/platform/linux/loop.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -28,6 +29,11 @@ using platform::Backend;
 constexpr int kFileThreadsUring = 4;
 constexpr int kFileThreadsEpoll = 16;
 
+/// What is as large is mapped for itself, and gone when it is freed. Nothing on the way of a read
+/// is.
+constexpr int kOwnMapping = 256 << 10;
+constexpr int kKeptFree = 4 << 20;
+
 }  // namespace
 
 std::string_view IoBackendName(IoBackend io) {
@@ -39,6 +45,11 @@ uint64_t RaiseDescriptorLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
   const rlimit raised{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
   return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
+}
+
+void KeepLittleFreedMemory() {
+  mallopt(M_MMAP_THRESHOLD, kOwnMapping);
+  mallopt(M_TRIM_THRESHOLD, kKeptFree);
 }
 
 /// Everything of one loop, in the order in which the parts need each other.

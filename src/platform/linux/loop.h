@@ -22,6 +22,11 @@ std::string_view IoBackendName(IoBackend io);
 /// our own: others may use select(), which breaks past 1,024.
 uint64_t RaiseDescriptorLimit();
 
+/// From now on this process keeps little memory that it has freed. The C library would let what one
+/// bad minute took (a parted network, an origin that hangs) stay for good: it learns from what is
+/// freed to keep more.
+void KeepLittleFreedMemory();
+
 struct LoopOptions {
   /// nullopt: io_uring, or epoll where the kernel or the container refuses it.
   std::optional<IoBackend> io;

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <fstream>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -214,6 +215,35 @@ TEST(Loop, SeedsEachRngAnew) {
   const auto two = Loop::Create({});
   EXPECT_NE((*one)->env().rng.Next(), (*two)->env().rng.Next());
 }
+
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+uint64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t all = 0, resident = 0;
+  EXPECT_TRUE(file >> all >> resident);
+  return resident * 4096;
+}
+
+std::unique_ptr<char[]> Used(size_t bytes) {
+  auto memory = std::make_unique_for_overwrite<char[]>(bytes);
+  for (size_t at = 0; at < bytes; at += 4096) static_cast<volatile char*>(memory.get())[at] = 1;
+  return memory;
+}
+
+TEST(FreedMemory, GoesBackToTheMachine) {
+  KeepLittleFreedMemory();
+  const uint64_t before = ResidentBytes();
+  Used(24 << 20).reset();  // the C library would learn from this one
+  std::vector<std::unique_ptr<char[]>> large, small;
+  for (int i = 0; i < 64; ++i) {
+    large.push_back(Used(512 << 10));
+    small.push_back(Used(1));
+  }
+  EXPECT_GT(ResidentBytes(), before + (24 << 20));
+  large.clear();
+  EXPECT_LT(ResidentBytes(), before + (8 << 20));
+}
+#endif
 
 }  // namespace
 }  // namespace forebay
