@@ -360,7 +360,7 @@ class Signing(S3):
                      self.client(("AKIANOBODY", "x"), signature_version="s3").list_buckets)
 
     def test_a_presigned_url_brings_headers_in_its_query(self):
-        """As the SDKs for JavaScript make them: with the checksum of the body that they had, none."""
+        """As the SDKs for JavaScript make them, with the checksum of no body."""
         now = datetime.datetime.now(datetime.timezone.utc)
         url = self.presign("/box/hoisted", now, 60, method="PUT",
                            further="&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-meta-colour=green"
