@@ -291,6 +291,16 @@ Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, 
   co_return result;
 }
 
+namespace {
+
+/// Origins know their keys only.
+Error Named(const ResolvedObject& object, const Error& error) {
+  const std::string path = PathOf(*object.attachment, object.key);
+  return error.message().find(path) != std::string::npos ? error : error.Within(path);
+}
+
+}  // namespace
+
 /// Looks, brings in what is missing, looks again.
 Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRange part,
                                         ByteRange demand, ReadResult::Piece* piece, Call call,
@@ -316,9 +326,7 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
     if (no_room && hands == Hands::kFull) co_return Fail(brought.error());
     const auto again = co_await Again(*object.attachment, brought.error(), ++attempt, call);
     if (again) continue;
-    const std::string path = PathOf(*object.attachment, object.key);
-    const bool named = again.error().message().find(path) != std::string::npos;
-    co_return Fail(named ? again.error() : again.error().Within(path));
+    co_return Fail(Named(object, again.error()));
   }
   co_return Fail(Code::kOverloaded,
                  fmt::format("{} was evicted before it could be read, again and again: memory is "
@@ -489,7 +497,8 @@ Task<Result<void>> Node::Impl::FetchPart(std::shared_ptr<Handle> handle, ByteRan
       at = until;
       continue;
     }
-    FB_CO_TRY(co_await Again(*object.attachment, there.error(), ++attempt, call));
+    const auto again = co_await Again(*object.attachment, there.error(), ++attempt, call);
+    if (!again) co_return Fail(Named(object, again.error()));
     flights.Demand(object, {at, part.end}, way);
   }
   co_return Result<void>();

@@ -332,13 +332,12 @@ class Soak:
         until = time.monotonic() + VANISHED_S
         while files_now > files + 16 and time.monotonic() < until:
             time.sleep(1)
-            rss_now, files_now = self.measure()
-        quarter = max(1, len(self.samples) // 4)
-        parts = [self.samples[at:at + quarter] for at in range(0, len(self.samples), quarter)]
-        table.info("soak: MiB of it, most of each quarter",
-                   " ".join(str(max(rss for rss, _ in part) // MIB) for part in parts))
-        table.info("soak: its descriptors, most of each quarter",
-                   " ".join(str(max(files for _, files in part)) for part in parts))
+            files_now = self.measure()[1]
+        count = len(self.samples)
+        quarters = [self.samples[n * count // 4:(n + 1) * count // 4] for n in range(4)]
+        for what, number, unit in (("MiB", 0, MIB), ("descriptors", 1, 1)):
+            most = [max((one[number] // unit for one in part), default="-") for part in quarters]
+            table.info(f"soak: {what} of it, most of each quarter", " ".join(map(str, most)))
         table.figure("soak: memory of a node, of at its begin",
                      f"{rss_now / rss:.2f} ({rss_now / MIB:.0f} MiB)", "<= 1.25",
                      rss_now <= 1.25 * rss)

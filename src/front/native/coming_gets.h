@@ -11,23 +11,22 @@
 
 namespace forebay {
 
-/// Of one loop.
+/// Of one loop. Who was told to let others go first yields once, touches nothing that it has
+/// announced until then, and calls Foresee when it goes on.
 class ComingGets {
  public:
   explicit ComingGets(NodeAccess& node) : node_(node) {}
   ComingGets(const ComingGets&) = delete;
   ComingGets& operator=(const ComingGets&) = delete;
 
-  /// What is named must stay where it is until Foresee, or until Await says that nothing is
-  /// awaited.
-  void Add(const ComingGet& get) {
+  /// What is named must stay where it is until the next Foresee, or until LetOthersFirst says no.
+  void Announce(const ComingGet& get) {
     gets_[count_++] = get;
     if (count_ == gets_.size()) Foresee();
   }
 
-  /// After a connection has added `own` of them: whether it should let others go first, and call
-  /// Foresee when it goes on.
-  bool Await(size_t own) {
+  /// After a connection has announced `own` of them.
+  bool LetOthersFirst(size_t own) {
     if (count_ == 0) return false;
     if (own > 1) {
       Foresee();
@@ -40,8 +39,10 @@ class ComingGets {
   }
 
   void Foresee() {
-    // Nobody came along: the next few do not wait for that.
-    if (count_ == 1) alone_ = kAloneFor;
+    if (count_ == 0) return;
+    // Nobody came along: the next few do not wait for that. One that is left over was not alone.
+    if (count_ == 1 && !crowd_) alone_ = kAloneFor;
+    crowd_ = count_ == gets_.size();
     if (count_ > 1) {
       alone_ = 0;
       node_.Foresee(std::span(gets_).first(count_));
@@ -55,6 +56,7 @@ class ComingGets {
   NodeAccess& node_;
   std::array<ComingGet, kMaxComingGets> gets_;
   size_t count_ = 0;
+  bool crowd_ = false;  // the last were as many as fit
   uint32_t alone_ = 0;  // so many more gets that come alone go on at once
 };
 

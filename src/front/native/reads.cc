@@ -357,11 +357,19 @@ Task<void> Session::GetRest(SlowRequest* slow, const std::vector<wire::GetItem>*
   }
 }
 
+void Session::Foresee(std::span<const wire::GetItem> items) {
+  std::array<ComingGet, kMaxComingGets> gets;
+  const size_t count = std::min(items.size(), gets.size());
+  for (size_t i = 0; i < count; ++i) gets[i] = {.path = items[i].path, .offset = items[i].offset};
+  if (count > 1) door_.node.Foresee(std::span(gets).first(count));
+}
+
 Task<Result<void>> Session::GetMany(SlowRequest& slow) {
   FB_CO_ASSIGN(const auto request, slow.Decode<wire::GetManyRequest>());
   std::vector<uint16_t> rest;
   for (uint16_t i = 0; i < request.items.size() && !ended_; ++i) {
     co_await AwaitRoom();
+    if (i % kMaxComingGets == 0) Foresee(std::span(request.items).subspan(i));
     if (!TryGetOne(slow, request.items[i], i)) rest.push_back(i);
   }
   size_t next = 0;

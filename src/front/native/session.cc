@@ -86,7 +86,7 @@ Task<void> Session::EndAll() {
 }
 
 bool Session::Drained() {
-  if (!slow_.empty()) return false;
+  if (!slow_.empty() || yielding_) return false;
   if (ended_) return true;
   if (!drained_at_) drained_at_ = batches_sent_ + (sending_ ? 1 : 0) + (batch_ ? 1 : 0);
   return batches_sent_ >= *drained_at_;
@@ -117,8 +117,10 @@ Task<Result<void>> Session::Serve() {
   for (;;) {
     if (!HasRoom()) co_await AwaitRoom();
     if (ended_) break;
-    if (foreseen_ == 0 && Foresee()) {
+    if (foreseen_ == 0 && AnnounceGets()) {
+      yielding_ = true;
       co_await Yield(door_.env.executor);
+      yielding_ = false;
       door_.coming_gets.Foresee();
       continue;
     }
@@ -180,19 +182,19 @@ Task<void> Session::AwaitRoom() {
   }
 }
 
-/// Announces the gets that have come. True: others that are ready should go first.
-bool Session::Foresee() {
+/// Of those that have come. True: others that are ready should go first.
+bool Session::AnnounceGets() {
   size_t count = 0;
   const auto see = [&](const wire::FrameHeader& header, Bytes meta) {
     Bytes body;
     if (header.type != MessageType::kGet || !wire::DecodeHead(header, meta, &body)) return;
     const auto get = wire::DecodeMeta<wire::GetRequest>(header.type, body);
     if (!get) return;
-    door_.coming_gets.Add({.path = get->path, .offset = get->offset});
+    door_.coming_gets.Announce({.path = get->path, .offset = get->offset});
     ++count;
   };
   foreseen_ = inbox_.Peek(kMaxComingGets, see);
-  return count > 0 && door_.coming_gets.Await(count);
+  return count > 0 && door_.coming_gets.LetOthersFirst(count);
 }
 
 /// The frame in the inbox: answers it, or begins to.

@@ -74,7 +74,7 @@ class Session {
   Task<void> Flush();
   Task<void> AwaitRoom();
   bool HasRoom() const { return queued_bytes_ <= door_.options.max_queued_bytes; }
-  bool Foresee();
+  bool AnnounceGets();
   void Dispatch();
   /// One that was answered at once. All of a receive count from its arrival to their common send,
   /// so that they cost one look at the clock.
@@ -141,6 +141,7 @@ class Session {
   Task<Result<void>> Get(SlowRequest& slow);
   Task<Result<void>> GetMany(SlowRequest& slow);
   Task<Result<void>> GetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index);
+  void Foresee(std::span<const wire::GetItem> items);
   bool TryGetOne(SlowRequest& slow, const wire::GetItem& item, uint16_t index);
   Task<void> GetRest(SlowRequest* slow, const std::vector<wire::GetItem>* items,
                      const std::vector<uint16_t>* rest, size_t* next);
@@ -201,7 +202,8 @@ class Session {
   HandleTable handles_;
   wire::Inbox inbox_;
   size_t receive_bytes_;
-  size_t foreseen_ = 0;          // frames in the inbox that Foresee has seen
+  size_t foreseen_ = 0;          // frames in the inbox of which the gets were announced
+  bool yielding_ = false;        // lets others go first
   Instant arrived_;              // the first receive with reads that were answered and not sent
   uint64_t reads_answered_ = 0;  // since then
   std::map<uint64_t, std::shared_ptr<SlowRequest>> slow_;

@@ -327,20 +327,6 @@ TEST_P(NetOnBoth, AVanishedPeerIsNoticed) {
   loop_->Run(AsksWhoIsSilent(env(), *listener));
 }
 
-Task<int> SendBytesOf(Env& env, Listener& listener) {
-  const Pair pair = co_await Connected(env, listener);
-  co_return OptionOf(*pair.server, SOL_SOCKET, SO_SNDBUF);
-}
-
-TEST_P(NetOnBoth, LittleIsOnItsWayToAReaderOfThisMachine) {
-  for (const char* address : {"127.0.0.1:0", "[::1]:0"}) {
-    const auto listener = Listen(address);
-    const int bytes = loop_->Run(SendBytesOf(env(), *listener));
-    EXPECT_LE(bytes, 512 << 10) << address;  // less where net.core.wmem_max is
-    EXPECT_GE(bytes, 256 << 10) << address;
-  }
-}
-
 TEST_P(NetOnBoth, TheEndComesAfterTheLastByte) {
   for (const std::string& address : Addresses()) {
     const auto listener = Listen(address);

@@ -12,7 +12,6 @@
 #include "src/platform/linux/awaits.h"
 #include "src/platform/linux/errors.h"
 #include "src/platform/linux/socket_stream.h"
-#include "src/platform/linux/tcp_options.h"
 
 namespace forebay::platform {
 namespace {
@@ -65,7 +64,6 @@ Result<std::unique_ptr<Stream>> SocketListener::Welcome(int fd) {
   peer.size = sizeof peer.storage;
   std::string name;
   if (getpeername(fd, peer.raw(), &peer.size) == 0) name = peer.ToString();
-  if (unix_path_.empty()) TuneToPeer(fd);
   if (name.empty()) name = address_;  // a Unix peer has no name, one already gone neither
   return SocketStream::Make(reactor_, std::move(owned), std::move(name), unix_path_.empty(),
                             zero_copy_bytes_);

@@ -1,12 +1,10 @@
-// What sockets of TCP are told.
+// What sockets of TCP are told before they are used.
 #pragma once
 
 namespace forebay::platform {
 
-/// Before it listens or connects; what is accepted inherits it.
+/// Before it connects or listens; what is accepted inherits it. Nothing waits for more to send, and
+/// who vanished without a word (power, a network that parted) is noticed.
 void PrepareTcp(int fd);
-
-/// Once it is connected.
-void TuneToPeer(int fd);
 
 }  // namespace forebay::platform
