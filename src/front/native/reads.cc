@@ -344,15 +344,18 @@ Task<void> Session::GetRest(SlowRequest* slow, const std::vector<wire::GetItem>*
     const uint16_t index = (*rest)[(*next)++];
     co_await AwaitRoom();
     const auto done = co_await GetOne(*slow, (*items)[index], index);
-    if (done || ended_) continue;
-    const wire::GetManyAnswer failed{
-        .index = index,
-        .status = wire::StatusOf(done.error().code()),
-        .message = std::string_view(done.error().message()).substr(0, wire::kMaxErrorBytes),
-        .info = {},
-        .crcs = {}};
-    Queued(EncodeAnswer(batch().Room(wire::kHeaderBytes + wire::kMaxErrorBytes + 256), slow->header,
-                        door_.queue_depth(), failed, 0, wire::kMoreFollow));
+    if (ended_) break;
+    if (!done) {
+      const wire::GetManyAnswer failed{
+          .index = index,
+          .status = wire::StatusOf(done.error().code()),
+          .message = std::string_view(done.error().message()).substr(0, wire::kMaxErrorBytes),
+          .info = {},
+          .crcs = {}};
+      Queued(EncodeAnswer(batch().Room(wire::kHeaderBytes + wire::kMaxErrorBytes + 256),
+                          slow->header, door_.queue_depth(), failed, 0, wire::kMoreFollow));
+    }
+    // Not with the last one: what is queued holds memory that the others may wait for.
     if (!sending_) co_await Flush();
   }
 }
