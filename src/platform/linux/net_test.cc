@@ -327,6 +327,36 @@ TEST_P(NetOnBoth, AVanishedPeerIsNoticed) {
   loop_->Run(AsksWhoIsSilent(env(), *listener));
 }
 
+int SendBytesOf(Stream& stream) {
+  const auto released = stream.Release();
+  EXPECT_TRUE(released.has_value());
+  int value = -1;
+  socklen_t size = sizeof value;
+  EXPECT_EQ(getsockopt((*released)->number(), SOL_SOCKET, SO_SNDBUF, &value, &size), 0);
+  return value;
+}
+
+/// The sender's buffer after 80 MiB.
+Task<int> StreamsAndTells(Env& env, Listener& listener) {
+  constexpr int kMebibytes = 80;
+  Pair pair = co_await Connected(env, listener);
+  const std::vector<std::byte> one(1u << 20);
+  TaskGroup group(env.executor);
+  group.Spawn(SendPattern(*pair.server, one, kMebibytes, false));
+  EXPECT_EQ(co_await RecvPattern(*pair.client, one), uint64_t{kMebibytes} << 20);
+  co_await group.Join();
+  co_return SendBytesOf(*pair.server);
+}
+
+TEST_P(NetOnBoth, AStreamToAReaderOfThisMachineKeepsLittleOnItsWay) {
+  for (const char* address : {"127.0.0.1:0", "[::1]:0"}) {
+    const auto listener = Listen(address);
+    const int after_much = loop_->Run(StreamsAndTells(env(), *listener));
+    EXPECT_LE(after_much, 512 << 10) << address;  // less where net.core.wmem_max is
+    EXPECT_GE(after_much, 256 << 10) << address;
+  }
+}
+
 TEST_P(NetOnBoth, TheEndComesAfterTheLastByte) {
   for (const std::string& address : Addresses()) {
     const auto listener = Listen(address);

@@ -10,6 +10,7 @@
 #include "src/base/assert.h"
 #include "src/platform/linux/awaits.h"
 #include "src/platform/linux/errors.h"
+#include "src/platform/linux/tcp_options.h"
 
 namespace forebay::platform {
 namespace {
@@ -17,6 +18,9 @@ namespace {
 constexpr uint64_t kMaxTransfer = 1u << 30;
 // MSG_WAITALL lets the ring go on after a partial send by itself; elsewhere it means nothing.
 constexpr int kSendFlags = MSG_NOSIGNAL | MSG_WAITALL;
+
+/// Who was sent so much is a stream of data.
+constexpr uint64_t kMuchSent = 64u << 20;
 
 /// Zero copy pins pages, which an ordinary user may do for a few MiB only, and some transports have
 /// none: such a send is made again as an ordinary one.
@@ -117,7 +121,14 @@ Task<Result<size_t>> SocketStream::Recv(MutableBytes into, Call call) {
   co_return static_cast<size_t>(result);
 }
 
+void SocketStream::CountSent(std::span<const Bytes> parts) {
+  if (!is_tcp_ || sent_ >= kMuchSent) return;
+  for (const Bytes part : parts) sent_ += part.size();
+  if (sent_ >= kMuchSent) KeepSendsNear(fd_.get());
+}
+
 Task<Result<void>> SocketStream::Send(std::span<const Bytes> parts, Call call) {
+  CountSent(parts);
   return parts.size() == 1 ? SendOne(parts.front(), call) : SendParts(PartsCursor(parts), call);
 }
 

@@ -4,6 +4,10 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <cstring>
+
+#include "src/platform/linux/address.h"
+
 namespace forebay::platform {
 namespace {
 
@@ -14,8 +18,31 @@ constexpr int kSilentSeconds = 30;
 constexpr int kAskEverySeconds = 10;
 constexpr int kAsked = 3;
 
+/// What may wait for a reader of this machine; the kernel takes twice as much. So few bytes are
+/// still in the processor's caches when he copies them out. Left to itself the kernel lets 4 MiB
+/// wait, and eight connections together get a quarter less for a sixth more of a core.
+///
+/// Not from the beginning: a reader who goes away with a full window leaves the send waiting, and
+/// what it sends in memory, until the door's own limit. With small answers that would be often.
+constexpr int kNearSendBytes = 256 << 10;
+
 void SetOption(int fd, int level, int option, int value = 1) {
   setsockopt(fd, level, option, &value, sizeof value);
+}
+
+bool SameHost(const SocketAddress& one, const SocketAddress& other) {
+  if (one.family() != other.family()) return false;
+  if (one.family() == AF_INET) {
+    const auto& a = *reinterpret_cast<const sockaddr_in*>(one.raw());
+    const auto& b = *reinterpret_cast<const sockaddr_in*>(other.raw());
+    return a.sin_addr.s_addr == b.sin_addr.s_addr;
+  }
+  if (one.family() == AF_INET6) {
+    const auto& a = *reinterpret_cast<const sockaddr_in6*>(one.raw());
+    const auto& b = *reinterpret_cast<const sockaddr_in6*>(other.raw());
+    return std::memcmp(&a.sin6_addr, &b.sin6_addr, sizeof a.sin6_addr) == 0;
+  }
+  return false;
 }
 
 }  // namespace
@@ -26,6 +53,14 @@ void PrepareTcp(int fd) {
   SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, kSilentSeconds);
   SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, kAskEverySeconds);
   SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, kAsked);
+}
+
+void KeepSendsNear(int fd) {
+  SocketAddress here, there;
+  here.size = there.size = sizeof here.storage;
+  if (getsockname(fd, here.raw(), &here.size) != 0) return;
+  if (getpeername(fd, there.raw(), &there.size) != 0) return;
+  if (SameHost(here, there)) SetOption(fd, SOL_SOCKET, SO_SNDBUF, kNearSendBytes);
 }
 
 }  // namespace forebay::platform
