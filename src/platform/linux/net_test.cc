@@ -327,15 +327,6 @@ TEST_P(NetOnBoth, AVanishedPeerIsNoticed) {
   loop_->Run(AsksWhoIsSilent(env(), *listener));
 }
 
-int SendBytesOf(Stream& stream) {
-  const auto released = stream.Release();
-  EXPECT_TRUE(released.has_value());
-  int value = -1;
-  socklen_t size = sizeof value;
-  EXPECT_EQ(getsockopt((*released)->number(), SOL_SOCKET, SO_SNDBUF, &value, &size), 0);
-  return value;
-}
-
 /// The sender's buffer after 80 MiB.
 Task<int> StreamsAndTells(Env& env, Listener& listener) {
   constexpr int kMebibytes = 80;
@@ -345,7 +336,7 @@ Task<int> StreamsAndTells(Env& env, Listener& listener) {
   group.Spawn(SendPattern(*pair.server, one, kMebibytes, false));
   EXPECT_EQ(co_await RecvPattern(*pair.client, one), uint64_t{kMebibytes} << 20);
   co_await group.Join();
-  co_return SendBytesOf(*pair.server);
+  co_return OptionOf(*pair.server, SOL_SOCKET, SO_SNDBUF);
 }
 
 TEST_P(NetOnBoth, AStreamToAReaderOfThisMachineKeepsLittleOnItsWay) {
