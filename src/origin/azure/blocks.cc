@@ -141,6 +141,7 @@ std::optional<BlockName> ParseBlockId(std::string_view id) {
   name.part = *part;
   name.index = *index;
   name.kind = static_cast<BlockName::Kind>(text[0]);
+  if (BlockId(name) != id) return std::nullopt;  // base64 may say the same in several ways
   return name;
 }
 
