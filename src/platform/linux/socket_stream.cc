@@ -19,9 +19,6 @@ constexpr uint64_t kMaxTransfer = 1u << 30;
 // MSG_WAITALL lets the ring go on after a partial send by itself; elsewhere it means nothing.
 constexpr int kSendFlags = MSG_NOSIGNAL | MSG_WAITALL;
 
-/// Who was sent so much is a stream of data.
-constexpr uint64_t kMuchSent = 64u << 20;
-
 /// Zero copy pins pages, which an ordinary user may do for a few MiB only, and some transports have
 /// none: such a send is made again as an ordinary one.
 bool ZeroCopyRefused(int32_t result) {
@@ -85,6 +82,7 @@ Result<std::unique_ptr<Stream>> SocketStream::Make(Reactor& reactor, UniqueFd fd
   std::unique_ptr<SocketStream> stream(
       new SocketStream(reactor, std::move(fd), std::move(peer), is_tcp, zero_copy_bytes));
   FB_TRY(reactor.backend().Attach(stream->socket_));
+  if (is_tcp) KeepSendsNear(stream->fd_.get());
   return stream;
 }
 
@@ -121,14 +119,7 @@ Task<Result<size_t>> SocketStream::Recv(MutableBytes into, Call call) {
   co_return static_cast<size_t>(result);
 }
 
-void SocketStream::CountSent(std::span<const Bytes> parts) {
-  if (!is_tcp_ || sent_ >= kMuchSent) return;
-  for (const Bytes part : parts) sent_ += part.size();
-  if (sent_ >= kMuchSent) KeepSendsNear(fd_.get());
-}
-
 Task<Result<void>> SocketStream::Send(std::span<const Bytes> parts, Call call) {
-  CountSent(parts);
   return parts.size() == 1 ? SendOne(parts.front(), call) : SendParts(PartsCursor(parts), call);
 }
 
@@ -230,6 +221,7 @@ Task<Result<size_t>> SocketStream::RecvDescriptors(
 }
 
 void SocketStream::Shutdown() {
+  if (is_tcp_ && !shut_) ResetIfUnread(fd_.get());
   shut_ = true;
   shutdown(fd_.get(), SHUT_RDWR);
   // Would otherwise wait until the peer has taken what is on its way.

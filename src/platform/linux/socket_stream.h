@@ -38,7 +38,6 @@ class SocketStream final : public Stream {
   SocketStream(Reactor& reactor, UniqueFd fd, std::string peer, bool is_tcp,
                uint64_t zero_copy_bytes);
 
-  void CountSent(std::span<const Bytes> parts);
   Task<Result<void>> SendOne(Bytes bytes, Call call);
   Task<Result<void>> SendParts(PartsCursor cursor, Call call);
   bool WantsZeroCopy(uint64_t size) const {
@@ -53,7 +52,6 @@ class SocketStream final : public Stream {
   const bool is_tcp_;
   uint64_t zero_copy_bytes_;
   Op* zero_copy_send_ = nullptr;  // in progress
-  uint64_t sent_ = 0;             // until it is much
   bool shut_ = false;
 };
 

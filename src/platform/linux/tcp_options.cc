@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -21,9 +22,6 @@ constexpr int kAsked = 3;
 /// What may wait for a reader of this machine; the kernel takes twice as much. So few bytes are
 /// still in the processor's caches when he copies them out. Left to itself the kernel lets 4 MiB
 /// wait, and eight connections together get a quarter less for a sixth more of a core.
-///
-/// Not from the beginning: a reader who goes away with a full window leaves the send waiting, and
-/// what it sends in memory, until the door's own limit. With small answers that would be often.
 constexpr int kNearSendBytes = 256 << 10;
 
 void SetOption(int fd, int level, int option, int value = 1) {
@@ -61,6 +59,13 @@ void KeepSendsNear(int fd) {
   if (getsockname(fd, here.raw(), &here.size) != 0) return;
   if (getpeername(fd, there.raw(), &there.size) != 0) return;
   if (SameHost(here, there)) SetOption(fd, SOL_SOCKET, SO_SNDBUF, kNearSendBytes);
+}
+
+void ResetIfUnread(int fd) {
+  int unread = 0;
+  if (ioctl(fd, FIONREAD, &unread) != 0 || unread == 0) return;
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 }  // namespace forebay::platform

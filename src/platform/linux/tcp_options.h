@@ -7,7 +7,13 @@ namespace forebay::platform {
 /// who vanished without a word (power, a network that parted) is noticed.
 void PrepareTcp(int fd);
 
-/// Once much is sent: little waits in the socket for a reader of this machine.
+/// Once it is connected: little waits in the socket for a reader of this machine.
 void KeepSendsNear(int fd);
+
+/// Before it is shut down: where something came that nobody took, its close tells the peer that
+/// nobody will. The kernel does so where it is still there at the close; a receive in progress may
+/// take it in between, and after a shutdown the kernel never tells of the room that this makes. The
+/// peer would wait for it with a send for a minute.
+void ResetIfUnread(int fd);
 
 }  // namespace forebay::platform
