@@ -99,7 +99,7 @@ std::optional<Result<void>> Node::TryGet(const Authenticated& who, std::string_v
   if (size > kMaxReadBytes) return std::nullopt;
   std::shared_ptr<const Attachment> attachment;
   std::string_view key;
-  const auto resolved = impl_->TryResolve(who, path, &attachment, &key, &got->object);
+  auto resolved = impl_->TryResolve(who, path, &attachment, &key, &got->object);
   if (!resolved || !*resolved) return resolved;
   got->attachment = attachment->config.id;
   const uint64_t begin = std::min(offset, got->object.size);
@@ -222,7 +222,7 @@ Task<Result<ReadResult>> AtOnce(Result<ReadResult> result) {
 
 }  // namespace
 
-Task<Result<ReadResult>> Node::Read(Authenticated who, std::shared_ptr<Handle> handle,
+Task<Result<ReadResult>> Node::Read(const Authenticated& who, std::shared_ptr<Handle> handle,
                                     uint64_t offset, uint32_t size, Call call, Trace* trace) {
   auto at_once = TryRead(who, *handle, offset, size);
   if (at_once) return AtOnce(std::move(*at_once));

@@ -13,8 +13,8 @@ namespace forebay::s3door {
 namespace {
 
 constexpr int64_t kNanosASecond = 1'000'000'000;
-constexpr int64_t kMostSkewNs = 15 * 60 * kNanosASecond;
-constexpr int64_t kMostValidSeconds = 7 * 24 * 3600;
+constexpr int64_t kMostSkewNs = int64_t{15} * 60 * kNanosASecond;
+constexpr int64_t kMostValidSeconds = int64_t{7} * 24 * 3600;
 constexpr size_t kMaxSignedHeaders = 200;
 constexpr std::string_view kSignedAlways = "x-amz-";
 

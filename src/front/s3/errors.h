@@ -118,9 +118,10 @@ struct S3Error {
   std::string message;                                       // "": the kind's own
   std::vector<std::pair<std::string, std::string>> details;  // further elements of the body
 
+  // NOLINTNEXTLINE(google-explicit-constructor): a kind alone says enough of most errors
   S3Error(const ErrorKind& what, std::string why = {}) : kind(what), message(std::move(why)) {}
   /// What an error of the node is to a client of S3, where nothing more is known about it.
-  S3Error(const Error& error);
+  S3Error(const Error& error);  // NOLINT(google-explicit-constructor): it is one, in other words
 
   S3Error& With(std::string name, std::string value) {
     details.emplace_back(std::move(name), std::move(value));

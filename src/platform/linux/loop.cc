@@ -24,8 +24,6 @@
 namespace forebay {
 namespace {
 
-using platform::Backend;
-
 constexpr int kFileThreadsUring = 4;
 constexpr int kFileThreadsEpoll = 16;
 

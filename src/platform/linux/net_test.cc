@@ -490,6 +490,7 @@ TEST_P(NetOnBoth, NamesAreLookedUp) {
 
 Task<void> ManyAtOnce(Env& env, Listener& listener, size_t count) {
   std::vector<Pair> pairs;
+  pairs.reserve(count);
   for (size_t i = 0; i < count; ++i) pairs.push_back(co_await Connected(env, listener));
   TaskGroup group(env.executor);
   for (Pair& pair : pairs) group.Spawn(EchoUntilEnd(*pair.server));
@@ -594,6 +595,7 @@ Task<void> ManyUnreadMessages(Env& env, Listener& listener) {
   constexpr int kStreams = 100;
   constexpr int kMessages = 40;
   std::vector<Pair> pairs;
+  pairs.reserve(kStreams);
   for (int i = 0; i < kStreams; ++i) pairs.push_back(co_await Connected(env, listener));
   for (Pair& pair : pairs) {  // each now stands ready to receive
     EXPECT_TRUE((co_await SendText(*pair.client, "first")).has_value());
