@@ -373,11 +373,15 @@ std::vector<BlockKey> DiskSpace::Keys(BlockClass block_class) {
 void DiskSpace::Hits(std::span<const Index::PendingHit> hits) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return;
+  FB_ASSERT(hits.size() <= Index::kHitBatch);
+  std::array<SlotHit, Index::kHitBatch> here;
+  size_t count = 0;
   for (const Index::PendingHit& hit : hits) {
-    if (!Owns(hit.slot)) continue;
-    for (const auto& policy : policies_) {
-      if (policy != nullptr) policy->Hit(hit.slot - first_slot_, hit.block);
-    }
+    if (Owns(hit.slot)) here[count++] = {.slot = hit.slot - first_slot_, .block = hit.block};
+  }
+  // Whoever does not have it passes over it.
+  for (const auto& policy : policies_) {
+    if (policy != nullptr) policy->Hits(std::span(here).first(count));
   }
 }
 

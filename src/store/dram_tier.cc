@@ -424,9 +424,19 @@ void DramTier::Reclassify(uint32_t number, BlockClass to) {
 void DramTier::Hits(std::span<const Index::PendingHit> hits) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return;
+  FB_ASSERT(hits.size() <= Index::kHitBatch);
   for (const Index::PendingHit& hit : hits) {
-    if (hit.frame == kNone) continue;
-    if (Policy* policy = PolicyOf(frame(hit.frame).block_class)) policy->Hit(hit.frame, hit.block);
+    if (hit.frame != kNone) __builtin_prefetch(&frame(hit.frame).block_class);
+  }
+  std::array<SlotHit, Index::kHitBatch> of_one;
+  for (size_t of = 0; of < policies_.size(); ++of) {
+    if (policies_[of] == nullptr) continue;
+    size_t count = 0;
+    for (const Index::PendingHit& hit : hits) {
+      if (hit.frame == kNone || static_cast<size_t>(frame(hit.frame).block_class) != of) continue;
+      of_one[count++] = {.slot = hit.frame, .block = hit.block};
+    }
+    policies_[of]->Hits(std::span(of_one).first(count));
   }
 }
 

@@ -41,6 +41,17 @@ void AdaptivePolicy::Hit(Slot slot, const BlockRef& block) {
   list_.Hit(slot, block);
 }
 
+/// Each hit looks at a dozen places of which hardly any is in the processor's caches: one after the
+/// other they cost a tenth of a small get.
+void AdaptivePolicy::Hits(std::span<const SlotHit> hits) {
+  for (const SlotHit& hit : hits) {
+    list_.Fetch(hit.slot);
+    jury_.FetchBuckets(hit.block);
+  }
+  for (const SlotHit& hit : hits) jury_.FetchEntries(hit.block);
+  for (const SlotHit& hit : hits) Hit(hit.slot, hit.block);
+}
+
 void AdaptivePolicy::Insert(Slot slot, const BlockRef& block) {
   jury_.Entered(block);
   list_.Insert(slot, block);

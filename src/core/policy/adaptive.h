@@ -18,6 +18,7 @@ class AdaptivePolicy final : public Policy {
   bool Admit(const BlockRef& wanted, bool full) override;
   void Insert(Slot slot, const BlockRef& block) override;
   void Hit(Slot slot, const BlockRef& block) override;
+  void Hits(std::span<const SlotHit> hits) override;
   void Erase(Slot slot, uint64_t key) override;
   size_t Victims(std::span<Slot> out) override { return list_.Victims(out); }
   void Evicted(Slot slot, uint64_t key) override { Erase(slot, key); }

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <vector>
 
 #include "src/base/prng.h"
 #include "src/core/policy/factory.h"
@@ -95,6 +97,34 @@ TEST(Adaptive, ASampleDecidesLikeTheWhole) {
     ratios[entries == 1024 ? 0 : 1] = hits / static_cast<double>(trace.size());
   }
   EXPECT_NEAR(ratios[0], ratios[1], 0.02);
+}
+
+TEST(Adaptive, HitsThatComeTogetherCountAsOneByOne) {
+  constexpr uint32_t kSlots = 1000;
+  constexpr size_t kBurst = 32;
+  AdaptivePolicy one_by_one(kSlots, kSlots, 256), together(kSlots, kSlots, 256);
+  const auto block_of = [](Slot slot) { return BlockRef{.key = Mix64(slot + 1), .weight = 1}; };
+  for (AdaptivePolicy* policy : {&one_by_one, &together}) {
+    for (Slot slot = 0; slot < kSlots / 2; ++slot) {
+      policy->Admit(block_of(slot), false);
+      policy->Insert(slot, block_of(slot));
+    }
+    policy->Admit(block_of(kSlots), true);
+  }
+  Prng prng(1);
+  for (int burst = 0; burst < 1000; ++burst) {
+    std::vector<SlotHit> hits;
+    for (size_t i = 0; i < kBurst; ++i) {
+      const auto slot = static_cast<Slot>(prng.Below(kSlots));  // half of them have left
+      hits.push_back({.slot = slot, .block = block_of(slot)});
+    }
+    for (const SlotHit& hit : hits) one_by_one.Hit(hit.slot, hit.block);
+    together.Hits(hits);
+    std::array<Slot, 8> first{}, second{};
+    ASSERT_EQ(one_by_one.Victims(first), together.Victims(second));
+    ASSERT_EQ(first, second);
+    ASSERT_EQ(one_by_one.Describe(), together.Describe());
+  }
 }
 
 TEST(Adaptive, WorksWithBlocksOfAnySize) {

@@ -19,6 +19,12 @@ class CacheModel {
   /// One read of a block: true if it was cached. A miss caches it if the policy wants that.
   bool Read(const BlockRef& block);
 
+  /// Bring what Read looks at into the processor's caches, one after the other for many keys.
+  void FetchBucket(uint64_t key) const { keys_.FetchBucket(key); }
+  void FetchEntry(uint64_t key) const {
+    if (const Slot slot = keys_.FetchKey(key); slot != kNoSlot) policy_->Fetch(slot);
+  }
+
   /// Adds a block without a read, if there is room for it.
   void Offer(const BlockRef& block);
 

@@ -70,6 +70,18 @@ bool Jury::See(const BlockRef& block, bool hit) {
   return true;
 }
 
+void Jury::FetchBuckets(const BlockRef& block) const {
+  const uint64_t mixed = Mix64(block.key ^ kSampleSalt);
+  if (!Sampled(mixed)) return;
+  for (const CacheModel& model : models_) model.FetchBucket(mixed);
+}
+
+void Jury::FetchEntries(const BlockRef& block) const {
+  const uint64_t mixed = Mix64(block.key ^ kSampleSalt);
+  if (!Sampled(mixed)) return;
+  for (const CacheModel& model : models_) model.FetchEntry(mixed);
+}
+
 Discipline Jury::Choose(Discipline current) {
   const size_t now = SideOf(current);
   if (now == kPinSide && PinningFails()) {

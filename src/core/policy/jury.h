@@ -26,6 +26,10 @@ class Jury {
   /// A read of the real cache and whether it was a hit there. True if it was in the sample.
   bool See(const BlockRef& block, bool hit);
 
+  /// Bring what See looks at into the processor's caches, one after the other for many blocks.
+  void FetchBuckets(const BlockRef& block) const;
+  void FetchEntries(const BlockRef& block) const;
+
   /// The discipline to follow: the one in `current`, unless another has won clearly more of the
   /// reads on which the two differ than chance would give it, over about one cache-full of reads
   /// or, where the difference is small, eight.

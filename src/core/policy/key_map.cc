@@ -18,6 +18,12 @@ Slot KeyMap::Find(uint64_t key) const {
   return kNoSlot;
 }
 
+Slot KeyMap::FetchKey(uint64_t key) const {
+  const Slot slot = buckets_[Home(key)];
+  if (slot != kNoSlot) __builtin_prefetch(&keys_[slot]);
+  return slot;
+}
+
 Slot KeyMap::Add(uint64_t key) {
   if (2 * (size_t{size_} + 1) > buckets_.size()) Grow();
   Slot slot = static_cast<Slot>(keys_.size());

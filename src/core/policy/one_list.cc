@@ -74,6 +74,11 @@ void OneListPolicy::Hit(Slot slot, const BlockRef& /*block*/) {
   }
 }
 
+void OneListPolicy::Fetch(Slot slot) const {
+  links_.Fetch(slot);
+  __builtin_prefetch(&marks_[slot]);
+}
+
 void OneListPolicy::Erase(Slot slot, uint64_t /*key*/) {
   LetGo(slot);
   links_.Remove(slot);

@@ -30,6 +30,7 @@ class OneListPolicy final : public Policy {
   bool Admit(const BlockRef& wanted, bool full) override;
   void Insert(Slot slot, const BlockRef& block) override;
   void Hit(Slot slot, const BlockRef& block) override;
+  void Fetch(Slot slot) const override;
   void Erase(Slot slot, uint64_t key) override;
   size_t Victims(std::span<Slot> out) override;
   void Evicted(Slot slot, uint64_t key) override;

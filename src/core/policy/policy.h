@@ -23,6 +23,11 @@ struct BlockRef {
   uint32_t weight = 1;  // what it takes of the capacity, in the owner's unit (pages, bytes / 4096)
 };
 
+struct SlotHit {
+  Slot slot = kNoSlot;
+  BlockRef block;
+};
+
 class Policy {
  public:
   virtual ~Policy() = default;
@@ -38,6 +43,14 @@ class Policy {
   /// A read of `slot`. May come late, in batches, and not at all for some; a slot that has left
   /// meanwhile is ignored.
   virtual void Hit(Slot slot, const BlockRef& block) = 0;
+
+  /// Hit for each of them, in order; what they look at is asked for ahead where that pays.
+  virtual void Hits(std::span<const SlotHit> hits) {
+    for (const SlotHit& hit : hits) Hit(hit.slot, hit.block);
+  }
+
+  /// Brings what Hit of this slot looks at into the processor's caches, or does nothing.
+  virtual void Fetch(Slot /*slot*/) const {}
 
   /// `slot` left for another reason than Victims (deleted, its disk died).
   virtual void Erase(Slot slot, uint64_t key) = 0;

@@ -29,6 +29,9 @@ class SlotLinks {
     return slot < slots_ && (links_[slot].newer != 0 || links_[slot].older != 0);
   }
 
+  /// Into the processor's caches.
+  void Fetch(Slot slot) const { __builtin_prefetch(&links_[slot]); }
+
   void PushFront(uint32_t list, Slot slot) {
     FB_ASSERT(slot < slots_ && !Linked(slot));
     const Slot anchor = Anchor(list);
