@@ -49,8 +49,11 @@ void Node::Foresee(std::span<const ComingGet> gets) {
     store.FetchBucket(found.block);
   }
   const std::span<const Sought> found = named.first(count);
-  for (const Sought& one : found) store.FetchEntry(one.block);
-  for (const Sought& one : found) store.FetchFrame(one.block);
+  std::array<bool, kMaxComingGets> has_frame;
+  for (size_t i = 0; i < count; ++i) has_frame[i] = store.FetchEntry(found[i].block);
+  for (size_t i = 0; i < count; ++i) {
+    if (!has_frame[i]) store.FetchFrame(found[i].block);
+  }
   for (const Sought& one : found) store.FetchChecksum(one.block, one.in_block);
 }
 

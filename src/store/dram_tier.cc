@@ -68,6 +68,21 @@ Frame& DramTier::frame(uint32_t number) {
   return chunks_[number / kChunk].load(std::memory_order_acquire)[number % kChunk];
 }
 
+void DramTier::FetchFrame(uint32_t number) const {
+  if (number >= FramesFor(options_)) return;
+  const Frame* chunk = chunks_[number / kChunk].load(std::memory_order_acquire);
+  if (chunk == nullptr) return;
+  __builtin_prefetch(&chunk[number % kChunk].image);
+  __builtin_prefetch(&chunk[number % kChunk].pins);
+}
+
+bool DramTier::FetchFrameOf(Slot slot) const {
+  const uint64_t number = uint64_t{slot} - first_slot_;
+  if (slot < first_slot_ || number >= FramesFor(options_)) return false;
+  FetchFrame(static_cast<uint32_t>(number));
+  return true;
+}
+
 uint64_t DramTier::LimitOf(BlockClass block_class) const {
   const auto share = [&](double part) {
     return static_cast<uint64_t>(static_cast<double>(capacity_pages_) * part);

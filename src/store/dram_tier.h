@@ -116,6 +116,11 @@ class DramTier {
   void Hits(std::span<const Index::PendingHit> hits);
 
   Frame& frame(uint32_t number);
+  /// Brings what a hit looks at into the processor's caches; of kNone and of what is no frame yet,
+  /// nothing.
+  void FetchFrame(uint32_t number) const;
+  /// That of an entry whose slot is that of its frame. False: this slot belongs to a disk.
+  bool FetchFrameOf(Slot slot) const;
   Slot SlotOf(uint32_t frame) const { return first_slot_ + frame; }
 
   /// A small number for an attachment, the same until the process ends. kOverloaded past 60,000 of

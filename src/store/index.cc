@@ -73,9 +73,13 @@ void Index::FetchBucket(const BlockKey& key) const {
   __builtin_prefetch(&stripe.pending[0]);
 }
 
-void Index::Guard::FetchEntry(const BlockKey& key) const {
-  const Slot slot = BucketOf(key).load(std::memory_order_relaxed) - 1;
-  if (slot != kNone) __builtin_prefetch(&index_.entry(slot));
+Slot Index::FetchEntry(const BlockKey& key) const {
+  const Stripe& stripe = stripes_[StripeOf(key)];
+  const Slot slot = BucketIn(stripe, key).load(std::memory_order_relaxed) - 1;
+  if (slot == kNone) return kNone;
+  const Entry* chunk = chunks_[slot / kChunk].load(std::memory_order_acquire);
+  if (chunk != nullptr) __builtin_prefetch(&chunk[slot % kChunk]);
+  return slot;
 }
 
 Slot Index::Guard::Find(const BlockKey& key) const {

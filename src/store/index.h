@@ -87,8 +87,6 @@ class Index {
 
     /// The entry's slot, or kNone.
     Slot Find(const BlockKey& key) const;
-    /// Brings the first entry that Find looks at into the processor's caches.
-    void FetchEntry(const BlockKey& key) const;
     /// Makes `entry` findable under `slot`, which must be free. The key must not be there yet.
     void Insert(Slot slot, const Entry& entry);
     void Remove(Slot slot);
@@ -126,6 +124,9 @@ class Index {
   Guard Lock(const BlockKey& key) { return Guard(*this, StripeOf(key)); }
   /// Brings what Guard::Find looks at first into the processor's caches.
   void FetchBucket(const BlockKey& key) const;
+  /// Then, once that is there, the first entry. Which slot that is, or kNone; without the lock it
+  /// may be gone already.
+  Slot FetchEntry(const BlockKey& key) const;
   Guard LockStripe(uint32_t stripe) { return Guard(*this, stripe); }
 
   /// The entry of a slot in use. What may be read of it without the stripe's lock stands at Entry.

@@ -155,13 +155,15 @@ View Store::Lookup(const BlockKey& key, uint32_t offset, uint32_t size) {
   return view;
 }
 
+bool Store::FetchEntry(const BlockKey& key) {
+  const Slot slot = index_->FetchEntry(key);
+  return slot == kNone || dram_->FetchFrameOf(slot);
+}
+
 void Store::FetchFrame(const BlockKey& key) {
   const auto guard = index_->Lock(key);
   const Slot slot = guard.Find(key);
-  if (slot == kNone || index_->entry(slot).frame == kNone) return;
-  const Frame& frame = dram_->frame(index_->entry(slot).frame);
-  __builtin_prefetch(&frame.image);
-  __builtin_prefetch(&frame.pins);
+  if (slot != kNone) dram_->FetchFrame(index_->entry(slot).frame);
 }
 
 void Store::FetchChecksum(const BlockKey& key, uint32_t offset) {

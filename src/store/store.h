@@ -108,7 +108,8 @@ class Store {
   /// The steps of a Lookup that is to come, for many keys at a time: each brings what the next one
   /// touches into the processor's caches. They change nothing.
   void FetchBucket(const BlockKey& key) { index_->FetchBucket(key); }
-  void FetchEntry(const BlockKey& key) { index_->Lock(key).FetchEntry(key); }
+  /// False: it takes a FetchFrame to bring the block's frame, too.
+  bool FetchEntry(const BlockKey& key);
   void FetchFrame(const BlockKey& key);
   void FetchChecksum(const BlockKey& key, uint32_t offset);
   /// Copies from memory. False where the bytes are not there.

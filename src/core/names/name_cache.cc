@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kFirstSlots = 16;
 constexpr size_t kLineBytes = 64;
+constexpr size_t kUsualLines = 3;  // of an entry with its key and etag
 constexpr size_t kNowhere = SIZE_MAX;
 constexpr uint64_t kAllocatorBytes = 12;  // what the heap adds to an entry, on average
 
@@ -110,9 +111,10 @@ bool NameCache::Find(AttachmentId attachment, std::string_view key, KnownName* k
 }
 
 void NameCache::FetchSlot(const Hash128& name) {
-  Stripe& stripe = StripeOf(name);
-  const std::scoped_lock lock(stripe.mutex);
-  if (!stripe.slots.empty()) __builtin_prefetch(&stripe.slots[name.lo & (stripe.slots.size() - 1)]);
+  const Stripe& stripe = StripeOf(name);
+  const uintptr_t table = stripe.table.load(std::memory_order_relaxed);
+  const size_t mask = stripe.table_mask.load(std::memory_order_relaxed);
+  __builtin_prefetch(reinterpret_cast<const void*>(table + (name.lo & mask) * sizeof(Entry*)));
 }
 
 void NameCache::FetchEntry(const Hash128& name) {
@@ -121,8 +123,10 @@ void NameCache::FetchEntry(const Hash128& name) {
   if (stripe.slots.empty()) return;
   const Entry* entry = stripe.slots[name.lo & (stripe.slots.size() - 1)];
   if (entry == nullptr) return;
-  __builtin_prefetch(entry);
-  __builtin_prefetch(reinterpret_cast<const char*>(entry) + kLineBytes);
+  const auto first = reinterpret_cast<uintptr_t>(entry);
+  for (size_t line = 0; line < kUsualLines; ++line) {
+    __builtin_prefetch(reinterpret_cast<const void*>(first + line * kLineBytes));
+  }
 }
 
 std::optional<VersionId> NameCache::Guess(const Hash128& name) {
@@ -266,6 +270,8 @@ void NameCache::MakeRoom(Stripe& stripe, uint64_t bytes) {
   if (full && stripe.bytes + bytes + larger * sizeof(Entry*) <= stripe_bytes_) {
     std::vector<Entry*> old(larger, nullptr);
     old.swap(stripe.slots);
+    stripe.table = reinterpret_cast<uintptr_t>(stripe.slots.data());
+    stripe.table_mask = larger - 1;
     stripe.hand = 0;
     for (Entry* entry : old) {
       if (entry == nullptr) continue;

@@ -108,6 +108,9 @@ class NameCache {
   struct alignas(64) Stripe {
     std::mutex mutex;
     std::vector<Entry*> slots;  // open addressing; the size is a power of two
+    // Where they are, for guesses without the lock: nothing there is looked at.
+    std::atomic<uintptr_t> table{0};
+    std::atomic<size_t> table_mask{0};
     uint64_t entries = 0;
     uint64_t bytes = 0;  // of the entries
     size_t hand = 0;
