@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "bench/peers/plain_net.h"
@@ -55,6 +56,7 @@ class LoadedConnection {
   LoadedConnection& operator=(const LoadedConnection&) = delete;
 
   int fd() const { return fd_; }
+  bool answered() const { return unanswered_ == 0; }
 
   Result<void> ShakeHands() {
     FB_TRY(
@@ -83,7 +85,7 @@ class LoadedConnection {
     return size == 0 ? Result<void>() : Send(Bytes(shared_.requests).first(size));
   }
 
-  /// Takes what has come until there is no more, and sends the next batch behind the last answer.
+  /// Takes what has come until there is no more.
   Result<void> Receive() {
     for (;;) {
       std::ranges::copy(rest_, shared_.answers.begin());
@@ -93,7 +95,6 @@ class LoadedConnection {
       if (came <= 0) return Fail(Code::kUnavailable, "the node closed the connection");
       if (unanswered_ == count_) NoteLatency();
       FB_TRY(TakeAnswers(Bytes(shared_.answers).first(rest_.size() + static_cast<size_t>(came))));
-      if (unanswered_ == 0) FB_TRY(Begin());
       // A short read has emptied the socket: the next edge tells of more.
       if (static_cast<size_t>(came) < room.size()) return {};
     }
@@ -165,6 +166,11 @@ class LoadedConnection {
   std::vector<std::byte> rest_;  // the beginning of an answer
 };
 
+LoadedConnection& ConnectionOf(const epoll_event& event) {
+  return *static_cast<LoadedConnection*>(event.data.ptr);
+}
+
+/// As redis-benchmark does: what a turn brought is taken first, then the next batches are sent.
 Result<void> RunAll(const std::vector<std::unique_ptr<LoadedConnection>>& connections,
                     Shared& shared) {
   const int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -176,9 +182,13 @@ Result<void> RunAll(const std::vector<std::unique_ptr<LoadedConnection>>& connec
   for (size_t i = 0; i < connections.size() && done; ++i) done = connections[i]->Begin();
   std::array<epoll_event, 256> events;
   while (shared.answered < shared.load.requests && done) {
-    const int count = epoll_wait(epoll, events.data(), events.size(), -1);
-    for (int i = 0; i < count && done; ++i) {
-      done = static_cast<LoadedConnection*>(events[static_cast<size_t>(i)].data.ptr)->Receive();
+    const int count = std::max(epoll_wait(epoll, events.data(), events.size(), -1), 0);
+    const auto ready = std::span(events).first(static_cast<size_t>(count));
+    for (const epoll_event& event : ready) {
+      if (done) done = ConnectionOf(event).Receive();
+    }
+    for (const epoll_event& event : ready) {
+      if (done && ConnectionOf(event).answered()) done = ConnectionOf(event).Begin();
     }
   }
   close(epoll);
