@@ -220,8 +220,10 @@ void Jury::BarPinning() {
 }
 
 void Jury::Tally::Count(const Hits& side_hits) {
+  for (size_t a = 0; a < kSides; ++a) hits[a] += side_hits[a] ? 1 : 0;
+  // Most reads are hits for all sides, or for none: they say nothing of any two.
+  if (std::ranges::count(side_hits, side_hits[0]) == kSides) return;
   for (size_t a = 0; a < kSides; ++a) {
-    hits[a] += side_hits[a] ? 1 : 0;
     for (size_t b = 0; b < kSides; ++b) wins[a][b] += side_hits[a] && !side_hits[b] ? 1 : 0;
   }
 }
@@ -242,7 +244,8 @@ void Jury::Tally::Forget(size_t side) {
 /// By how much `ahead` leads beyond what chance explains (the sign test); 0 or less if it does not.
 double Jury::Tally::Lead(size_t ahead, size_t behind) const {
   const double won = wins[ahead][behind], lost = wins[behind][ahead];
-  return won - lost - kSigmas * std::sqrt(won + lost) - kFewestWins;
+  const double most = won - lost - kFewestWins;
+  return most <= 0 ? most : most - kSigmas * std::sqrt(won + lost);
 }
 
 }  // namespace forebay
