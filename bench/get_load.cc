@@ -69,6 +69,7 @@ class LoadedConnection {
     count_ = std::min<uint64_t>(shared_.left, static_cast<uint64_t>(shared_.load.depth));
     shared_.left -= count_;
     unanswered_ = count_;
+    noted_ = false;
     size_t size = 0;
     for (uint64_t i = 0; i < count_; ++i) {
       const wire::GetRequest request{
@@ -93,7 +94,7 @@ class LoadedConnection {
       const ssize_t came = recv(fd_, room.data(), room.size(), MSG_DONTWAIT);
       if (came < 0 && errno == EAGAIN) return {};
       if (came <= 0) return Fail(Code::kUnavailable, "the node closed the connection");
-      if (unanswered_ == count_) NoteLatency();
+      if (!noted_) NoteLatency();
       FB_TRY(TakeAnswers(Bytes(shared_.answers).first(rest_.size() + static_cast<size_t>(came))));
       // A short read has emptied the socket: the next edge tells of more.
       if (static_cast<size_t>(came) < room.size()) return {};
@@ -125,6 +126,7 @@ class LoadedConnection {
   }
 
   void NoteLatency() {
+    noted_ = true;
     const int64_t took = NowNanos() - begun_;
     shared_.nanos.insert(shared_.nanos.end(), count_, took);
   }
@@ -163,6 +165,7 @@ class LoadedConnection {
   uint64_t count_ = 0;  // of the batch
   uint64_t unanswered_ = 0;
   int64_t begun_ = 0;
+  bool noted_ = false;  // the time to the batch's first answer
   std::vector<std::byte> rest_;  // the beginning of an answer
 };
 

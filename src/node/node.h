@@ -135,8 +135,8 @@ class Node {
                                             Call call);
   /// At most kMaxReadBytes; the rights of `who` are asked again. Without suspension, and without
   /// allocation, where the bytes are in memory: try TryRead first where a coroutine would cost.
-  Task<Result<ReadResult>> Read(const Authenticated& who, std::shared_ptr<Handle> handle,
-                                uint64_t offset, uint32_t size, Call call, Trace* trace);
+  Task<Result<ReadResult>> Read(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,
+                                uint32_t size, Call call, Trace* trace);
   /// nullopt: not all in memory, or a decision that needs waiting; ask Read.
   std::optional<Result<ReadResult>> TryRead(const Authenticated& who, Handle& handle,
                                             uint64_t offset, uint32_t size);

@@ -222,7 +222,8 @@ Task<Result<ReadResult>> AtOnce(Result<ReadResult> result) {
 
 }  // namespace
 
-Task<Result<ReadResult>> Node::Read(const Authenticated& who, std::shared_ptr<Handle> handle,
+// NOLINTNEXTLINE(performance-unnecessary-value-param): as its siblings have it, which wait
+Task<Result<ReadResult>> Node::Read(Authenticated who, std::shared_ptr<Handle> handle,
                                     uint64_t offset, uint32_t size, Call call, Trace* trace) {
   auto at_once = TryRead(who, *handle, offset, size);
   if (at_once) return AtOnce(std::move(*at_once));

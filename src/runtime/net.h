@@ -55,8 +55,8 @@ class Stream {
   /// follow.
   virtual Task<void> SayEnd(Call call);
 
-  /// Ends both directions: the peer sees the end, operations in progress here end with kCancelled
-  /// soon.
+  /// Ends both directions: operations in progress here end with kCancelled soon. The peer sees the
+  /// end; a reset, and perhaps not all that was sent, where bytes came here that nobody took.
   virtual void Shutdown() = 0;
 
   /// "10.0.0.7:41822" or "unix:/run/forebay.sock".

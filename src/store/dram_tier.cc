@@ -72,7 +72,7 @@ void DramTier::FetchFrame(uint32_t number) const {
   if (number >= FramesFor(options_)) return;
   const Frame* chunk = chunks_[number / kChunk].load(std::memory_order_acquire);
   if (chunk == nullptr) return;
-  __builtin_prefetch(&chunk[number % kChunk].image);
+  __builtin_prefetch(&chunk[number % kChunk]);
   __builtin_prefetch(&chunk[number % kChunk].pins);
 }
 

@@ -112,9 +112,10 @@ bool NameCache::Find(AttachmentId attachment, std::string_view key, KnownName* k
 
 void NameCache::FetchSlot(const Hash128& name) {
   const Stripe& stripe = StripeOf(name);
-  const uintptr_t table = stripe.table.load(std::memory_order_relaxed);
-  const size_t mask = stripe.table_mask.load(std::memory_order_relaxed);
-  __builtin_prefetch(reinterpret_cast<const void*>(table + (name.lo & mask) * sizeof(Entry*)));
+  // In this order: the mask of one table goes with that table or with a larger one.
+  const size_t mask = stripe.table_mask.load(std::memory_order_acquire);
+  const Entry* const* table = stripe.table.load(std::memory_order_relaxed);
+  __builtin_prefetch(static_cast<const void*>(table + (name.lo & mask)));
 }
 
 void NameCache::FetchEntry(const Hash128& name) {
@@ -123,10 +124,8 @@ void NameCache::FetchEntry(const Hash128& name) {
   if (stripe.slots.empty()) return;
   const Entry* entry = stripe.slots[name.lo & (stripe.slots.size() - 1)];
   if (entry == nullptr) return;
-  const auto first = reinterpret_cast<uintptr_t>(entry);
-  for (size_t line = 0; line < kUsualLines; ++line) {
-    __builtin_prefetch(reinterpret_cast<const void*>(first + line * kLineBytes));
-  }
+  const auto* first = reinterpret_cast<const char*>(entry);
+  for (size_t line = 0; line < kUsualLines; ++line) __builtin_prefetch(first + line * kLineBytes);
 }
 
 std::optional<VersionId> NameCache::Guess(const Hash128& name) {
@@ -270,8 +269,8 @@ void NameCache::MakeRoom(Stripe& stripe, uint64_t bytes) {
   if (full && stripe.bytes + bytes + larger * sizeof(Entry*) <= stripe_bytes_) {
     std::vector<Entry*> old(larger, nullptr);
     old.swap(stripe.slots);
-    stripe.table = reinterpret_cast<uintptr_t>(stripe.slots.data());
-    stripe.table_mask = larger - 1;
+    stripe.table.store(stripe.slots.data(), std::memory_order_relaxed);
+    stripe.table_mask.store(larger - 1, std::memory_order_release);
     stripe.hand = 0;
     for (Entry* entry : old) {
       if (entry == nullptr) continue;

@@ -109,7 +109,7 @@ class NameCache {
     std::mutex mutex;
     std::vector<Entry*> slots;  // open addressing; the size is a power of two
     // Where they are, for guesses without the lock: nothing there is looked at.
-    std::atomic<uintptr_t> table{0};
+    std::atomic<const Entry* const*> table{nullptr};
     std::atomic<size_t> table_mask{0};
     uint64_t entries = 0;
     uint64_t bytes = 0;  // of the entries

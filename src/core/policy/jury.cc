@@ -244,8 +244,8 @@ void Jury::Tally::Forget(size_t side) {
 /// By how much `ahead` leads beyond what chance explains (the sign test); 0 or less if it does not.
 double Jury::Tally::Lead(size_t ahead, size_t behind) const {
   const double won = wins[ahead][behind], lost = wins[behind][ahead];
-  const double most = won - lost - kFewestWins;
-  return most <= 0 ? most : most - kSigmas * std::sqrt(won + lost);
+  if (won - lost <= kFewestWins) return won - lost - kFewestWins;
+  return won - lost - kSigmas * std::sqrt(won + lost) - kFewestWins;
 }
 
 }  // namespace forebay

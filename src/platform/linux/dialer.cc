@@ -105,7 +105,10 @@ class SocketChannel final : public Channel {
                                 ((came & POLLOUT) != 0 ? kToSend : 0));
   }
 
-  void Shutdown() override { shutdown(fd_.get(), SHUT_RDWR); }
+  void Shutdown() override {
+    if (!is_unix_) ResetIfUnread(fd_.get());
+    shutdown(fd_.get(), SHUT_RDWR);
+  }
   const std::string& peer() const override { return peer_; }
   bool is_unix() const override { return is_unix_; }
   int descriptor() const { return fd_.get(); }

@@ -13,7 +13,8 @@ void KeepSendsNear(int fd);
 /// Before it is shut down: where something came that nobody took, its close tells the peer that
 /// nobody will. The kernel does so where it is still there at the close; a receive in progress may
 /// take it in between, and after a shutdown the kernel never tells of the room that this makes. The
-/// peer would wait for it with a send for a minute.
+/// peer would wait for it with a send for a minute. As at such a close, what is on its way to the
+/// peer may be lost.
 void ResetIfUnread(int fd);
 
 }  // namespace forebay::platform

@@ -229,7 +229,7 @@ std::optional<Result<void>> Node::TryGet(const Authenticated& who, std::string_v
   return Result<void>();
 }
 
-Task<Result<ReadResult>> Node::Read(const Authenticated& who, std::shared_ptr<Handle> handle,
+Task<Result<ReadResult>> Node::Read(Authenticated who, std::shared_ptr<Handle> handle,
                                     uint64_t offset, uint32_t size, Call call, Trace*) {
   FB_CO_TRY(co_await impl_->Wait(call));
   FB_CO_TRY(impl_->gate.Check(who, kRead, impl_->attachment->guarded()));
