@@ -165,7 +165,7 @@ class LoadedConnection {
   uint64_t count_ = 0;  // of the batch
   uint64_t unanswered_ = 0;
   int64_t begun_ = 0;
-  bool noted_ = false;  // the time to the batch's first answer
+  bool noted_ = false;           // the time to the batch's first answer
   std::vector<std::byte> rest_;  // the beginning of an answer
 };
 
