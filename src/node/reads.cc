@@ -222,7 +222,7 @@ Task<Result<ReadResult>> AtOnce(Result<ReadResult> result) {
 
 }  // namespace
 
-// NOLINTNEXTLINE(performance-unnecessary-value-param): as its siblings have it, which wait
+// NOLINTNEXTLINE(performance-unnecessary-value-param): by value as in all calls, most of which wait
 Task<Result<ReadResult>> Node::Read(Authenticated who, std::shared_ptr<Handle> handle,
                                     uint64_t offset, uint32_t size, Call call, Trace* trace) {
   auto at_once = TryRead(who, *handle, offset, size);

@@ -11,6 +11,9 @@ namespace {
 
 /// Keeps the sample independent of how the owner cuts the same bits into stripes and buckets.
 constexpr uint64_t kSampleSalt = 0x5bd1e995a2c4d3f7u;
+uint64_t Mixed(uint64_t key) {
+  return Mix64(key ^ kSampleSalt);
+}
 /// How many standard deviations make a lead. Reads come in runs, so chance is larger than
 /// independent coin tosses would make it.
 constexpr double kSigmas = 3;
@@ -57,7 +60,7 @@ CacheModel Jury::NewModel(Discipline expert) const {
 }
 
 bool Jury::See(const BlockRef& block, bool hit) {
-  const uint64_t mixed = Mix64(block.key ^ kSampleSalt);
+  const uint64_t mixed = Mixed(block.key);
   if (!Sampled(mixed)) return false;
   Hits hits{};
   bool outgrown = false;
@@ -71,13 +74,13 @@ bool Jury::See(const BlockRef& block, bool hit) {
 }
 
 void Jury::FetchBuckets(const BlockRef& block) const {
-  const uint64_t mixed = Mix64(block.key ^ kSampleSalt);
+  const uint64_t mixed = Mixed(block.key);
   if (!Sampled(mixed)) return;
   for (const CacheModel& model : models_) model.FetchBucket(mixed);
 }
 
 void Jury::FetchEntries(const BlockRef& block) const {
-  const uint64_t mixed = Mix64(block.key ^ kSampleSalt);
+  const uint64_t mixed = Mixed(block.key);
   if (!Sampled(mixed)) return;
   for (const CacheModel& model : models_) model.FetchEntry(mixed);
 }
@@ -113,7 +116,7 @@ bool Jury::FallsBehind(Discipline current) {
 }
 
 void Jury::Entered(const BlockRef& block) {
-  const uint64_t mixed = Mix64(block.key ^ kSampleSalt);
+  const uint64_t mixed = Mixed(block.key);
   if (!Sampled(mixed) || held_.Find(mixed) != kNoSlot) return;
   const Slot slot = held_.Add(mixed);
   if (slot >= held_weights_.size()) held_weights_.resize(slot + 1);
@@ -123,7 +126,7 @@ void Jury::Entered(const BlockRef& block) {
 }
 
 void Jury::Left(uint64_t key) {
-  const uint64_t mixed = Mix64(key ^ kSampleSalt);
+  const uint64_t mixed = Mixed(key);
   if (!Sampled(mixed)) return;
   if (const Slot slot = held_.Find(mixed); slot != kNoSlot) held_.Remove(slot);
 }
