@@ -212,6 +212,23 @@ TEST(Config, WhatIsPrintedReadsBackTheSame) {
   }
 }
 
+TEST(Config, WhatIsPrintedReadsBackWhereDefaultsGaveWay) {
+  const auto first = FromFile("dram = \"53MiB\"");
+  ASSERT_TRUE(first) << first.error().message();
+  const auto again = FromFile(PrintConfig(*first));
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(again->config.fill_budget_bytes, first->config.fill_budget_bytes);
+  EXPECT_EQ(again->config.flush_backlog_bytes, first->config.flush_backlog_bytes);
+  EXPECT_EQ(again->config.origin_range_bytes, first->config.origin_range_bytes);
+}
+
+TEST(Config, ACountHasNoZerosBeforeIt) {
+  const auto refused = FromFile("weight = \"0100\"");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("'0100' is no count"));
+  EXPECT_TRUE(FromFile("weight = \"0\""));
+}
+
 TEST(Config, EverySettingHasAFlagAndAVariable) {
   const Setting* setting = FindSetting("fill_budget");
   ASSERT_NE(setting, nullptr);

@@ -107,22 +107,22 @@ class Checker {
 
   Result<void> Budgets() {
     const uint64_t half = config_.dram_bytes / 2;
-    if (IsDefault("fill_budget")) {
-      config_.fill_budget_bytes = std::min(config_.fill_budget_bytes, half);
-    }
-    if (IsDefault("flush_backlog")) {
-      config_.flush_backlog_bytes = std::min(config_.flush_backlog_bytes, half);
-    }
-    if (IsDefault("origin_range")) {
-      config_.origin_range_bytes =
-          std::min(config_.origin_range_bytes, RoundDown(config_.fill_budget_bytes, kMiB));
-    }
+    GiveWay("fill_budget", config_.fill_budget_bytes, half);
+    GiveWay("flush_backlog", config_.flush_backlog_bytes, half);
+    GiveWay("origin_range", config_.origin_range_bytes, RoundDown(config_.fill_budget_bytes, kMiB));
     FB_TRY(AtMost("fill_budget", config_.fill_budget_bytes, "dram", config_.dram_bytes));
     FB_TRY(AtMost("flush_backlog", config_.flush_backlog_bytes, "dram", half));
     FB_TRY(AtMost("origin_range", config_.origin_range_bytes, "fill_budget",
                   config_.fill_budget_bytes));
     return AtMost("random_fill", config_.random_fill_bytes, "origin_range",
                   config_.origin_range_bytes);
+  }
+
+  /// A default yields to what it depends on, and its text with it: what is printed reads back.
+  void GiveWay(std::string_view name, uint64_t& bytes, uint64_t most) {
+    if (!IsDefault(name) || bytes <= most) return;
+    bytes = most;
+    chosen_.find(name)->second.text = fmt::format("{}", most);
   }
 
   Result<void> AtMost(std::string_view name, uint64_t bytes, std::string_view limit_name,
@@ -191,7 +191,7 @@ class Checker {
   }
 
   NodeConfig& config_;
-  const GivenSettings& chosen_;
+  GivenSettings& chosen_;
   const Machine& machine_;
 };
 

@@ -82,9 +82,13 @@ Result<Amount> ParseAmount(std::string_view text) {
 Result<uint64_t> ParseCount(std::string_view text) {
   uint64_t count = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (ec != std::errc() || end != text.data() + text.size()) {
-    return Fail(Code::kInvalidArgument,
-                fmt::format("'{}' is no count; write a whole number, like 256", text));
+  // Zeros before it are octal to some, and no TOML.
+  const bool zeros_first = text.size() > 1 && text.front() == '0';
+  if (ec != std::errc() || end != text.data() + text.size() || zeros_first) {
+    return Fail(
+        Code::kInvalidArgument,
+        fmt::format("'{}' is no count; write a whole number without zeros before it, like 256",
+                    text));
   }
   return count;
 }
