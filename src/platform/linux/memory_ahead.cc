@@ -16,18 +16,42 @@
 namespace forebay::platform {
 namespace {
 
+constexpr uint64_t kPage = 4 * kKiB;
 constexpr uint64_t kHugePage = 2 * kMiB;
-/// A machine makes so much in less than 10 ms, of small pages too.
-constexpr uint64_t kStep = 4 * kMiB;
+/// A machine makes so much in less than 10 ms, of small pages too. Each step that makes huge pages
+/// waits for all processors once.
+constexpr uint64_t kStep = 8 * kMiB;
+/// Of a huge page's. More were used meanwhile: they would be copied and mapped again, one by one,
+/// which takes far longer than to make as many, while who comes next is kept waiting.
+constexpr size_t kMostThere = kHugePage / kPage / 16;
 
-/// In one call: each waits for all processors once. Errors say that the machine has no huge page
-/// left.
-void MakeHuge(MutableBytes range) {
+bool IsUsed(const std::byte* huge) {
+  unsigned char there[kHugePage / kPage];
+  if (mincore(const_cast<std::byte*>(huge), kHugePage, there) != 0) return true;
+  return std::ranges::count_if(there, [](unsigned char page) { return (page & 1) != 0; }) >
+         static_cast<ptrdiff_t>(kMostThere);
+}
+
+/// Errors say that the machine has no huge page left.
+void MakeHuge(std::byte* begin, const std::byte* end) {
   // Where no page is there yet nothing is collapsed.
-  for (uint64_t at = 0; at < range.size(); at += kHugePage) {
-    madvise(range.data() + at, 1, MADV_POPULATE_READ);
+  for (std::byte* at = begin; at < end; at += kHugePage) madvise(at, 1, MADV_POPULATE_READ);
+  if (begin < end) madvise(begin, static_cast<size_t>(end - begin), MADV_COLLAPSE);
+}
+
+/// Huge pages where they fit and nobody was faster, ordinary ones elsewhere.
+void MakeReady(MutableBytes step) {
+  std::byte* const end = step.data() + step.size();
+  std::byte* at = step.data() + (RoundUp(reinterpret_cast<uintptr_t>(step.data()), kHugePage) -
+                                 reinterpret_cast<uintptr_t>(step.data()));
+  std::byte* unused = at;  // from here to `at` nothing was used
+  for (; at + kHugePage <= end; at += kHugePage) {
+    if (!IsUsed(at)) continue;
+    MakeHuge(unused, at);
+    unused = at + kHugePage;
   }
-  madvise(range.data(), range.size(), MADV_COLLAPSE);
+  MakeHuge(unused, at);
+  madvise(step.data(), step.size(), MADV_POPULATE_WRITE);
 }
 
 bool Lies(MutableBytes range, MutableBytes mapping) {
@@ -70,11 +94,10 @@ void MemoryAhead::Forget(MutableBytes mapping) {
 }
 
 /// While `lock` is not held. Who forgets the range waits until then.
-template <class Step>
-void MemoryAhead::Do(std::unique_lock<std::mutex>& lock, MutableBytes range, const Step& step) {
-  step_ = range;
+void MemoryAhead::Do(std::unique_lock<std::mutex>& lock, MutableBytes step) {
+  step_ = step;
   lock.unlock();
-  step(range);
+  MakeReady(step);
   lock.lock();
   step_ = {};
   changed_.notify_all();
@@ -87,11 +110,8 @@ void MemoryAhead::Work() {
     if (stopping_) return;
     const MutableBytes range = asked_.front();
     asked_.pop_front();
-    Do(lock, range, MakeHuge);
-    // What did not become one, as ordinary pages.
     for (uint64_t at = 0; at < range.size() && !stopping_ && !forgotten_; at += kStep) {
-      Do(lock, range.subspan(at, std::min(kStep, range.size() - at)),
-         [](MutableBytes step) { madvise(step.data(), step.size(), MADV_POPULATE_WRITE); });
+      Do(lock, range.subspan(at, std::min(kStep, range.size() - at)));
     }
     forgotten_ = false;
   }

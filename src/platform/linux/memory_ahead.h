@@ -13,7 +13,8 @@ namespace forebay::platform {
 
 /// The first use of a page costs whoever uses it ten times a copy of it. Asked for ahead, memory
 /// comes as huge pages (MADV_COLLAPSE, also where shared memory gets none by default), otherwise as
-/// ordinary ones; before Linux 5.14, which has neither call, nothing happens. Any thread.
+/// ordinary ones; what is used before its turn stays as it is. Before Linux 5.14, which has neither
+/// call, nothing happens. Any thread.
 class MemoryAhead {
  public:
   MemoryAhead() = default;
@@ -30,8 +31,7 @@ class MemoryAhead {
 
  private:
   void Work();
-  template <class Step>
-  void Do(std::unique_lock<std::mutex>& lock, MutableBytes range, const Step& step);
+  void Do(std::unique_lock<std::mutex>& lock, MutableBytes step);
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -1,12 +1,14 @@
 #include "src/platform/linux/memory.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -138,6 +140,40 @@ TEST(Memory, WhatWillBeUsedIsThereAndKeepsItsBytes) {
   EXPECT_EQ(memory->bytes()[3 * kMiB + 1], std::byte{7});
   for (uint64_t at = 0; at < kSize; at += 64 * kKiB) ASSERT_EQ(memory->bytes()[at], std::byte{5});
   EXPECT_EQ(std::ranges::count(memory->bytes(), std::byte{0}), kSize - kSize / (64 * kKiB) - 1);
+}
+
+/// Of the mapping at `begin`, as huge pages.
+uint64_t HugeBytes(const std::byte* begin) {
+  std::ifstream maps("/proc/self/smaps");
+  const std::string from = fmt::format("{:x}-", reinterpret_cast<uintptr_t>(begin));
+  const std::string wanted = "ShmemPmdMapped:";
+  bool ours = false;
+  for (std::string line; std::getline(maps, line);) {
+    ours = ours || line.starts_with(from);
+    if (ours && line.starts_with(wanted)) return std::stoull(line.substr(wanted.size())) * kKiB;
+  }
+  return 0;
+}
+
+TEST(Memory, WhatWasUsedBeforeItsTurnIsNotMoved) {
+  constexpr uint64_t kSize = 16 * kMiB;
+  LinuxMemory platform;
+  const auto unused = *platform.Reserve("unused", kSize);
+  unused->WillUse(0, kSize);
+  struct stat info{};
+  do {
+    std::this_thread::yield();
+    ASSERT_EQ(fstat(unused->ReadOnlyDescriptor(), &info), 0);
+  } while (static_cast<uint64_t>(info.st_blocks) * 512 < kSize);
+  if (HugeBytes(unused->bytes().data()) == 0) GTEST_SKIP() << "this machine makes no huge pages";
+  const auto used = *platform.Reserve("used", kSize);
+  std::ranges::fill(used->bytes().first(kSize / 2), std::byte{1});
+  used->WillUse(0, kSize);
+  do {
+    std::this_thread::yield();
+    ASSERT_EQ(fstat(used->ReadOnlyDescriptor(), &info), 0);
+  } while (static_cast<uint64_t>(info.st_blocks) * 512 < kSize);
+  EXPECT_LE(HugeBytes(used->bytes().data()), kSize / 2);
 }
 
 TEST(Memory, NothingIsTouchedOnceItIsGone) {
