@@ -67,6 +67,10 @@ class Reading(S3):
         self.assertEqual(ask(If_Match=etag, If_Unmodified_Since=before), 200)
         self.assertEqual(ask(If_None_Match='"else"', If_Modified_Since=after), 200)
         self.assertEqual(ask(If_Modified_Since="yesterday"), 200)
+        answer = self.raw(f"HEAD /open/page HTTP/1.1\r\nHost: {self.node.s3}\r\n"
+                          "Connection: close\r\nIf-Match: \"else\"\r\nIf-Match: *\r\n"
+                          "\r\n".encode())
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200"), answer)
 
     def test_a_new_state_is_seen_by_who_names_its_etag(self):
         path = self.origin / "changing"
@@ -153,6 +157,16 @@ class Listing(S3):
             self.assertEqual(self.names(call, Prefix="l/none")[:2], ([], []))
             self.assertEqual(self.names(call, Prefix="/l")[:2], ([], []))
             self.assertEqual(self.names(call, Prefix="l//")[:2], ([], []))
+            for prefix in (".", "..", "l/.", "l/..", "./", "../", "l/../", "../origin/"):
+                self.assertEqual(self.names(call, Prefix=prefix)[:2], ([], []), prefix)
+
+    def test_prefixes_that_end_in_dots(self):
+        for name in (".profile", "..data"):
+            self.s3.put_object(Bucket="box", Key="dots/" + name, Body=b"")
+        for prefix, there in (("dots/.", ["..data", ".profile"]), ("dots/..", ["..data"])):
+            entries = self.s3.list_objects_v2(Bucket="box", Prefix=prefix)["Contents"]
+            self.assertEqual([entry["Key"] for entry in entries],
+                             ["dots/" + name for name in there])
 
     def test_pages_of_every_size_give_each_name_once(self):
         for operation in ("list_objects_v2", "list_objects", "list_object_versions"):

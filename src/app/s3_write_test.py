@@ -273,18 +273,6 @@ class Writing(S3):
         self.s3.put_object(Bucket="box", Key="md5/a", Body=b"baz", IfMatch=put["ETag"])
         self.assertEqual(self.s3.head_object(Bucket="box", Key="md5/a")["ETag"], md5(b"baz"))
 
-    def test_copies(self):
-        self.s3.copy_object(Bucket="box", Key="copy", CopySource={"Bucket": "box",
-                                                                 "Key": "deep/large"})
-        self.assertEqual(self.get("copy"), self.large)
-        self.refused("NoSuchKey", self.s3.copy_object, Bucket="box", Key="x",
-                     CopySource="box/nothing")
-        self.refused("NoSuchBucket", self.s3.copy_object, Bucket="box", Key="x",
-                     CopySource="nothing/nothing")
-        self.refused("PreconditionFailed", self.s3.copy_object, Bucket="box", Key="x",
-                     CopySource="box/small", CopySourceIfNoneMatch="*")
-        self.assertFalse((self.origin / "x").exists())
-
     def test_marks_of_folders(self):
         for key in ("dir/", "dir/-", "dir/a", "dir/sub/", "dir.", "dir0"):
             self.s3.put_object(Bucket="box", Key=key, Body=b"")
@@ -342,6 +330,8 @@ class Writing(S3):
             age = datetime.datetime.now(datetime.timezone.utc) - one["LastModified"]
             self.assertLess(abs(age), datetime.timedelta(hours=1))
         self.assertTrue(listed["IsTruncated"])
+        self.assertFalse(self.s3.list_parts(Bucket="box", Key="parts", UploadId=upload,
+                                            MaxParts=0)["IsTruncated"])
         self.refused("InvalidPartOrder", complete, upload, [second, first])
         self.refused("InvalidPart", complete, upload, [first, {**second, "PartNumber": 8}])
         self.refused("InvalidPart", complete, upload, [{**first, "ETag": second["ETag"]}])
@@ -404,9 +394,28 @@ class Writing(S3):
         b2, a1, b1, a2, _ = begun
         self.assertEqual(pending(Prefix="p/"), ([a1, a2, b1, b2], []))
         self.assertEqual(pending(Prefix="p/", Delimiter="/"), ([a1, a2], ["p/b/"]))
+        none = self.s3.list_multipart_uploads(Bucket="box", MaxUploads=0)
+        self.assertEqual((none.get("Uploads"), none["IsTruncated"]), (None, False))
         for key, upload in begun:
             self.s3.abort_multipart_upload(Bucket="box", Key=key, UploadId=upload)
         self.assertEqual(pending(Prefix="p/"), ([], []))
+
+    def test_pages_of_uploads_that_are_aborted_meanwhile(self):
+        for own_marker in (True, False):
+            for _ in range(5):
+                self.s3.create_multipart_upload(Bucket="box", Key="gone")
+            page, aborted, where = {"IsTruncated": True}, 0, {}
+            while page["IsTruncated"]:
+                page = self.s3.list_multipart_uploads(Bucket="box", MaxUploads=2, **where)
+                for one in page.get("Uploads", []):
+                    self.s3.abort_multipart_upload(Bucket="box", Key="gone",
+                                                   UploadId=one["UploadId"])
+                    aborted += 1
+                    where = {"KeyMarker": "gone", "UploadIdMarker": one["UploadId"]}
+                if own_marker and page["IsTruncated"]:
+                    where = {"KeyMarker": page["NextKeyMarker"],
+                             "UploadIdMarker": page["NextUploadIdMarker"]}
+            self.assertEqual(aborted, 5)
 
     def test_transfers_of_boto(self):
         data = self.large * 4

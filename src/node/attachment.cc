@@ -113,6 +113,9 @@ Result<void> CheckKey(std::string_view key) {
 }
 
 Result<void> CheckPrefix(std::string_view prefix) {
+  const std::string_view last = prefix.substr(prefix.find_last_of('/') + 1);
+  // The last part may be the front of ".profile".
+  if (last == "." || last == "..") prefix.remove_suffix(last.size());
   if (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (prefix.empty()) return {};
   return CheckKey(prefix);

@@ -40,10 +40,16 @@ void Take(beast::string_view from, std::string& into) {
 }
 
 /// RFC 9112 lets a client send "GET http://host/path"; the host is not ours to look at.
-std::string_view PathOfTarget(std::string_view target) {
-  if (!target.starts_with("http://") && !target.starts_with("https://")) return target;
-  const size_t slash = target.find('/', target.find("//") + 2);
-  return slash == std::string_view::npos ? "/" : target.substr(slash);
+void TakeTarget(std::string_view target, std::string& into) {
+  const size_t scheme = target.starts_with('/') ? target.npos : target.find("://");
+  const std::string_view name = scheme == target.npos ? "" : target.substr(0, scheme);
+  if (!SameToken(name, "http") && !SameToken(name, "https")) {
+    into.assign(target);
+    return;
+  }
+  target.remove_prefix(scheme + 3);
+  target.remove_prefix(std::min(target.size(), target.find_first_of("/?")));
+  into.assign(target.starts_with('/') ? "" : "/").append(target);
 }
 
 bool IsHeaderText(char c) {
@@ -61,9 +67,13 @@ void AppendClean(std::string& text, std::string_view value) {
 
 }  // namespace
 
+bool SameToken(std::string_view one, std::string_view other) {
+  return beast::iequals(View(one), View(other));
+}
+
 const std::string* RequestHead::Find(std::string_view name) const {
   for (const Header& header : headers) {
-    if (beast::iequals(View(header.name), View(name))) return &header.value;
+    if (SameToken(header.name, name)) return &header.value;
   }
   return nullptr;
 }
@@ -118,9 +128,11 @@ std::expected<size_t, Refusal> RequestReader::ReadHead(Bytes bytes) {
       state_->parser->get().count(beast::http::field::host) != 1) {
     return std::unexpected(Refusal{400, "a request of HTTP/1.1 names exactly one Host"});
   }
-  // Anything but plain chunks would leave where the body ends to whoever reads it.
-  if (state_->parser->get().count(beast::http::field::transfer_encoding) > 0 &&
-      !state_->parser->chunked()) {
+  // Anything but plain chunks would leave where the body ends, or what it says, to whoever reads
+  // it.
+  const auto codings = state_->parser->get().equal_range(beast::http::field::transfer_encoding);
+  if (std::any_of(codings.first, codings.second,
+                  [](const auto& field) { return !beast::iequals(field.value(), "chunked"); })) {
     return std::unexpected(Refusal{501, "no transfer coding but 'chunked' is understood here"});
   }
   return used;
@@ -134,7 +146,7 @@ void RequestReader::TakeHead(RequestHead& head) {
   const auto& message = state_->parser->get();
   head.headers.reserve(kUsualHeaders);
   Take(message.method_string(), head.method);
-  head.target = PathOfTarget({message.target().data(), message.target().size()});
+  TakeTarget({message.target().data(), message.target().size()}, head.target);
   size_t count = 0;
   for (const auto& field : message) {
     if (count == head.headers.size()) head.headers.emplace_back();

@@ -75,6 +75,10 @@ TEST(HttpCodec, AHeadMayComeByteByByte) {
 TEST(HttpCodec, AnAbsoluteTargetIsCutToItsPath) {
   EXPECT_EQ(ReadWhole("GET http://h:1/p?q HTTP/1.1\r\nHost: h\r\n\r\n")->target, "/p?q");
   EXPECT_EQ(ReadWhole("GET http://h HTTP/1.1\r\nHost: h\r\n\r\n")->target, "/");
+  EXPECT_EQ(ReadWhole("GET HTTP://h/o HTTP/1.1\r\nHost: h\r\n\r\n")->target, "/o");
+  EXPECT_EQ(ReadWhole("GET http://h?a=/b HTTP/1.1\r\nHost: h\r\n\r\n")->target, "/?a=/b");
+  EXPECT_EQ(ReadWhole("GET /a?b=http://h/c HTTP/1.1\r\nHost: h\r\n\r\n")->target,
+            "/a?b=http://h/c");
 }
 
 TEST(HttpCodec, HostileRequestsAreRefused) {

@@ -84,7 +84,7 @@ Task<bool> HttpConnection::NextRequest(CancelToken cancel) {
   body_bytes_ = 0;
   body_waited_ = {};
   const std::string* expect = request_.Find("Expect");
-  expects_invitation_ = expect != nullptr && *expect == "100-continue";
+  expects_invitation_ = expect != nullptr && SameToken(*expect, "100-continue");
   waits_for_invitation_ = expects_invitation_ && request_.has_body;
   ++requests_;
   keep_alive_ = request_.keep_alive && requests_ < limits_.requests;

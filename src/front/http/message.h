@@ -15,6 +15,9 @@ struct Header {
   std::string value;
 };
 
+/// Without case: names of headers, schemes and codings.
+bool SameToken(std::string_view one, std::string_view other);
+
 struct RequestHead {
   std::string method;  // as it was sent: "GET"
   std::string target;  // as it was sent, an absolute one cut to its path: "/a%20b?c"

@@ -112,6 +112,10 @@ S3Error ObjectError(const Exchange& x, const Error& error);
 
 /// `afresh`: whatever is known of the name, the origin is asked what it means now.
 Task<Result<std::shared_ptr<Handle>>> OpenObject(Exchange& x, std::string path, bool afresh);
+/// Tries with what is known of an object, and again with what its origin says now, where `attempt`
+/// says nullopt: the object has changed meanwhile.
+using Attempt = Task<Outcome<std::optional<Reply>>> (*)(Exchange& x, bool afresh);
+Task<Answer> UntilItStays(Exchange& x, Attempt attempt);
 Task<Result<AttributeCache::Value>> DescriptionOf(Exchange& x, std::shared_ptr<Handle> handle);
 Task<Result<std::string>> EtagOf(Exchange& x, std::shared_ptr<Handle> handle);
 Task<Result<ReadResult>> ReadObject(Exchange& x, std::shared_ptr<Handle> handle, uint64_t offset,

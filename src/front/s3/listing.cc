@@ -12,14 +12,6 @@ constexpr size_t kParallel = 16;
 /// The last of all characters: sorts behind whatever may follow a prefix.
 constexpr std::string_view kLastCharacter = "\xf4\x8f\xbf\xbf";
 
-/// No key can begin so, and the node would say that this is wrong.
-bool CannotBegin(std::string_view prefix) {
-  if (prefix.ends_with('/')) prefix.remove_suffix(1);
-  return !prefix.empty() && !CheckKey(prefix).has_value() &&
-         // The front of a part may be ".": only whole parts are refused.
-         !(prefix.back() == '.' && CheckKey(std::string(prefix) + "x").has_value());
-}
-
 /// The common prefix that `key` is part of; "": it stands for itself.
 std::string GroupOf(std::string_view key, const ListQuery& query) {
   if (query.delimiter.empty()) return {};
@@ -140,7 +132,7 @@ Task<void> ShowEtags(Exchange& x, const Attachment& bucket, Listed& listed) {
 
 Task<Outcome<Listed>> ListNames(Exchange& x, ListQuery query) {
   FB_CO_ASSIGN(const auto bucket, BucketOf(x, kList));
-  if (query.limit == 0 || CannotBegin(query.prefix)) co_return Listed{};
+  if (query.limit == 0 || !CheckPrefix(query.prefix)) co_return Listed{};
   Lister lister(x, std::move(query));
   FB_CO_ASSIGN(Listed listed, co_await lister.Run());
   co_await ShowEtags(x, *bucket, listed);

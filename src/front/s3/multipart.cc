@@ -121,6 +121,28 @@ std::string Quoted(std::string_view etag) {
   return fmt::format("\"{}\"", etag);
 }
 
+/// nullopt: the source has changed meanwhile, and no part was written.
+Task<Outcome<std::optional<Reply>>> TryPartCopy(Exchange& x, bool afresh) {
+  FB_CO_ASSIGN(const uint32_t number, ReadPartNumber(x.request));
+  FB_CO_TRY(CheckWriteHeaders(x.request));
+  FB_CO_ASSIGN(std::string id, UploadId(x, kWrite));
+  FB_CO_ASSIGN(std::optional<Source> source, co_await OpenSource(x, afresh));
+  if (!source) co_return std::nullopt;
+  auto upload =
+      co_await x.node().PutPart(*x.who, x.request.NodePath(), std::move(id), number, x.call());
+  if (!upload) co_return std::unexpected(UploadError(x, upload.error()));
+  const auto info = co_await Copy(x, *std::move(source), **upload, nullptr, nullptr);
+  if (!info && info.error().kind.code == kinds::kNoSuchKey.code) {
+    co_return std::unexpected(NoSuchUpload(x));
+  }
+  if (!info) co_return std::unexpected(info.error());
+  if (!*info) co_return std::nullopt;
+  XmlWriter xml;
+  xml.Root("CopyPartResult").Text("LastModified", IsoDate((*info)->modified_ns));
+  xml.Text("ETag", Quoted(ShownEtag((*info)->etag)));
+  co_return Reply::Xml(xml.Close("CopyPartResult").Take());
+}
+
 }  // namespace
 
 Task<Answer> CreateMultipartUpload(Exchange& x) {
@@ -161,22 +183,7 @@ Task<Answer> UploadPart(Exchange& x) {
 }
 
 Task<Answer> UploadPartCopy(Exchange& x) {
-  FB_CO_ASSIGN(const uint32_t number, ReadPartNumber(x.request));
-  FB_CO_TRY(CheckWriteHeaders(x.request));
-  FB_CO_ASSIGN(std::string id, UploadId(x, kWrite));
-  FB_CO_ASSIGN(Source source, co_await OpenSource(x));
-  auto upload =
-      co_await x.node().PutPart(*x.who, x.request.NodePath(), std::move(id), number, x.call());
-  if (!upload) co_return std::unexpected(UploadError(x, upload.error()));
-  const auto info = co_await Copy(x, std::move(source), **upload, nullptr, nullptr);
-  if (!info && info.error().kind.code == kinds::kNoSuchKey.code) {
-    co_return std::unexpected(NoSuchUpload(x));
-  }
-  if (!info) co_return std::unexpected(info.error());
-  XmlWriter xml;
-  xml.Root("CopyPartResult").Text("LastModified", IsoDate(info->modified_ns));
-  xml.Text("ETag", Quoted(ShownEtag(info->etag)));
-  co_return Reply::Xml(xml.Close("CopyPartResult").Take());
+  return UntilItStays(x, TryPartCopy);
 }
 
 Task<Answer> CompleteMultipartUpload(Exchange& x) {
@@ -233,7 +240,8 @@ Task<Answer> ListParts(Exchange& x) {
   xml.Root("ListPartsResult").Text("Bucket", x.request.bucket).Text("Key", x.request.key);
   xml.Text("UploadId", ShownId(x));
   xml.Number("PartNumberMarker", after).Number("NextPartNumberMarker", last);
-  xml.Number("MaxParts", limit).Flag("IsTruncated", part != there.end()).Raw(list);
+  // Who asks for none would ask for ever.
+  xml.Number("MaxParts", limit).Flag("IsTruncated", limit > 0 && part != there.end()).Raw(list);
   WriteOwner(xml, "Initiator");
   WriteOwner(xml);
   xml.Text("StorageClass", "STANDARD");

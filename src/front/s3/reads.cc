@@ -232,8 +232,20 @@ AttributeCache::Value KnownDescription(const Exchange& x, const Handle& handle) 
   return x.door.shared.attributes.Find(object.version, object.info.modified_ns);
 }
 
+Outcome<void> CheckVersion(const Exchange& x) {
+  const std::string* version = x.request.Query("versionId");
+  if (version == nullptr || *version == "null") return {};
+  if (version->empty()) {
+    return Refuse(kinds::kInvalidArgument, "Version id cannot be the empty string");
+  }
+  S3Error error(kinds::kNoSuchVersion);
+  error.With("Key", x.request.key).With("VersionId", *version);
+  return std::unexpected(std::move(error));
+}
+
 /// nullopt: not this state of the object, but one that came meanwhile.
 Task<Outcome<std::optional<Reply>>> TryGet(Exchange& x, bool afresh) {
+  FB_CO_TRY(CheckVersion(x));
   // What is known is asked for here first, without a task.
   std::string path = x.request.NodePath();
   std::optional<Result<std::shared_ptr<Handle>>> opened;
@@ -285,15 +297,45 @@ Task<Outcome<std::optional<Reply>>> TryGet(Exchange& x, bool afresh) {
   co_return std::unexpected(ObjectError(x, sent.error()));
 }
 
-Outcome<void> CheckVersion(const Exchange& x) {
-  const std::string* version = x.request.Query("versionId");
-  if (version == nullptr || *version == "null") return {};
-  if (version->empty()) {
-    return Refuse(kinds::kInvalidArgument, "Version id cannot be the empty string");
+/// As TryGet.
+Task<Outcome<std::optional<Reply>>> TryAttributes(Exchange& x, bool afresh) {
+  FB_CO_TRY(CheckVersion(x));
+  std::string_view wanted = x.request.Header("x-amz-object-attributes");
+  if (wanted.empty()) {
+    co_return Refuse(kinds::kInvalidArgument, "x-amz-object-attributes names what is wanted");
   }
-  S3Error error(kinds::kNoSuchVersion);
-  error.With("Key", x.request.key).With("VersionId", *version);
-  return std::unexpected(std::move(error));
+  const auto handle = co_await OpenObject(x, x.request.NodePath(), afresh);
+  if (!handle) co_return std::unexpected(ObjectError(x, handle.error()));
+  const auto described = co_await DescriptionOf(x, *handle);
+  if (!described && described.error().code() == Code::kVersionChanged) co_return std::nullopt;
+  if (!described) co_return std::unexpected(ObjectError(x, described.error()));
+  const ObjectInfo& info = ObjectOf(**handle).info;
+  XmlWriter xml;
+  xml.Root("GetObjectAttributesResponse");
+  while (!wanted.empty()) {
+    std::string_view one = wanted.substr(0, wanted.find(','));
+    wanted.remove_prefix(std::min(wanted.size(), one.size() + 1));
+    while (one.starts_with(' ')) one.remove_prefix(1);
+    while (one.ends_with(' ')) one.remove_suffix(1);
+    if (one == "ETag") {
+      xml.Text("ETag", (*described)->etag);
+    } else if (one == "Checksum") {
+      if (const auto* sum = ChecksumOf(**described)) {
+        xml.Open("Checksum");
+        WriteChecksum(xml, *AlgorithmOfHeader(sum->first), sum->second);
+        xml.Close("Checksum");
+      }
+    } else if (one == "ObjectSize") {
+      xml.Number("ObjectSize", info.size);
+    } else if (one == "StorageClass") {
+      xml.Text("StorageClass", "STANDARD");
+    } else if (one != "ObjectParts") {  // of which nothing is kept
+      co_return Refuse(kinds::kInvalidArgument, "Invalid attribute name specified.");
+    }
+  }
+  Reply reply = Reply::Xml(xml.Close("GetObjectAttributesResponse").Take());
+  reply.headers = {{"Last-Modified", http_origin::HttpDate(info.modified_ns)}};
+  co_return reply;
 }
 
 }  // namespace
@@ -351,52 +393,20 @@ void WriteChecksum(XmlWriter& xml, Algorithm algorithm, std::string_view value) 
   xml.Text("ChecksumType", "FULL_OBJECT");
 }
 
-Task<Answer> GetObject(Exchange& x) {
-  FB_CO_TRY(CheckVersion(x));
+Task<Answer> UntilItStays(Exchange& x, Attempt attempt) {
   for (int opens = 0; opens < kMaxOpens; ++opens) {
-    FB_CO_ASSIGN(auto reply, co_await TryGet(x, opens > 0));
+    FB_CO_ASSIGN(auto reply, co_await attempt(x, opens > 0));
     if (reply) co_return std::move(*reply);
   }
   co_return Refuse(kinds::kServiceUnavailable, "the object changes faster than it can be read");
 }
 
+Task<Answer> GetObject(Exchange& x) {
+  return UntilItStays(x, TryGet);
+}
+
 Task<Answer> GetObjectAttributes(Exchange& x) {
-  FB_CO_TRY(CheckVersion(x));
-  std::string_view wanted = x.request.Header("x-amz-object-attributes");
-  if (wanted.empty()) {
-    co_return Refuse(kinds::kInvalidArgument, "x-amz-object-attributes names what is wanted");
-  }
-  const auto handle = co_await OpenObject(x, x.request.NodePath(), false);
-  if (!handle) co_return std::unexpected(ObjectError(x, handle.error()));
-  const auto described = co_await DescriptionOf(x, *handle);
-  if (!described) co_return std::unexpected(ObjectError(x, described.error()));
-  const ObjectInfo& info = ObjectOf(**handle).info;
-  XmlWriter xml;
-  xml.Root("GetObjectAttributesResponse");
-  while (!wanted.empty()) {
-    std::string_view one = wanted.substr(0, wanted.find(','));
-    wanted.remove_prefix(std::min(wanted.size(), one.size() + 1));
-    while (one.starts_with(' ')) one.remove_prefix(1);
-    while (one.ends_with(' ')) one.remove_suffix(1);
-    if (one == "ETag") {
-      xml.Text("ETag", (*described)->etag);
-    } else if (one == "Checksum") {
-      if (const auto* sum = ChecksumOf(**described)) {
-        xml.Open("Checksum");
-        WriteChecksum(xml, *AlgorithmOfHeader(sum->first), sum->second);
-        xml.Close("Checksum");
-      }
-    } else if (one == "ObjectSize") {
-      xml.Number("ObjectSize", info.size);
-    } else if (one == "StorageClass") {
-      xml.Text("StorageClass", "STANDARD");
-    } else if (one != "ObjectParts") {  // of which nothing is kept
-      co_return Refuse(kinds::kInvalidArgument, "Invalid attribute name specified.");
-    }
-  }
-  Reply reply = Reply::Xml(xml.Close("GetObjectAttributesResponse").Take());
-  reply.headers = {{"Last-Modified", http_origin::HttpDate(info.modified_ns)}};
-  co_return reply;
+  return UntilItStays(x, TryAttributes);
 }
 
 }  // namespace forebay::s3door

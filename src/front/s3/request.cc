@@ -22,6 +22,10 @@ constexpr std::string_view kOfSignatures[] = {
 /// Of a body that nobody had when the URL was signed: S3 does not look at them.
 constexpr std::string_view kOfBodies[] = {"x-amz-sdk-checksum-algorithm", "x-amz-trailer"};
 
+constexpr std::string_view kLists[] = {"if-match", "if-none-match", "x-amz-copy-source-if-match",
+                                       "x-amz-copy-source-if-none-match",
+                                       "x-amz-object-attributes"};
+
 Outcome<std::string> Decoded(std::string_view text) {
   auto decoded = http_origin::PercentDecode(text);
   if (!decoded) return Refuse(kinds::kInvalidUri);
@@ -64,6 +68,21 @@ Outcome<std::vector<http::Header>> HeadersInQuery(const Request& request) {
     headers.push_back({item.name, item.value});
   }
   return headers;
+}
+
+/// Of each list that came in several lines one header (RFC 9110, 5.3).
+std::vector<http::Header> JoinedLists(const http::RequestHead& head) {
+  std::vector<http::Header> joined;
+  for (const std::string_view name : kLists) {
+    std::string all;
+    int lines = 0;
+    for (const http::Header& header : head.headers) {
+      if (!IsName(header.name, name)) continue;
+      all += (lines++ > 0 ? "," : "") + header.value;
+    }
+    if (lines > 1) joined.push_back({std::string(name), std::move(all)});
+  }
+  return joined;
 }
 
 /// The bucket that the host names; "" where it names none.
@@ -121,6 +140,9 @@ std::string Request::QueryOr(std::string_view name, std::string_view otherwise) 
 }
 
 std::string_view Request::Header(std::string_view name) const {
+  for (const http::Header& header : joined) {
+    if (IsName(header.name, name)) return header.value;
+  }
   if (const std::string* value = head->Find(name)) return *value;
   const auto found = std::ranges::find_if(
       from_query, [name](const http::Header& header) { return IsName(header.name, name); });
@@ -179,6 +201,7 @@ Outcome<Request> ParseRequest(const http::RequestHead& head, std::string_view do
     FB_ASSIGN(request.query, ParseQuery(target.substr(raw_path.size() + 1)));
   }
   FB_ASSIGN(request.from_query, HeadersInQuery(request));
+  request.joined = JoinedLists(head);
   request.bucket = BucketOfHost(request.Header("Host"), domain);
   request.bucket_in_host = !request.bucket.empty();
   std::string_view rest = std::string_view(request.path).substr(1);

@@ -31,11 +31,14 @@ struct Request {
   /// Headers that a presigned URL brings in its query, because whoever opens it may send none.
   std::vector<http::Header> from_query;
 
+  /// Of lists that came in several lines: each as one.
+  std::vector<http::Header> joined;
+
   /// nullptr: it was not given. Of several the first.
   const std::string* Query(std::string_view name) const;
   bool Has(std::string_view name) const { return Query(name) != nullptr; }
   std::string QueryOr(std::string_view name, std::string_view otherwise) const;
-  /// As it was sent, or from the query; "" where it is absent.
+  /// As it was sent, or from the query; "" where it is absent. Of several the first, of lists all.
   std::string_view Header(std::string_view name) const;
   std::vector<const http::Header*> AllHeaders() const;
   /// "/bucket/key", as Node takes it: the key as it is stored.

@@ -50,7 +50,7 @@ ObjectAttributes AttributesOf(const Request& request) {
     std::string value = name == "content-encoding" ? WithoutFraming(header.value) : header.value;
     const auto same = std::ranges::find(attributes, name, &ObjectAttributes::value_type::first);
     if (same != attributes.end()) {
-      same->second += "," + value;
+      if (!value.empty()) same->second += "," + value;
     } else if (!value.empty() || name.starts_with(kUserPrefix)) {
       attributes.emplace_back(name, std::move(value));
     }

@@ -61,10 +61,13 @@ struct Source {
   std::shared_ptr<Handle> handle;
   Span span;
 };
-/// Opens what x-amz-copy-source names, under its conditions.
-Task<Outcome<Source>> OpenSource(Exchange& x);
-/// As Receive. `checksum`: the value is computed where the description keeps sums.
-Task<Outcome<ObjectInfo>> Copy(Exchange& x, Source source, OriginUpload& upload,
-                               Description* description, std::optional<NamedSum>* checksum);
+/// Opens what x-amz-copy-source names, under its conditions. nullopt: not this state of it, but one
+/// that its origin has to be asked for.
+Task<Outcome<std::optional<Source>>> OpenSource(Exchange& x, bool afresh);
+/// As Receive. `checksum`: the value is computed where the description keeps sums. nullopt: the
+/// source is another by now.
+Task<Outcome<std::optional<ObjectInfo>>> Copy(Exchange& x, Source source, OriginUpload& upload,
+                                              Description* description,
+                                              std::optional<NamedSum>* checksum);
 
 }  // namespace forebay::s3door
