@@ -1,7 +1,9 @@
 // The `forebay` program: reads the command line and hands over to a command.
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <system_error>
 
+#include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
 
@@ -37,9 +39,8 @@ std::string NameOfCommand(const CLI::App& app) {
   return commands.empty() ? "" : commands.front()->get_name() + " ";
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+/// What the command line asks for.
+int Run(int argc, char** argv) {
   CLI::App app("One cache between object storage and everything that reads it.", "forebay");
   app.set_version_flag("--version", FOREBAY_VERSION);
   app.footer(kFooter);
@@ -59,4 +60,17 @@ int main(int argc, char** argv) {
     return kExitUsage;
   }
   return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int status = kExitFailed;
+  try {
+    status = Run(argc, argv);
+  } catch (const std::system_error& error) {  // of printing
+    return Complain("", forebay::Error(forebay::Code::kIoError, error.what()));
+  }
+  const auto arrived = FlushOutput();
+  return arrived || status != kExitOk ? status : Complain("", arrived.error());
 }

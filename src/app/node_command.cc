@@ -29,10 +29,11 @@ Result<GivenSettings> ReadFile(const Arguments& arguments) {
     where = "FOREBAY_CONFIG";
   }
   if (path.empty()) return GivenSettings();
-  const std::ifstream file(path, std::ios::binary);
+  std::ifstream file(path, std::ios::binary);
   std::stringstream text;
-  text << file.rdbuf();
-  if (!file || !text) {
+  // Copying nothing would be an error.
+  if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (!file.is_open() || file.bad() || !text) {
     return Fail(
         Code::kInvalidArgument,
         fmt::format("{} (by {}): cannot be read; name a TOML file, or leave it out", path, where));

@@ -3,12 +3,21 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "src/origin/azure/azure_origin.h"
 #include "src/origin/file/file_origin.h"
 #include "src/origin/origin_url.h"
 #include "src/origin/s3/s3_origin.h"
 
 namespace forebay::app {
+
+std::string UrlOfOrigin(const std::string& said) {
+  if (said.find("://") != std::string::npos) return said;
+  std::error_code error;
+  const auto path = std::filesystem::absolute(said, error).lexically_normal();
+  return error ? said : "file://" + path.string();
+}
 
 Result<std::unique_ptr<Origin>> OpenOrigin(const std::string& url,
                                            const http_origin::DriverParts& parts) {

@@ -9,6 +9,9 @@
 
 namespace forebay::app {
 
+/// Of what people type: a folder is as good as file:// for it. Who looks there may be elsewhere.
+std::string UrlOfOrigin(const std::string& said);
+
 /// kInvalidArgument lists what there is.
 Result<std::unique_ptr<Origin>> OpenOrigin(const std::string& url,
                                            const http_origin::DriverParts& parts);

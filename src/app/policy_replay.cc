@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "src/app/commands.h"
+#include "src/app/exit_status.h"
 #include "src/base/result.h"
 #include "src/core/policy/factory.h"
 #include "src/core/policy/replay.h"
@@ -173,8 +174,7 @@ void AddPolicyCommand(CLI::App& app, int& status) {
   replay->add_flag("--skip-bad", arguments->skip_bad, "count bad lines instead of giving up");
   replay->callback([arguments, &status] {
     const Result<void> done = RunReplay(*arguments);
-    status = done ? 0 : 1;
-    if (!done) fmt::print(stderr, "forebay policy replay: {}\n", done.error().ToString());
+    status = done ? kExitOk : Complain("policy replay", done.error());
   });
 }
 

@@ -91,7 +91,8 @@ Result<std::string> RandomBytes(size_t size) {
 
 Result<PrivateFile> PrivateFile::Lock(const std::string& path) {
   std::error_code error;
-  const auto meant = std::filesystem::weakly_canonical(path, error);
+  const auto whole = std::filesystem::absolute(path, error);  // its folder has a name then
+  const auto meant = error ? whole : std::filesystem::weakly_canonical(whole, error);
   if (error) return SystemError(error.value(), path);
   const std::string directory = meant.parent_path().string();
   const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

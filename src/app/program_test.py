@@ -6,6 +6,7 @@ program_test.py PROGRAM [unittest's arguments]
 """
 
 import concurrent.futures
+import fcntl
 import json
 import os
 import pathlib
@@ -15,6 +16,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -110,6 +113,23 @@ class WithoutNode(unittest.TestCase):
                                 status=5)
             self.assertIn(f"{folder}/sock", said)
 
+    def test_an_empty_file_of_settings_is_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            empty = pathlib.Path(folder) / "empty.toml"
+            empty.touch()
+            done = forebay("node", "--print-config", "--config", empty)
+            self.assertEqual(done.returncode, 0, done)
+            for none in (folder, empty.with_name("none")):
+                self.assertIn("cannot be read", self.refused(
+                    "node", "--print-config", "--config", str(none)))
+
+    def test_what_does_not_arrive_is_said(self):
+        for arguments in (["node", "--print-config"], ["--help"], ["completion", "bash"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([PROGRAM, *arguments], stdout=full, check=False,
+                                      stderr=subprocess.PIPE, timeout=TIME_LIMIT_S, env=CLEAN)
+            self.assertEqual((done.returncode, b"No space left" in done.stderr), (1, True), done)
+
     def test_an_unknown_command_and_no_command_are_wrong_usage(self):
         self.assertIn("frobnicate", self.refused("frobnicate"))
         self.assertIn("Usage", self.refused())
@@ -186,6 +206,10 @@ class Keys(unittest.TestCase):
         self.assertTrue(lines[2].startswith("NEW "))
         self.assertEqual(meant.stat().st_mode & 0o777, 0o640)
 
+    def test_the_file_may_be_in_the_current_folder(self):
+        done = forebay("key", "add", "/box:r", "--s3-keys", "keys", cwd=self.folder)
+        self.assertEqual((done.returncode, self.file.exists()), (0, True), done)
+
     def test_many_at_once_lose_none(self):
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda number: self.add("/box:r", "--id", f"K{number}"), range(24)))
@@ -253,11 +277,68 @@ class Commands(WithNode):
         self.assertFalse(list(self.folder.glob("copy*")))
         self.assertEqual(self.ok("get", "/box/small", "-"), self.small)
 
+    def test_get_writes_through_links_pipes_and_devices(self):
+        target, link = self.folder / "target", self.folder / "link"
+        target.write_bytes(b"old")
+        link.symlink_to(target)
+        self.ok("get", "/box/small", str(link))
+        self.assertEqual((link.is_symlink(), target.read_bytes()), (True, self.small))
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+            self.ok("get", "/box/small", str(pipe))
+            self.assertEqual(reader.communicate(timeout=TIME_LIMIT_S)[0], self.small)
+        self.assertTrue(pipe.is_fifo())
+
+    def test_put_of_a_folder_leaves_nothing_out(self):
+        tree, other = self.folder / "tree", self.folder / "other"
+        (tree / "deep").mkdir(parents=True)
+        other.mkdir()
+        (tree / "deep/file").write_bytes(b"1")
+        (other / "linked").write_bytes(b"2")
+        (tree / "link").symlink_to(other)
+        self.ok("put", str(tree), "/box/tree/")
+        self.assertEqual(self.ok("ls", "-r", "/box/tree/").split(),
+                         [b"/box/tree/deep/file", b"/box/tree/link/linked"])
+        for name, target, said in (("none", "nowhere", "leads to nothing"),
+                                   ("round", ".", "leads to a folder that it lies in"),
+                                   ("device", "/dev/null", "neither a file nor a folder")):
+            (tree / "deep" / name).symlink_to(target)
+            done = self.run_it("put", str(tree), "/box/again/")
+            self.assertIn(f"deep/{name}: {said}", done.stderr.decode())
+            self.assertNotEqual(done.returncode, 0)
+            (tree / "deep" / name).unlink()
+        self.assertEqual(self.ok("ls", "/box/again/"), b"")
+
+    def test_put_that_is_interrupted_writes_nothing(self):
+        for ends_first in (True, False):
+            reader, writer = os.pipe()
+            with subprocess.Popen([PROGRAM, "put", "-", "/box/half"], stdin=reader,
+                                  stderr=subprocess.PIPE,
+                                  env=dict(CLEAN, FOREBAY_NODE=self.node.unix)) as put:
+                os.close(reader)
+                os.write(writer, b"the first half")
+                while int.from_bytes(fcntl.ioctl(writer, termios.FIONREAD, b"1234"),
+                                     sys.byteorder):
+                    time.sleep(0.01)
+                if ends_first:
+                    put.send_signal(signal.SIGSTOP)  # both are there when it goes on
+                    os.close(writer)
+                put.send_signal(signal.SIGINT)
+                put.send_signal(signal.SIGCONT)
+                said = put.communicate(timeout=TIME_LIMIT_S)[1]
+                self.assertEqual(put.returncode, 130, said)
+                self.assertIn(b"nothing was written", said)
+            if not ends_first:
+                os.close(writer)
+        self.assertFalse((self.origin / "half").exists())
+
     def test_put_is_at_the_origin_when_it_returns(self):
         self.ok("put", "-", "/box/new/one", data=self.large)
         self.assertEqual((self.origin / "new/one").read_bytes(), self.large)
         self.assertEqual(self.ok("cat", "/box/new/one"), self.large)
         self.refused(6, "put", "--if-absent", "-", "/box/new/one", data=b"other")
+        self.refused(2, "put", "--if-match", "", "-", "/box/new/one", data=b"other")
         self.ok("put", str(self.origin / "small"), "/box/new/")
         self.assertEqual(self.ok("cat", "/box/new/small"), self.small)
         self.ok("rm", "/box/new/one")
@@ -314,6 +395,10 @@ class Commands(WithNode):
     def test_bench_and_demo_say_how_fast(self):
         said = self.ok("bench", "--seconds", "0.2", "/box/deep/large").decode()
         self.assertEqual(len(said.splitlines()), 4, said)
+        (self.origin / "deep/large2").write_bytes(b"also")
+        self.assertIn("/box/deep/large2", self.refused(2, "bench", "/box/deep/large"))
+        self.assertIn("empty", self.refused(2, "bench", "/box/deep/empty"))
+        (self.origin / "deep/large2").unlink()
         said = self.ok("demo", "/box", str(self.origin), "--tcp", self.node.tcp).decode()
         self.assertIn("3 objects, every byte right", said)
         (self.folder / "false").mkdir()

@@ -10,6 +10,7 @@
 #include "src/app/cli/text.h"
 #include "src/app/commands.h"
 #include "src/app/exit_status.h"
+#include "src/app/origins.h"
 #include "src/base/units.h"
 #include "src/origin/origin_url.h"
 
@@ -31,14 +32,6 @@ std::string WithoutSlash(const std::string& name) {
   return name.starts_with('/') ? name.substr(1) : name;
 }
 
-/// A folder is as good as file:// for it; it is the node that looks, maybe from elsewhere.
-std::string UrlOf(const std::string& origin) {
-  if (origin.find("://") != std::string::npos) return origin;
-  std::error_code error;
-  const auto path = std::filesystem::absolute(origin, error).lexically_normal();
-  return error ? origin : "file://" + path.string();
-}
-
 /// The URL is all that the node is told: what flags say becomes a part of it.
 Result<std::string> WithFlags(const std::string& origin, const AttachArguments& arguments) {
   std::error_code error;
@@ -54,6 +47,11 @@ Result<std::string> WithFlags(const std::string& origin, const AttachArguments& 
   if (std::ranges::all_of(flags, [](const auto& flag) { return flag.second.empty(); })) {
     return origin;
   }
+  if (origin.starts_with("file://")) {
+    return Fail(Code::kInvalidArgument,
+                "--endpoint, --region, --credentials and --ca are of object stores; a folder has "
+                "none of them");
+  }
   FB_ASSIGN(OriginUrl url, OriginUrl::Parse(origin));
   for (const auto& [name, value] : flags) {
     if (value.empty()) continue;
@@ -68,7 +66,7 @@ Result<std::string> WithFlags(const std::string& origin, const AttachArguments& 
 Result<void> RunAttach(AttachArguments& arguments) {
   client::AttachmentSettings& attachment = arguments.attachment;
   attachment.name = WithoutSlash(attachment.name);
-  FB_ASSIGN(attachment.origin, WithFlags(UrlOf(attachment.origin), arguments));
+  FB_ASSIGN(attachment.origin, WithFlags(UrlOfOrigin(attachment.origin), arguments));
   if (!arguments.chunk.empty()) {
     FB_ASSIGN(attachment.chunk_bytes, ParseSize(arguments.chunk));
   }

@@ -72,6 +72,20 @@ Result<Measured> ReadAtRandom(OpenObject& object, double seconds) {
   return measured;
 }
 
+/// What is evicted is all whose names begin so.
+Result<void> EvictsNothingElse(Session& session, const std::string& path) {
+  FB_ASSIGN(Listing listing, session.List(path, false));
+  for (;;) {
+    FB_ASSIGN(const std::optional<Entry> entry, listing.Next());
+    if (!entry) return {};
+    if (entry->path == path) continue;
+    return Fail(Code::kInvalidArgument,
+                fmt::format("{} would be evicted, too: its name begins in the same way; choose an "
+                            "object that is alone with its name",
+                            Visible(entry->path)));
+  }
+}
+
 Result<void> Run(const Arguments& arguments) {
   NoteInterrupts();
   FB_ASSIGN(const uint64_t read_size, ParseSize(arguments.read_size));
@@ -79,6 +93,9 @@ Result<void> Run(const Arguments& arguments) {
     return Fail(Code::kInvalidArgument, "--read-size: 1 byte to 1 GiB");
   }
   FB_ASSIGN(Session session, Session::Connect(arguments.node));
+  FB_ASSIGN(const forebay_info info, session.Stat(arguments.path));
+  if (info.size == 0) return Fail(Code::kInvalidArgument, "it is empty; there is nothing to read");
+  FB_TRY(EvictsNothingElse(session, arguments.path));
   const std::string in_order = fmt::format("in order, {}", FormatSize(read_size));
   for (const bool cold : {true, false}) {
     const std::string name = cold ? "cold " : "warm ";

@@ -1,6 +1,7 @@
 #include "src/app/cli/copy.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,12 +32,16 @@ Result<void> WriteAll(int fd, Bytes bytes, const std::string& name) {
 }
 
 Result<size_t> ReadSome(int fd, MutableBytes into, const std::string& name) {
-  while (true) {
+  while (!Interrupted()) {
+    // A read goes on after a signal; this does not.
+    pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
+    if (poll(&ready, 1, -1) < 0 && errno == EINTR) continue;
     const ssize_t size = read(fd, into.data(), into.size());
-    if (size >= 0) return static_cast<size_t>(size);
-    if (errno != EINTR) return SystemError(name);
-    if (Interrupted()) return Fail(Code::kCancelled, "interrupted");
+    if (size < 0 && errno != EINTR) return SystemError(name);
+    // Ctrl-C ends those that write to us, too: then this is not the end of what there was to say.
+    if (size >= 0 && !Interrupted()) return static_cast<size_t>(size);
   }
+  return Fail(Code::kCancelled, "interrupted");
 }
 
 Result<void> ReadObject(OpenObject& object, uint64_t offset, uint64_t size, const Sink& sink) {

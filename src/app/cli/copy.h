@@ -14,7 +14,7 @@ inline constexpr uint64_t kCopyBytes = uint64_t{4} << 20;  // of one read
 
 /// All of `bytes`; `name` is for the message.
 Result<void> WriteAll(int fd, Bytes bytes, const std::string& name);
-/// At most into.size(); 0 at the end.
+/// At most into.size(); 0 at the end; kCancelled after Ctrl-C.
 Result<size_t> ReadSome(int fd, MutableBytes into, const std::string& name);
 
 /// [offset, offset+size) of an object, in order, piece by piece, until Ctrl-C (kCancelled).

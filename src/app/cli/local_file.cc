@@ -31,6 +31,51 @@ std::string DraftOf(const std::string& path) {
   return (whole.parent_path() / fmt::format(".forebay-{}-{}.part", getpid(), next++)).string();
 }
 
+/// A link stays, and what it leads to is written.
+std::string BehindLinks(const std::string& path) {
+  std::error_code error;
+  const auto meant = std::filesystem::canonical(path, error);
+  return error ? path : meant.string();
+}
+
+struct Folder {
+  dev_t device;
+  ino_t inode;
+  bool operator==(const Folder&) const = default;
+};
+
+/// Nothing is left out: what cannot be copied, and what would never end, fails.
+Result<void> Collect(const std::string& directory, const std::string& below,
+                     std::vector<Folder>& above, std::vector<LocalFile>& files) {
+  std::error_code error;
+  std::filesystem::directory_iterator at(directory, error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    const std::string path = at->path().string();
+    const std::string name = below + at->path().filename().string();
+    struct stat info{};
+    if (stat(path.c_str(), &info) != 0) {
+      if (errno != ENOENT) return SystemError(errno, path);
+      return Fail(Code::kNotFound, path + ": leads to nothing");
+    }
+    if (S_ISREG(info.st_mode)) {
+      files.push_back({name, static_cast<uint64_t>(info.st_size)});
+      continue;
+    }
+    if (!S_ISDIR(info.st_mode)) {
+      return Fail(Code::kInvalidArgument, path + ": neither a file nor a folder");
+    }
+    const Folder folder{info.st_dev, info.st_ino};
+    if (std::ranges::find(above, folder) != above.end()) {
+      return Fail(Code::kInvalidArgument, path + ": leads to a folder that it lies in");
+    }
+    above.push_back(folder);
+    FB_TRY(Collect(path, name + "/", above, files));
+    above.pop_back();
+  }
+  if (error) return SystemError(error.value(), directory);
+  return {};
+}
+
 }  // namespace
 
 bool IsDirectory(const std::string& path) {
@@ -47,29 +92,27 @@ Result<void> MakeDirectories(const std::string& path) {
 
 Result<std::vector<LocalFile>> FilesBelow(const std::string& directory) {
   std::vector<LocalFile> files;
-  std::error_code error;
-  std::filesystem::recursive_directory_iterator at(directory, error);
-  for (; !error && at != std::filesystem::recursive_directory_iterator(); at.increment(error)) {
-    if (!at->is_regular_file(error)) continue;
-    const std::string path = at->path().string();
-    const uint64_t size = at->file_size(error);
-    if (error) break;
-    files.push_back({path.substr(directory.size() + (directory.ends_with('/') ? 0 : 1)), size});
-  }
-  if (error) return SystemError(error.value(), directory);
+  struct stat info{};
+  if (stat(directory.c_str(), &info) != 0) return SystemError(errno, directory);
+  std::vector<Folder> above{{info.st_dev, info.st_ino}};
+  FB_TRY(Collect(directory, "", above, files));
   std::ranges::sort(files, {}, &LocalFile::name);
   return files;
 }
 
-WholeFile::WholeFile(std::string path) : path_(std::move(path)), draft_(DraftOf(path_)) {
-  fd_ = open(draft_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
+WholeFile::WholeFile(const std::string& path) : path_(BehindLinks(path)) {
+  struct stat info{};
+  const bool there = stat(path_.c_str(), &info) == 0;
+  if (!there || S_ISREG(info.st_mode)) draft_ = DraftOf(path_);
+  fd_ = draft_.empty() ? open(path_.c_str(), O_WRONLY | O_CLOEXEC)
+                       : open(draft_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
   if (fd_ < 0) open_error_ = errno;
 }
 
 WholeFile::~WholeFile() {
   if (fd_ < 0) return;
   close(fd_);
-  if (!named_) unlink(draft_.c_str());
+  if (!named_ && !draft_.empty()) unlink(draft_.c_str());
 }
 
 Result<int> WholeFile::fd() const {
@@ -78,6 +121,7 @@ Result<int> WholeFile::fd() const {
 }
 
 Result<void> WholeFile::Name() {
+  if (draft_.empty()) return {};
   if (rename(draft_.c_str(), path_.c_str()) != 0) return SystemError(errno, path_);
   named_ = true;
   return {};

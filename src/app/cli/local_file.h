@@ -17,13 +17,14 @@ struct LocalFile {
   std::string name;  // below the directory: "train/0.tar"
   uint64_t size = 0;
 };
-/// All files below a directory, links to files among them, in the order of their names.
+/// All files below a directory, behind links too, in the order of their names.
 Result<std::vector<LocalFile>> FilesBelow(const std::string& directory);
 
-/// A file that has its name only once it is whole; dropped before, nothing is left.
+/// A file that has its name only once it is whole; dropped before, nothing is left. Devices and
+/// pipes are written as they are.
 class WholeFile {
  public:
-  explicit WholeFile(std::string path);
+  explicit WholeFile(const std::string& path);
   WholeFile(const WholeFile&) = delete;
   WholeFile& operator=(const WholeFile&) = delete;
   ~WholeFile();
@@ -34,7 +35,7 @@ class WholeFile {
 
  private:
   const std::string path_;
-  const std::string draft_;
+  std::string draft_;  // empty: none
   int fd_ = -1;
   int open_error_ = 0;
   bool named_ = false;

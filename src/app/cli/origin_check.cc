@@ -204,7 +204,7 @@ Result<void> RunCheck(const Arguments& arguments) {
   FB_ASSIGN(const auto loop, Loop::Create({.log = log.get()}));
   http_origin::DriverParts parts;
   parts.surroundings = SurroundingsOfProcess();
-  FB_ASSIGN(const auto origin, OpenOrigin(arguments.origin, parts));
+  FB_ASSIGN(const auto origin, OpenOrigin(UrlOfOrigin(arguments.origin), parts));
   fmt::print("{:<12} {}\n", "origin", Visible(origin->url()));
   Check check(loop->env(), *origin, arguments);
   return loop->Run(check.Run());
@@ -219,8 +219,9 @@ void AddOriginCommand(CLI::App& app, int& status) {
       "check", "list, read and write as a node would, and say what is wrong");
   auto arguments = std::make_shared<Arguments>();
   command
-      ->add_option("ORIGIN", arguments->origin,
-                   "azure://ACCOUNT/CONTAINER/PREFIX, s3://BUCKET/PREFIX, file:///data")
+      ->add_option(
+          "ORIGIN", arguments->origin,
+          "azure://ACCOUNT/CONTAINER/PREFIX, s3://BUCKET/PREFIX, file:///data, or a folder")
       ->required();
   command->add_flag("--read-only", arguments->read_only, "write nothing, not even for a moment");
   command->footer(

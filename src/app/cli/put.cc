@@ -26,13 +26,16 @@ struct Arguments {
 
 Result<void> Copy(InputFile& file, const std::string& name, Upload& upload, Progress& progress) {
   std::vector<std::byte> buffer(kCopyBytes);
-  while (!Interrupted()) {
-    FB_ASSIGN(const size_t size, ReadSome(file.fd, buffer, name));
-    if (size == 0) return {};
-    FB_TRY(upload.Write(Bytes(buffer).first(size)));
-    progress.Add(size);
+  for (;;) {
+    const auto size = ReadSome(file.fd, buffer, name);
+    if (!size && size.error().code() == Code::kCancelled) {
+      return Fail(Code::kCancelled, "interrupted; nothing was written");
+    }
+    if (!size) return Fail(size.error());
+    if (*size == 0) return {};
+    FB_TRY(upload.Write(Bytes(buffer).first(*size)));
+    progress.Add(*size);
   }
-  return Fail(Code::kCancelled, "interrupted; nothing was written");
 }
 
 Result<void> PutFile(Session& session, const Arguments& arguments, InputFile& file,
@@ -101,7 +104,10 @@ void AddPutCommand(CLI::App& app, int& status) {
       ->check(CLI::Range(1u, kMaxJobs));
   command->add_flag("--if-absent", arguments->if_absent, "only where there is no such object");
   command->add_option("--if-match", arguments->if_match, "only over this version")
-      ->type_name("ETAG");
+      ->type_name("ETAG")
+      ->check([](const std::string& etag) {
+        return std::string(etag.empty() ? "is empty; without it any version is written over" : "");
+      });
   AddNodeArguments(*command, arguments->node);
   command->footer(
       "When it returns, the origin has the whole object; before that nothing of it can be seen.\n\n"

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <cstring>
 
 namespace forebay::app {
 namespace {
@@ -21,6 +24,14 @@ std::string FormatTime(int64_t since_epoch_ns) {
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", static_cast<int>(date.year()),
                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
                      time.hours().count(), time.minutes().count(), time.seconds().count());
+}
+
+Result<void> FlushOutput() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  // An error of long ago has left no number.
+  const char* why = errno != 0 ? std::strerror(errno) : "cannot be written to";
+  return Fail(Code::kIoError, fmt::format("standard output: {}", why));
 }
 
 std::string FormatRate(double bytes_per_second) {

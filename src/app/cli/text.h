@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "src/base/result.h"
+
 namespace forebay::app {
 
 /// "2026-05-01 12:00:00" of nanoseconds since 1970, in UTC.
@@ -15,6 +17,9 @@ std::string FormatRate(double bytes_per_second);
 std::string FormatSeconds(double seconds);
 /// Control characters of a name as \xNN where it goes to a terminal.
 std::string Visible(std::string_view name);
+
+/// What was printed has arrived, or kIoError says why not: pipes end and disks fill up.
+Result<void> FlushOutput();
 
 /// Seconds since some moment, never going back.
 double SecondsNow();

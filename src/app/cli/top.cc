@@ -180,7 +180,6 @@ std::vector<std::string> Lines(const Sample& sample, size_t most) {
 
 void PrintLines(const Sample& sample) {
   for (const std::string& line : Lines(sample, SIZE_MAX)) fmt::print("{}\n", line);
-  std::fflush(stdout);
 }
 
 /// The terminal's other screen, for as long as it is shown there.
@@ -188,7 +187,7 @@ class Screen {
  public:
   Screen() { fmt::print("\x1b[?1049h\x1b[?25l"); }
   ~Screen() {
-    fmt::print("\x1b[?25h\x1b[?1049l");
+    std::fputs("\x1b[?25h\x1b[?1049l", stdout);
     std::fflush(stdout);
   }
   Screen(const Screen&) = delete;
@@ -204,7 +203,6 @@ class Screen {
       text += line + "\x1b[K\r\n";
     }
     fmt::print("{}\x1b[J", text);
-    std::fflush(stdout);
   }
 };
 
@@ -239,7 +237,6 @@ void PrintJson(const Sample& sample) {
     separator = ", ";
   }
   fmt::print("]}}\n");
-  std::fflush(stdout);
 }
 
 /// Until the next look, or Ctrl-C.
@@ -254,6 +251,7 @@ Result<void> Run(const Arguments& arguments) {
   std::optional<Screen> screen;
   const bool live = !arguments.once && !arguments.json && isatty(STDOUT_FILENO) == 1;
   if (live) screen.emplace().Show(*last);
+  FB_TRY(FlushOutput());
   do {
     Pause();
     if (Interrupted()) break;
@@ -265,6 +263,7 @@ Result<void> Run(const Arguments& arguments) {
     } else {
       PrintLines(*last);
     }
+    FB_TRY(FlushOutput());
   } while (!arguments.once);
   return {};
 }

@@ -63,7 +63,13 @@ std::optional<PutCondition> ConditionOf(const forebay_condition* condition) noex
     return std::nullopt;
   }
   made.if_absent = condition->if_absent != 0;
-  if (condition->if_match != nullptr) made.if_match = condition->if_match;
+  if (condition->if_match != nullptr) {
+    made.if_match = condition->if_match;
+    if (made.if_match.empty()) {
+      Invalid("condition: if_match is empty; any version is NULL");
+      return std::nullopt;
+    }
+  }
   if (made.if_match.size() > wire::kMaxEtagBytes) {
     Invalid("condition: if_match is longer than an etag may be");
     return std::nullopt;
