@@ -27,6 +27,13 @@ constexpr Duration kConnectPatience = std::chrono::seconds(2);
 /// Most servers close what was silent for longer.
 constexpr Duration kMostIdle = std::chrono::seconds(60);
 
+/// Each piece of a body that wakes who receives it costs sender and receiver more than its bytes:
+/// once a body has come to be a large one, of so many at a time...
+constexpr uint64_t kLargeBody = kMiB;
+constexpr uint64_t kManyBytes = 512 * kKiB;
+/// ...unless they take longer, which nobody who waits for the first of them should.
+constexpr Duration kManyPatience = std::chrono::milliseconds(10);
+
 constexpr const char* kProxyVariables[] = {"http_proxy", "all_proxy", "ALL_PROXY"};
 
 bool ProxyIsSet() {
@@ -84,6 +91,9 @@ struct Connection {
   size_t begin = 0, end = 0;
 
   bool HasNews() const { return static_cast<const SocketStream&>(*stream).HasNews(); }
+  void WakeAt(uint64_t bytes) {
+    static_cast<SocketStream&>(*stream).WakeAt(static_cast<int>(bytes));
+  }
   Bytes unread() const { return Bytes(buffer).subspan(begin, end - begin); }
   /// More into the buffer; 0 where the peer has ended. There must be room behind what is unread.
   Task<Result<size_t>> Receive(Call call) {
@@ -152,9 +162,10 @@ class Connections {
 
 class DirectResponse final : public HttpResponse {
  public:
-  DirectResponse(Connections& connections, std::unique_ptr<Connections::Use> use,
+  DirectResponse(Clock& clock, Connections& connections, std::unique_ptr<Connections::Use> use,
                  std::unique_ptr<Connection> connection, std::string what)
-      : connections_(connections),
+      : clock_(clock),
+        connections_(connections),
         use_(std::move(use)),
         connection_(std::move(connection)),
         what_(std::move(what)) {}
@@ -179,12 +190,14 @@ class DirectResponse final : public HttpResponse {
  private:
   Task<Result<size_t>> ReadPlain(MutableBytes into, Call call);
   Task<Result<size_t>> ReadChunked(MutableBytes into, Call call);
+  Task<Result<size_t>> ReceiveMany(MutableBytes into, Call call);
   Task<Result<size_t>> Receive(Call call);
   void BeginBody();
   /// All of the body was read: the connection is for others now, if it can be.
   void End();
   Error Broken(const Error& error);
 
+  Clock& clock_;
   Connections& connections_;
   std::unique_ptr<Connections::Use> use_;
   std::unique_ptr<Connection> connection_;  // null once it was given back
@@ -193,6 +206,7 @@ class DirectResponse final : public HttpResponse {
   std::vector<HttpHeader> headers_;
   ReplyReader::Body body_ = ReplyReader::Body::kSized;
   uint64_t left_ = 0;  // of a body whose size is known
+  bool slow_ = false;  // it comes in small pieces
   bool silent_ = true;
   bool odd_ = false;
   bool broken_ = false;
@@ -252,7 +266,10 @@ void DirectResponse::BeginBody() {
 void DirectResponse::End() {
   ended_ = true;
   const bool again = connection_->unread().empty() && reply_.keep_alive();
-  if (again) connections_.Keep(std::move(connection_));
+  if (again) {
+    connection_->WakeAt(1);
+    connections_.Keep(std::move(connection_));
+  }
   connection_.reset();
   use_.reset();
 }
@@ -278,7 +295,7 @@ Task<Result<size_t>> DirectResponse::ReadPlain(MutableBytes into, Call call) {
     std::memcpy(into.data(), connection_->unread().data(), came);
     connection_->begin += came;
   } else {
-    FB_CO_ASSIGN(came, co_await connection_->stream->Recv(into, call));
+    FB_CO_ASSIGN(came, co_await ReceiveMany(into, call));
   }
   if (sized) {
     if (came == 0) {
@@ -289,6 +306,21 @@ Task<Result<size_t>> DirectResponse::ReadPlain(MutableBytes into, Call call) {
   }
   if (sized ? left_ == 0 : came == 0) End();
   co_return came;
+}
+
+Task<Result<size_t>> DirectResponse::ReceiveMany(MutableBytes into, Call call) {
+  const bool many = body_ == ReplyReader::Body::kSized && reply_.size() - left_ >= kLargeBody;
+  if (many && !slow_) {
+    connection_->WakeAt(std::min(left_, kManyBytes));
+    const Instant patience = clock_.Now() + kManyPatience;
+    auto came =
+        co_await connection_->stream->Recv(into, {std::min(call.deadline, patience), call.cancel});
+    const bool in_vain = !came && came.error().code() == Code::kDeadlineExceeded;
+    if (!in_vain || call.deadline <= patience) co_return came;
+    slow_ = true;
+    connection_->WakeAt(1);
+  }
+  co_return co_await connection_->stream->Recv(into, call);
 }
 
 Task<Result<size_t>> DirectResponse::ReadChunked(MutableBytes into, Call call) {
@@ -360,8 +392,8 @@ Task<Result<std::unique_ptr<HttpResponse>>> DirectHttp::Send(HttpRequest request
       if (!made) break;
       connection = *std::move(made);
     }
-    auto response =
-        std::make_unique<DirectResponse>(connections_, std::move(use), std::move(connection), what);
+    auto response = std::make_unique<DirectResponse>(clock_, connections_, std::move(use),
+                                                     std::move(connection), what);
     const auto done = co_await response->Exchange(text, call);
     if (done) co_return std::move(response);
     if (response->odd()) {

@@ -29,6 +29,7 @@ struct Script {
   enum class Then { kNextRequest, kClose, kStall } then = Then::kNextRequest;
   size_t answers_a_connection = ~size_t{0};  // then it closes without a word
   size_t deaf_after = ~size_t{0};  // answers a connection; then it takes one more, and closes
+  size_t pauses_at = ~size_t{0};   // each answer, until it is told to go on
 };
 
 /// A small, scripted HTTP server over our own Net.
@@ -45,6 +46,8 @@ class Peer {
   const std::vector<std::string>& requests() const { return requests_; }
   int connections() const { return connections_; }
   uint64_t sent() const { return sent_; }
+  /// The answer of which some has come.
+  void GoOn() { go_on_->Set(); }
 
   Task<void> Stop() {
     stop_.Cancel();
@@ -78,7 +81,10 @@ class Peer {
 
   Task<bool> SendAnswer(Stream& stream) {
     constexpr size_t kPiece = 16 * kKiB;
+    Event go_on(env_.executor);
+    go_on_ = &go_on;
     for (size_t at = 0; at < script_.answer.size(); at += kPiece) {
+      if (at >= script_.pauses_at) co_await go_on.Wait();
       const Bytes piece = AsBytes(std::string_view(script_.answer).substr(at, kPiece));
       if (!co_await stream.Send(std::span(&piece, 1), {.cancel = stop_.token()})) co_return false;
       sent_ += piece.size();
@@ -114,6 +120,7 @@ class Peer {
   std::vector<std::string> requests_;
   int connections_ = 0;
   uint64_t sent_ = 0;
+  Event* go_on_ = nullptr;
 };
 
 /// On the loop of the test alone, or spread over so many threads and it.
@@ -534,6 +541,38 @@ Task<void> ReadSlowly(Env& env) {
 
 TEST_P(HttpOnBoth, WhatIsNotReadIsNotPulledWithoutBound) {
   loop_->Run(ReadSlowly(env()));
+}
+
+/// `at_once`: a read takes what there is. From another loop it comes a piece at a time.
+Task<void> ReadWhatPauses(Env& env, bool at_once) {
+  constexpr size_t kPause = 2 * kMiB, kBody = 4 * kMiB + 17;
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kBody);
+  Peer peer(env, {.answer = head + "\r\n\r\n" + std::string(kBody, 'x'), .pauses_at = kPause});
+  for (int times = 0; times < 3; ++times) {
+    auto response = co_await env.http.Send({.url = peer.Url("/")}, {});
+    EXPECT_TRUE(response.has_value()) << response.error().ToString();
+    const size_t sent = kPause - head.size() - 4;
+    std::vector<std::byte> buffer(64 * kKiB);
+    size_t got = 0;
+    // The last of them are few, and more come only when these are here.
+    while (got < sent) {
+      const size_t most = at_once ? buffer.size() : std::min(buffer.size(), sent - got);
+      const auto into = std::span(buffer).first(most);
+      const auto size = co_await (*response)->Read(into, {});
+      EXPECT_TRUE(size.value_or(0) > 0);
+      got += size.value_or(kBody);
+    }
+    peer.GoOn();
+    std::string rest;
+    EXPECT_FALSE(co_await ReadAll(**response, &rest));
+    EXPECT_EQ(got + rest.size(), kBody);
+  }
+  EXPECT_EQ(peer.connections(), 1);
+  co_await peer.Stop();
+}
+
+TEST_P(HttpOnBoth, ALargeBodyThatPausesComesAsFarAsItWasSent) {
+  loop_->Run(ReadWhatPauses(env(), std::get<1>(GetParam()) == 0));
 }
 
 Task<void> GetInto(Env& env, std::string url, int* right) {

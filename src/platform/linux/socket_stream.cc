@@ -101,6 +101,11 @@ bool SocketStream::HasNews() const {
   return poll(&news, 1, 0) != 0;
 }
 
+void SocketStream::WakeAt(int bytes) {
+  FB_ASSERT(is_tcp_);
+  if (std::exchange(wakes_at_, bytes) != bytes) platform::WakeAt(fd_.get(), bytes);
+}
+
 Error SocketStream::ErrorOf(int32_t result, std::string_view verb) const {
   const std::string what = fmt::format("{} {}", verb, peer_);
   if (result == -ETIME) return Error(Code::kDeadlineExceeded, what + ": deadline passed");

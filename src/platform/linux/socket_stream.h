@@ -31,6 +31,8 @@ class SocketStream final : public Stream {
   const std::string& peer() const override { return peer_; }
   std::optional<PeerProcess> peer_process() const override;
   Result<std::unique_ptr<Descriptor>> Release() override;
+  /// From now on a Recv that waits is woken by so many bytes, the end or an error. Of TCP only.
+  void WakeAt(int bytes);
   /// Bytes, or the end, have come that nobody has taken.
   bool HasNews() const;
 
@@ -53,6 +55,7 @@ class SocketStream final : public Stream {
   uint64_t zero_copy_bytes_;
   Op* zero_copy_send_ = nullptr;  // in progress
   bool shut_ = false;
+  int wakes_at_ = 1;
 };
 
 }  // namespace forebay::platform

@@ -61,6 +61,10 @@ void KeepSendsNear(int fd) {
   if (SameHost(here, there)) SetOption(fd, SOL_SOCKET, SO_SNDBUF, kNearSendBytes);
 }
 
+void WakeAt(int fd, int bytes) {
+  setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
 void ResetIfUnread(int fd) {
   int unread = 0;
   if (ioctl(fd, FIONREAD, &unread) != 0 || unread == 0) return;

@@ -10,6 +10,9 @@ void PrepareTcp(int fd);
 /// Once it is connected: little waits in the socket for a reader of this machine.
 void KeepSendsNear(int fd);
 
+/// A receive that waits is woken by so many bytes, the end or an error; 1 at first.
+void WakeAt(int fd, int bytes);
+
 /// Before it is shut down: where something came that nobody took, its close tells the peer that
 /// nobody will. The kernel does so where it is still there at the close; a receive in progress may
 /// take it in between, and after a shutdown the kernel never tells of the room that this makes. The
