@@ -112,6 +112,15 @@ TEST(Names, KeysAreCheckedByteByByte) {
   }
 }
 
+TEST(Names, PrefixesMayEndWithinAPart) {
+  for (const char* good : {"", "/", "a", "a/", "a/.", "a/..", ".", "..", "...", "a/.b"}) {
+    EXPECT_TRUE(CheckPrefix(good)) << good;
+  }
+  for (const char* bad : {"./", "../", "a/./", "a/../", "../a", "a/../.", "a//", "/a", "a//.", "//"}) {
+    EXPECT_FALSE(CheckPrefix(bad)) << bad;
+  }
+}
+
 TEST(Names, PathsSplitAtTheSecondSlash) {
   EXPECT_EQ(SplitPath("/a/b/c")->first, "a");
   EXPECT_EQ(SplitPath("/a/b/c")->second, "b/c");
