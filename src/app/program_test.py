@@ -289,6 +289,11 @@ class Commands(WithNode):
             self.ok("get", "/box/small", str(pipe))
             self.assertEqual(reader.communicate(timeout=TIME_LIMIT_S)[0], self.small)
         self.assertTrue(pipe.is_fifo())
+        with open(target, "ab") as log:
+            done = subprocess.run([PROGRAM, "get", "/box/small", "/dev/stdout"], stdout=log,
+                                  check=False, timeout=TIME_LIMIT_S,
+                                  env=dict(CLEAN, FOREBAY_NODE=self.node.unix))
+        self.assertEqual((done.returncode, target.read_bytes()), (0, self.small * 2))
 
     def test_put_of_a_folder_leaves_nothing_out(self):
         tree, other = self.folder / "tree", self.folder / "other"

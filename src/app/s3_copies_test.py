@@ -60,6 +60,13 @@ class Changed(S3):
                                              ObjectAttributes=["ETag", "ObjectSize"])
         self.assertEqual(said["ObjectSize"], len(now))
 
+    def test_what_is_gone_is_told_by_its_key(self):
+        self.change("going", old=False)
+        (self.origin / "going").unlink()
+        said = self.refused("NoSuchKey", self.s3.copy_object, Bucket="box", Key="none",
+                            CopySource="box/going")
+        self.assertEqual(said["Error"]["Key"], "going")
+
     def test_a_condition_on_what_it_was_does_not_hold(self):
         path = self.origin / "guarded"
         path.write_bytes(b"first")

@@ -116,7 +116,8 @@ TEST(Names, PrefixesMayEndWithinAPart) {
   for (const char* good : {"", "/", "a", "a/", "a/.", "a/..", ".", "..", "...", "a/.b"}) {
     EXPECT_TRUE(CheckPrefix(good)) << good;
   }
-  for (const char* bad : {"./", "../", "a/./", "a/../", "../a", "a/../.", "a//", "/a", "a//.", "//"}) {
+  for (const char* bad :
+       {"./", "../", "a/./", "a/../", "../a", "a/../.", "a//", "/a", "a//.", "//"}) {
     EXPECT_FALSE(CheckPrefix(bad)) << bad;
   }
 }

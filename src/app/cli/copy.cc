@@ -14,6 +14,8 @@
 namespace forebay::app {
 namespace {
 
+constexpr int kLookAgainMs = 200;
+
 std::unexpected<Error> SystemError(const std::string& name) {
   return Fail(errno == ENOSPC ? Code::kNoSpace : Code::kIoError,
               fmt::format("{}: {}", name, std::strerror(errno)));
@@ -33,9 +35,10 @@ Result<void> WriteAll(int fd, Bytes bytes, const std::string& name) {
 
 Result<size_t> ReadSome(int fd, MutableBytes into, const std::string& name) {
   while (!Interrupted()) {
-    // A read goes on after a signal; this does not.
+    // A read goes on after a signal; this does not, and looks again for one that came before it.
     pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
-    if (poll(&ready, 1, -1) < 0 && errno == EINTR) continue;
+    const int count = poll(&ready, 1, kLookAgainMs);
+    if (count == 0 || (count < 0 && errno == EINTR)) continue;
     const ssize_t size = read(fd, into.data(), into.size());
     if (size < 0 && errno != EINTR) return SystemError(name);
     // Ctrl-C ends those that write to us, too: then this is not the end of what there was to say.

@@ -90,7 +90,9 @@ Result<void> Run(const Arguments& arguments) {
   const std::string name = LastPart(arguments.path);
   Progress progress(name, object.info().size);
   Source source{session, arguments.path, std::move(object), progress};
-  if (arguments.file == "-") return CopyTo(STDOUT_FILENO, "standard output", std::move(source));
+  if (arguments.file == "-" || IsStandardOutput(arguments.file)) {
+    return CopyTo(STDOUT_FILENO, "standard output", std::move(source));
+  }
   std::string path = arguments.file.empty() ? name : arguments.file;
   if (IsDirectory(path)) path += "/" + name;
   return CopyToFile(path, std::move(source));

@@ -31,22 +31,22 @@ std::string DraftOf(const std::string& path) {
   return (whole.parent_path() / fmt::format(".forebay-{}-{}.part", getpid(), next++)).string();
 }
 
-/// A link stays, and what it leads to is written.
+/// A link stays, and what it leads to is written, if there is anything.
 std::string BehindLinks(const std::string& path) {
   std::error_code error;
   const auto meant = std::filesystem::canonical(path, error);
   return error ? path : meant.string();
 }
 
-struct Folder {
+struct FileId {
   dev_t device;
   ino_t inode;
-  bool operator==(const Folder&) const = default;
+  bool operator==(const FileId&) const = default;
 };
 
 /// Nothing is left out: what cannot be copied, and what would never end, fails.
 Result<void> Collect(const std::string& directory, const std::string& below,
-                     std::vector<Folder>& above, std::vector<LocalFile>& files) {
+                     std::vector<FileId>& above, std::vector<LocalFile>& files) {
   std::error_code error;
   std::filesystem::directory_iterator at(directory, error);
   for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
@@ -55,6 +55,7 @@ Result<void> Collect(const std::string& directory, const std::string& below,
     struct stat info{};
     if (stat(path.c_str(), &info) != 0) {
       if (errno != ENOENT) return SystemError(errno, path);
+      if (lstat(path.c_str(), &info) != 0) continue;  // it has gone meanwhile
       return Fail(Code::kNotFound, path + ": leads to nothing");
     }
     if (S_ISREG(info.st_mode)) {
@@ -64,11 +65,11 @@ Result<void> Collect(const std::string& directory, const std::string& below,
     if (!S_ISDIR(info.st_mode)) {
       return Fail(Code::kInvalidArgument, path + ": neither a file nor a folder");
     }
-    const Folder folder{info.st_dev, info.st_ino};
-    if (std::ranges::find(above, folder) != above.end()) {
+    const FileId id{info.st_dev, info.st_ino};
+    if (std::ranges::find(above, id) != above.end()) {
       return Fail(Code::kInvalidArgument, path + ": leads to a folder that it lies in");
     }
-    above.push_back(folder);
+    above.push_back(id);
     FB_TRY(Collect(path, name + "/", above, files));
     above.pop_back();
   }
@@ -83,6 +84,12 @@ bool IsDirectory(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+bool IsStandardOutput(const std::string& path) {
+  struct stat there{}, out{};
+  return stat(path.c_str(), &there) == 0 && fstat(STDOUT_FILENO, &out) == 0 &&
+         FileId{there.st_dev, there.st_ino} == FileId{out.st_dev, out.st_ino};
+}
+
 Result<void> MakeDirectories(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
@@ -94,7 +101,7 @@ Result<std::vector<LocalFile>> FilesBelow(const std::string& directory) {
   std::vector<LocalFile> files;
   struct stat info{};
   if (stat(directory.c_str(), &info) != 0) return SystemError(errno, directory);
-  std::vector<Folder> above{{info.st_dev, info.st_ino}};
+  std::vector<FileId> above{{info.st_dev, info.st_ino}};
   FB_TRY(Collect(directory, "", above, files));
   std::ranges::sort(files, {}, &LocalFile::name);
   return files;

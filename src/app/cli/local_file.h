@@ -10,6 +10,8 @@
 namespace forebay::app {
 
 bool IsDirectory(const std::string& path);
+/// "/dev/stdout", and the file that standard output goes to.
+bool IsStandardOutput(const std::string& path);
 /// With all that lead to it.
 Result<void> MakeDirectories(const std::string& path);
 

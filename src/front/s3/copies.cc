@@ -139,7 +139,7 @@ Task<Outcome<std::optional<Source>>> OpenSource(Exchange& x, bool afresh) {
   }
   const ObjectInfo& info = ObjectOf(**handle).info;
   const auto etag = co_await EtagOf(x, *handle);
-  if (!etag && etag.error().code() == Code::kVersionChanged) co_return std::nullopt;
+  if (!etag && (!afresh || etag.error().code() == Code::kVersionChanged)) co_return std::nullopt;
   if (!etag) co_return std::unexpected(S3Error(etag.error()));
   const ObjectState state{.etag = *etag, .size = info.size, .modified_ns = info.modified_ns};
   if (Decide(Conditions::OfCopySource(x.request), state, nullptr) != Verdict::kProceed) {

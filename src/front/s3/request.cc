@@ -77,7 +77,7 @@ std::vector<http::Header> JoinedLists(const http::RequestHead& head) {
     std::string all;
     int lines = 0;
     for (const http::Header& header : head.headers) {
-      if (!IsName(header.name, name)) continue;
+      if (!IsName(header.name, name) || (lines > 0 && header.value == all)) continue;
       all += (lines++ > 0 ? "," : "") + header.value;
     }
     if (lines > 1) joined.push_back({std::string(name), std::move(all)});

@@ -316,9 +316,10 @@ Task<Result<size_t>> DirectResponse::ReceiveMany(MutableBytes into, Call call) {
     auto came =
         co_await connection_->stream->Recv(into, {std::min(call.deadline, patience), call.cancel});
     const bool in_vain = !came && came.error().code() == Code::kDeadlineExceeded;
-    if (!in_vain || call.deadline <= patience) co_return came;
+    if (!in_vain) co_return came;
     slow_ = true;
     connection_->WakeAt(1);
+    if (call.deadline <= patience) co_return came;
   }
   co_return co_await connection_->stream->Recv(into, call);
 }

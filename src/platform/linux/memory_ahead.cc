@@ -26,7 +26,7 @@ constexpr uint64_t kStep = 8 * kMiB;
 constexpr size_t kMostThere = kHugePage / kPage / 16;
 
 bool IsUsed(const std::byte* huge) {
-  unsigned char there[kHugePage / kPage];
+  unsigned char there[kHugePage / kPage] = {};
   if (mincore(const_cast<std::byte*>(huge), kHugePage, there) != 0) return true;
   return std::ranges::count_if(there, [](unsigned char page) { return (page & 1) != 0; }) >
          static_cast<ptrdiff_t>(kMostThere);
