@@ -40,24 +40,28 @@ void PeerBody::GoBack() {
 Task<Result<size_t>> PeerBody::Read(MutableBytes into, Call call) {
   into = into.first(std::min<uint64_t>(into.size(), size()));
   if (into.empty()) co_return size_t{0};
-  uint32_t asker = held_only_ ? Peers::kNobody : peers_.self();
-  if (elsewhere_ == Peers::kNobody) {
-    FB_CO_ASSIGN(const auto gave, co_await Ask(node_, held_only_ ? wire::kHeldOnly : wire::kEither,
-                                               asker, into, call));
-    if (gave.size > 0) co_return gave.size;
-    if (gave.elsewhere == Peers::kNobody) {
-      co_return Fail(Code::kUnavailable, "a peer gave nothing of " + flight_.object.key);
+  const uint32_t asker = held_only_ ? Peers::kNobody : peers_.self();
+  for (bool for_this = false; !for_this;) {
+    if (elsewhere_ == Peers::kNobody) {
+      FB_CO_ASSIGN(
+          const auto gave,
+          co_await Ask(node_, held_only_ ? wire::kHeldOnly : wire::kEither, asker, into, call));
+      if (gave.size > 0) co_return gave.size;
+      if (gave.elsewhere == Peers::kNobody) {
+        co_return Fail(Code::kUnavailable, "a peer gave nothing of " + flight_.object.key);
+      }
+      GoElsewhere(peers_.LessBusy(gave.elsewhere, gave.or_else));
+      for_this = true;
     }
-    GoElsewhere(peers_.LessBusy(gave.elsewhere, gave.or_else));
+    // What comes next of the flight probably lies there, too; if not, somebody else may have it.
+    const auto gave =
+        co_await Ask(elsewhere_, wire::kHeldOnly | wire::kOrComing, Peers::kNobody, into, call);
+    if (gave && gave->size > 0) co_return gave->size;
+    GoBack();
+    const bool final = !gave && (gave.error().code() == Code::kVersionChanged ||
+                                 gave.error().code() == Code::kCancelled);
+    if (final) co_return Fail(gave.error());
   }
-  // What comes next of the flight probably lies there, too.
-  const auto gave =
-      co_await Ask(elsewhere_, wire::kHeldOnly | wire::kOrComing, Peers::kNobody, into, call);
-  if (gave && gave->size > 0) co_return gave->size;
-  GoBack();
-  const bool final = !gave && (gave.error().code() == Code::kVersionChanged ||
-                               gave.error().code() == Code::kCancelled);
-  if (final) co_return Fail(gave.error());
   FB_CO_ASSIGN(const auto at_last, co_await Ask(node_, 0, Peers::kNobody, into, call));
   if (at_last.size > 0) co_return at_last.size;
   co_return Fail(Code::kUnavailable, "a peer gave nothing of " + flight_.object.key);

@@ -199,6 +199,29 @@ TEST_F(CellTest, ManyReadersOfASlowOwnerShareWhatItGives) {
   EXPECT_GT(node(0).node->counters().peer.sent_elsewhere.value(), 0u);
 }
 
+Task<void> FetchPart(CellNode* node, std::string key, uint64_t offset, uint64_t size) {
+  const auto handle = co_await node->node->Open(node->self(), "/data/" + key, {}, {}, nullptr);
+  EXPECT_TRUE(handle) << handle.error().ToString();
+  const auto got = co_await node->node->Fetch(node->self(), *handle, offset, size, {}, nullptr);
+  EXPECT_TRUE(got) << got.error().ToString();
+}
+
+/// Whoever was sent to one for the beginning is sent to the other for the rest.
+TEST_F(CellTest, PartsThatTwoHaveAreGotFromBoth) {
+  constexpr uint64_t kBegin = 2 * kMiB, kRest = 6 * kMiB;
+  Start(8);
+  const std::string key = OwnedByTheFirst(node(1), 1).front();
+  origin().Set(key, kSeed, kBegin + kRest);
+  world.Run(FetchPart(&node(1), key, 0, kBegin));
+  world.Run(FetchPart(&node(2), key, kBegin, kRest));
+  const auto& given = node(0).node->counters().peer.served_bytes;
+  EXPECT_EQ(given.value(), kBegin + kRest);
+  std::vector<Result<void>> results(8);
+  world.Run(FetchOn(&cell, 3, 8, {key}, &results));
+  for (const auto& result : results) EXPECT_TRUE(result) << result.error().ToString();
+  EXPECT_EQ(given.value(), kBegin + kRest);
+}
+
 /// Whoever is sent to one of two asks the one that has less to do.
 TEST_F(CellTest, OfTwoWhoHaveItTheLessBusyIsAsked) {
   constexpr uint64_t kEach = 8 * kMiB;
