@@ -1,7 +1,6 @@
 #include "src/client/abi/handles.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "src/client/abi/client_of.h"
 
@@ -35,9 +34,7 @@ static_assert(StatusOfCode(Code::kInternal) == FOREBAY_INTERNAL);
 
 template <size_t n>
 void CopyText(std::string_view from, char (&to)[n]) {
-  const size_t size = std::min(from.size(), n - 1);
-  std::memcpy(to, from.data(), size);
-  to[size] = '\0';
+  to[from.copy(to, n - 1)] = '\0';
 }
 
 static_assert(sizeof(forebay_info::etag) > wire::kMaxEtagBytes);

@@ -241,7 +241,7 @@ TEST_F(CellTest, OfTwoWhoHaveItTheLessBusyIsAsked) {
   const uint64_t slow = served(1), fast = served(9), owner = served(0);
   fetch(10, 16);
   EXPECT_EQ(served(0) - owner, 0u);
-  EXPECT_EQ(served(1) + served(9) - slow - fast, 6 * 4 * kEach);
+  EXPECT_EQ(served(1) + served(9) - slow - fast, 24 * kEach);
   EXPECT_GT(served(1), slow) << "it is asked, too";
   EXPECT_LE(2 * (served(1) - slow), served(9) - fast);
 }

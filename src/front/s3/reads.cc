@@ -221,9 +221,10 @@ Outcome<std::optional<RangeChoice>> RangeOf(const Exchange& x, const ObjectState
     return std::nullopt;
   }
   if (header.empty()) return std::nullopt;
-  const auto choice = ChooseRange(header, object.size);
+  std::optional<RangeChoice> choice = ChooseRange(header, object.size);
   if (!choice) return std::unexpected(BadRange(header, object.size));
-  return choice->partial ? std::optional(*choice) : std::nullopt;
+  if (!choice->partial) choice.reset();
+  return choice;
 }
 
 /// Null: to be asked for.
