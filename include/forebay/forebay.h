@@ -146,7 +146,7 @@ typedef struct forebay_upload forebay_upload;
 typedef struct forebay_condition {
   size_t size; /* sizeof(forebay_condition) */
   int if_absent;
-  const char* if_match; /* an etag */
+  const char* if_match; /* an etag; NULL: any version */
 } forebay_condition;
 FOREBAY_API int forebay_put(forebay_client* client, const char* path, const void* data,
                             uint64_t size, const forebay_condition* condition, forebay_info* info);

@@ -14,7 +14,7 @@
 namespace forebay::app {
 namespace {
 
-constexpr int kLookAgainMs = 200;
+constexpr int kLookAgainMs = 200;  // for a signal that came just before a wait
 
 std::unexpected<Error> SystemError(const std::string& name) {
   return Fail(errno == ENOSPC ? Code::kNoSpace : Code::kIoError,

@@ -22,6 +22,7 @@ constexpr std::string_view kOfSignatures[] = {
 /// Of a body that nobody had when the URL was signed: S3 does not look at them.
 constexpr std::string_view kOfBodies[] = {"x-amz-sdk-checksum-algorithm", "x-amz-trailer"};
 
+/// Of which a second line is more of the first.
 constexpr std::string_view kLists[] = {"if-match", "if-none-match", "x-amz-copy-source-if-match",
                                        "x-amz-copy-source-if-none-match",
                                        "x-amz-object-attributes"};

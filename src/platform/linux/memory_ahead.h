@@ -25,8 +25,8 @@ class MemoryAhead {
   /// Returns at once. `range` is part of a shared mapping and stays mapped until Forget.
   void Ask(MutableBytes range);
 
-  /// When it returns nobody touches anything within `mapping` here. Waits for a call of the kernel
-  /// at most.
+  /// When it returns nobody touches anything within `mapping` here. Waits for a step at most,
+  /// some 10 ms.
   void Forget(MutableBytes mapping);
 
  private:
