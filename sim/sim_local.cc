@@ -33,9 +33,12 @@ bool SimFaults::Fires(std::string_view point) {
   return !process_.dead() && process_.world().NamedFaultFires(point);
 }
 
-void SimLog::Write(LogLevel level, std::string_view part, std::string_view text) {
+void SimLog::Write(LogLevel level, std::string_view part, std::string_view text,
+                   std::span<const LogField> fields) {
   if (process_.dead()) return;
-  process_.world().log().Add(level, process_.node().id(), process_.node().name(), part, text);
+  std::string line(text);
+  if (!fields.empty()) line += ": " + FieldsText(fields);
+  process_.world().log().Add(level, process_.node().id(), process_.node().name(), part, line);
 }
 
 }  // namespace forebay::sim

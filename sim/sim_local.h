@@ -56,7 +56,8 @@ class SimFaults final : public Faults {
 class SimLog final : public Log {
  public:
   explicit SimLog(Process& process) : process_(process) {}
-  void Write(LogLevel level, std::string_view part, std::string_view text) override;
+  void Write(LogLevel level, std::string_view part, std::string_view text,
+             std::span<const LogField> fields) override;
 
  private:
   Process& process_;

@@ -4,7 +4,6 @@
 lost_origins_test.py PROGRAM STOPPABLE-FILES [unittest's arguments]
 """
 
-import http.server
 import json
 import os
 import pathlib
@@ -13,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 
@@ -21,6 +19,7 @@ STOPPABLE_FILES = sys.argv.pop(2) if len(sys.argv) > 2 else "forebay_stoppable_f
 CANNOT_RUN = 77  # what ctest takes for skipped
 
 import program_test as program  # noqa: E402: takes the program from the command line
+from small_store import SmallStore  # noqa: E402: beside this file
 
 SHORT = ("--timeout", "2")  # of calls that must end by it
 
@@ -210,66 +209,14 @@ class HangingByEpoll(Hanging):
     flags = (*Hanging.flags, "--io", "epoll")
 
 
-class SilentStore(http.server.ThreadingHTTPServer):
-    """As much of S3 as reading one bucket takes, and silence when told."""
-    daemon_threads = True
-
-    def __init__(self, objects):
-        super().__init__(("127.0.0.1", 0), SilentHandler)
-        self.objects = objects
-        self.speaks = threading.Event()
-        self.speaks.set()
-        self.thread = threading.Thread(target=self.serve_forever)
-        self.thread.start()
-
-    def handle_error(self, *_):
-        """A client that went away is none."""
-
-    def stop(self):
-        self.speaks.set()
-        self.shutdown()
-        self.thread.join()
-        self.server_close()
-
-
-class SilentHandler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.server.speaks.wait()
-        contents = self.server.objects.get(self.path.rsplit("/", 1)[1])
-        if contents is None:
-            self.send_response(404)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        first, last = 0, len(contents) - 1
-        asked = self.headers.get("Range")
-        if asked:
-            first, end = asked.removeprefix("bytes=").split("-")
-            first, last = int(first), min(int(end or last), last)
-        self.send_response(206 if asked else 200)
-        self.send_header("ETag", f'"{len(contents)}"')
-        self.send_header("Last-Modified", "Mon, 02 Feb 2026 02:02:02 GMT")
-        if asked:
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(contents)}")
-        self.send_header("Content-Length", str(last + 1 - first))
-        self.end_headers()
-        self.wfile.write(contents[first:last + 1])
-
-    def log_message(self, *_):
-        pass
-
-
 class Silent(WithOrigin):
     """A store that takes requests and never answers."""
 
     def test_readers_get_their_deadline_and_the_node_stops(self):
-        store = SilentStore(self.bytes)
+        store = SmallStore(self.bytes)
         self.addCleanup(store.stop)
         self.start()
-        endpoint = f"http://127.0.0.1:{store.server_port}"
-        self.ok("attach", "/store", f"s3://bucket?endpoint={endpoint}&credentials=anonymous")
+        self.ok("attach", "/store", store.url)
         self.assertTrue(self.reads("/store/warm"))
         store.speaks.clear()
         self.assertTrue(self.reads("/store/warm"))

@@ -28,7 +28,7 @@ Result<std::unique_ptr<Origin>> OpenOrigin(const std::string& url,
   return Fail(Code::kInvalidArgument,
               fmt::format("origin '{}': nothing here speaks {}; there are file:///directory, "
                           "azure://ACCOUNT/CONTAINER and s3://BUCKET",
-                          url, parsed.scheme));
+                          parsed.Name(), parsed.scheme));
 }
 
 Surroundings SurroundingsOfProcess() {

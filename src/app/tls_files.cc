@@ -53,7 +53,7 @@ Result<std::shared_ptr<const tls::ServerIdentity>> TlsFiles::Read(Env& env) {
   const bool good = now >= (*made)->valid_from_ns() && now < (*made)->valid_until_ns();
   env.log.Write(
       good ? LogLevel::kInfo : LogLevel::kWarning, "tls",
-      fmt::format("{} ({}) {}", certificate_.name(), (*made)->Subject(), LeftOf(**made, now)));
+      fmt::format("{} ({}) {}", certificate_.name(), (*made)->Subject(), LeftOf(**made, now)), {});
   return made;
 }
 

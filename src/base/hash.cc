@@ -1,5 +1,7 @@
 #include "src/base/hash.h"
 
+#include <fmt/format.h>
+
 #include "src/base/prng.h"
 
 namespace forebay {
@@ -33,6 +35,10 @@ Hash128 HashBytes(Bytes bytes, uint64_t seed) {
   b ^= FoldedMultiply(tail[1] ^ b, tail[0] ^ kSecret[0]);
   a = Mix64(a ^ bytes.size());
   return {.hi = Mix64(a + b), .lo = Mix64(b ^ FoldedMultiply(a, kSecret[2]))};
+}
+
+std::string HexText(const Hash128& hash) {
+  return fmt::format("{:016x}{:016x}", hash.hi, hash.lo);
 }
 
 }  // namespace forebay

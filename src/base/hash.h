@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "src/base/bytes.h"
 
@@ -20,5 +21,8 @@ struct Hash128 {
 /// that we will ever run, unless somebody searches for a collision on purpose: where names come
 /// from people who do not trust each other, the seed separates them (it is the attachment's id).
 Hash128 HashBytes(Bytes bytes, uint64_t seed);
+
+/// 32 digits.
+std::string HexText(const Hash128& hash);
 
 }  // namespace forebay

@@ -324,7 +324,7 @@ Task<Result<wire::Connection::PeerGave>> Peers::Read(uint32_t node, wire::PeerRe
   CancelAcross cancel(line->env->executor, env_.executor, call.cancel);
   const auto read = co_await On(
       *line, ReadThere(line->connection, request, version, block_bytes, into.first(request.size),
-                       {.deadline = call.deadline, .cancel = cancel.token()}));
+                       {call.deadline, cancel.token(), call.trace}));
   co_await cancel.Join();
   End(node, *line, life, read.has_value());
   if (read) counters_.bytes += read->size;

@@ -70,11 +70,23 @@ Result<void> Queue::Submit(std::shared_ptr<File::Impl> file, uint64_t offset, Mu
   return started;
 }
 
+/// Again where the connection turns out to be lost: nothing was asked for yet.
 Result<void> Queue::StartPiece(Submission& submission, bool wait_for_room) {
+  for (;;) {
+    File::Impl::Opened& opened = submission.file_->opened(core_);
+    FB_ASSIGN(const auto link, core_.Acquire(opened.slot, submission.until_));
+    auto started = StartOn(link, submission, wait_for_room);
+    if (started || !link->broken()) return started;
+    if (!core_.ShouldRetry(started.error(), *link, submission.attempt_++, submission.until_)) {
+      return started;
+    }
+  }
+}
+
+Result<void> Queue::StartOn(const std::shared_ptr<Link>& link, Submission& submission,
+                            bool wait_for_room) {
   File::Impl& file = *submission.file_;
-  File::Impl::Opened& opened = file.opened(core_);
-  FB_ASSIGN(auto link, core_.Acquire(opened.slot, submission.until_));
-  FB_ASSIGN(const uint32_t handle, file.HandleOn(opened, link, submission.until_));
+  FB_ASSIGN(const uint32_t handle, file.HandleOn(file.opened(core_), link, submission.until_));
   FB_TRY(Watch(link));
   const size_t most = std::max<uint32_t>(1, link->info().limits.max_read_bytes);
   const uint64_t at = submission.done_bytes_;
@@ -84,7 +96,7 @@ Result<void> Queue::StartPiece(Submission& submission, bool wait_for_room) {
                                   .offset = submission.offset_ + at,
                                   .size = static_cast<uint32_t>(part.size())};
   submission.piece_.emplace(submission, file.info, request.offset, part);
-  submission.link_ = std::move(link);
+  submission.link_ = link;
   {
     const std::lock_guard lock(mutex_);
     under_way_.push_back(&submission);

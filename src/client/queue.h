@@ -73,6 +73,8 @@ class Queue {
   Result<Submission*> Begin();
   void OnAnswered(Submission& submission);
   Result<void> StartPiece(Submission& submission, bool wait_for_room);
+  Result<void> StartOn(const std::shared_ptr<Link>& link, Submission& submission,
+                       bool wait_for_room);
   bool MayGoOn(Submission& submission, const Error& error);
   void Advance(Submission& submission);
   bool AdvanceAnswered();

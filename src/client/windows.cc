@@ -123,6 +123,10 @@ WindowPtr Windows::FindOrOpen(std::string_view attachment, uint64_t id) {
   const std::unique_lock lock(mutex_);
   Entry& entry = entries_[std::string(attachment)];
   entry.opening = false;
+  // Who reads on from an attachment that is gone has none; others of its name keep theirs.
+  if (!opened && entry.window && !entry.window->dead() && entry.window->attachment() != id) {
+    return nullptr;
+  }
   entry.window = opened ? *opened : nullptr;
   const bool never = !opened && opened.error().code() == Code::kUnsupported;
   entry.retry_at = core_.Now() + (never ? kRetryUnsupported : kRetryAfter);

@@ -1,4 +1,6 @@
 // Listing, attachments, and what is cached of them.
+#include <set>
+
 #include "src/node/node_impl.h"
 
 namespace forebay {
@@ -24,7 +26,7 @@ Task<Result<ListPage>> Node::List(Authenticated who, std::string path, ListOptio
   auto page =
       co_await impl_->listings.Page(attachment, std::move(options), operation.call(), trace);
   if (!page && context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
-  impl_->NoteSlow("list", *attachment, split.second, began, trace);
+  impl_->NoteSlow("list", *attachment, split.second, began, call, trace);
   co_return page;
 }
 
@@ -63,8 +65,13 @@ Task<uint64_t> Node::Impl::Drop(std::shared_ptr<const Attachment> attachment, st
   listings.Forget(attachment->config.id, prefix);
   Store& store = *context.store;
   uint64_t bytes = 0, since_turn = 0;
+  std::set<uint64_t> large;  // versions of more blocks than there are; all their keys begin so
   for (uint32_t stripe = 0; stripe < NameCache::kStripes; ++stripe) {
     for (const auto& named : context.names.Take(stripe, attachment->config.id, prefix)) {
+      if (named.size / kBlockBytes > store.stats().blocks) {
+        large.insert(named.version.hash.hi);
+        continue;
+      }
       for (uint64_t block = 0; BlockBegin(block) < named.size; ++block) {
         const BlockKey key = BlockKey::Of(named.version, static_cast<uint32_t>(block));
         if (const auto presence = store.Probe(key)) {
@@ -76,18 +83,27 @@ Task<uint64_t> Node::Impl::Drop(std::shared_ptr<const Attachment> attachment, st
     }
     co_await Yield(context.env.executor);
   }
-  if (prefix.empty()) bytes += co_await DropBlocks(attachment->config.id);
+  const AttachmentId id = attachment->config.id;
+  const auto of_large = [&](const BlockKey& key) { return large.contains(key.hash.hi); };
+  if (prefix.empty()) {
+    // Those too whose names nobody knows, as after a restart.
+    bytes += co_await DropBlocks(id, [](const BlockKey&) { return true; });
+  } else if (!large.empty()) {
+    bytes += co_await DropBlocks(id, of_large);
+  }
   co_return bytes;
 }
 
-/// Those too whose names nobody knows, as after a restart.
-Task<uint64_t> Node::Impl::DropBlocks(AttachmentId attachment) {
+Task<uint64_t> Node::Impl::DropBlocks(AttachmentId attachment,
+                                      std::function<bool(const BlockKey&)> wanted) {
   Store& store = *context.store;
   uint64_t bytes = 0, since_turn = 0;
   for (uint32_t stripe = 0; stripe < Store::kStripes; ++stripe) {
     for (const BlockKey& key : store.BlocksOf(attachment, stripe)) {
-      if (const auto presence = store.Probe(key)) bytes += presence->length;
-      store.Erase(key);
+      if (wanted(key)) {
+        if (const auto presence = store.Probe(key)) bytes += presence->length;
+        store.Erase(key);
+      }
       if (++since_turn % kBlocksATurn == 0) co_await Yield(context.env.executor);
     }
     co_await Yield(context.env.executor);

@@ -175,7 +175,9 @@ Task<Result<Owners>> Node::OwnersOf(Authenticated who, ResolvedObject object, ui
   if (places.asked().empty()) co_return owners;
   const Instant until = context.env.clock.Now() + kAnswerTimeout;
   AskingOwners asking{*context.peers, object, first,
-                      Call{std::min(until, operation.call().deadline), operation.call().cancel},
+                      Call{.deadline = std::min(until, operation.call().deadline),
+                           .cancel = operation.call().cancel,
+                           .trace = operation.call().trace},
                       owners};
   TaskGroup group(context.env.executor);
   for (auto& [node, one] : places.asked()) {

@@ -109,7 +109,7 @@ Task<Result<void>> BackOff(Env& env, int attempt, Call call);
 /// A call to an origin that must not take for ever, whatever the caller allows.
 inline Call WithPatience(NodeContext& context, Call call, int times = 1) {
   const Instant until = context.env.clock.Now() + context.options.origin_timeout * times;
-  return {std::min(call.deadline, until), call.cancel};
+  return {std::min(call.deadline, until), call.cancel, call.trace};
 }
 /// To make large things durable takes longer.
 inline constexpr int kCommitPatience = 10;

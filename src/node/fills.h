@@ -9,6 +9,9 @@
 
 namespace forebay {
 
+/// Blocks are numbered with 32 bits; a larger object is refused by its name.
+inline constexpr uint64_t kMaxObjectBytes = (uint64_t{1} << 32) * kBlockBytes;
+
 /// Where block `number` of an object of `size` bytes begins and ends.
 inline uint64_t BlockBegin(uint64_t number) {
   return number * kBlockBytes;

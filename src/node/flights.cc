@@ -111,12 +111,14 @@ ByteRange Flights::NextMissing(const ResolvedObject& object, ByteRange range, Wa
   return missing;
 }
 
-std::shared_ptr<Flight> Flights::Register(const ResolvedObject& object, ByteRange range, Way way) {
+std::shared_ptr<Flight> Flights::Register(const ResolvedObject& object, ByteRange range,
+                                          const Hash128& trace, Way way) {
   auto flight = std::make_shared<Flight>();
   flight->object = object;
   flight->range = range;
   flight->reached = range.begin;
   flight->until = range.end;
+  flight->trace = trace;
   flight->source = SourceOf(object, range.begin, way);
   flights_[object.version][range.begin] = flight;
   context_.counters.fill.fills.Add();
@@ -131,19 +133,20 @@ ByteRange WholePages(ByteRange range, uint64_t size) {
 
 }  // namespace
 
-void Flights::Demand(const ResolvedObject& object, ByteRange range, Way way) {
+void Flights::Demand(const ResolvedObject& object, ByteRange range, const Hash128& trace, Way way) {
   range = WholePages(range, object.info.size);
   while (!context_.closing) {
     const ByteRange missing = NextMissing(object, range, way);
     if (missing.empty()) return;
-    auto flight = Register(object, missing, way);
+    auto flight = Register(object, missing, trace, way);
     flight->until = range.end;
     context_.tasks.Spawn(Run(std::move(flight), nullptr, {}));
     range.begin = missing.end;
   }
 }
 
-uint64_t Flights::Ahead(const ResolvedObject& object, ByteRange range, Way way) {
+uint64_t Flights::Ahead(const ResolvedObject& object, ByteRange range, const Hash128& trace,
+                        Way way) {
   range = WholePages(range, object.info.size);
   while (!context_.closing) {
     const ByteRange missing = NextMissing(object, range, way);
@@ -151,7 +154,7 @@ uint64_t Flights::Ahead(const ResolvedObject& object, ByteRange range, Way way) 
     const bool by_origin = SourceOf(object, missing.begin, way) == Flight::Source::kOrigin;
     Budget& budget = by_origin ? context_.fill_bytes : context_.peer_bytes;
     if (!budget.TryTake(missing.size())) return missing.begin;
-    auto flight = Register(object, missing, way);
+    auto flight = Register(object, missing, trace, way);
     flight->until = range.end;
     flight->bytes = Units(budget, missing.size());
     context_.tasks.Spawn(Run(std::move(flight), nullptr, {}));
@@ -161,14 +164,15 @@ uint64_t Flights::Ahead(const ResolvedObject& object, ByteRange range, Way way) 
 }
 
 /// Only where all of it is missing: otherwise what is there would be fetched again.
-void Flights::Adopt(const ResolvedObject& object, std::unique_ptr<OriginBody> body, Units request) {
+void Flights::Adopt(const ResolvedObject& object, std::unique_ptr<OriginBody> body, Units request,
+                    const Hash128& trace) {
   const ByteRange range{0, body->size()};
   const ByteRange missing = NextMissing(object, range, Way::kOrigin);
   if (range.empty() || missing.begin != range.begin || missing.end != range.end) return;
   if (context_.closing || !context_.fill_bytes.TryTake(range.size())) return;
-  auto flight = Register(object, range, Way::kOrigin);
+  auto flight = Register(object, range, trace, Way::kOrigin);
   flight->bytes = Units(context_.fill_bytes, range.size());
-  flight->sent = context_.env.clock.Now();
+  flight->sent = flight->origin_asked = context_.env.clock.Now();
   context_.tasks.Spawn(Run(std::move(flight), std::move(body), std::move(request)));
 }
 
@@ -180,7 +184,7 @@ Task<void> Flights::Run(std::shared_ptr<Flight> flight, std::unique_ptr<OriginBo
 
 Task<Result<void>> Flights::Fly(Flight& flight, std::unique_ptr<OriginBody> body, Units request) {
   Env& env = context_.env;
-  const Call call{.cancel = context_.stop.token()};
+  const Call call = CallOf(flight);
   if (flight.source != Flight::Source::kOrigin) {
     FB_CO_ASSIGN(const bool came, co_await FlyByPeers(flight));
     if (came) co_return Result<void>();
@@ -202,7 +206,7 @@ Task<Result<void>> Flights::Fly(Flight& flight, std::unique_ptr<OriginBody> body
 Task<Result<void>> Flights::TakeBytes(Flight& flight, Budget& budget) {
   if (flight.bytes.held() > 0) co_return Result<void>();
   const uint64_t left = flight.range.end - flight.reached;
-  FB_CO_TRY(co_await budget.Take(context_.env, left, {.cancel = context_.stop.token()}));
+  FB_CO_TRY(co_await budget.Take(context_.env, left, CallOf(flight)));
   flight.bytes = Units(budget, left);
   co_return Result<void>();
 }
@@ -211,7 +215,7 @@ Task<Result<void>> Flights::TakeBytes(Flight& flight, Budget& budget) {
 /// that owned the chunk before this one did. False: they do not have it to give, and the origin
 /// must.
 Task<Result<bool>> Flights::FlyByPeers(Flight& flight) {
-  const Call call{.cancel = context_.stop.token()};
+  const Call call = CallOf(flight);
   FB_CO_TRY(co_await TakeBytes(flight, context_.peer_bytes));
   const ResolvedObject& object = flight.object;
   const uint64_t chunk_bytes = object.attachment->config.chunk_bytes;
@@ -248,12 +252,13 @@ Task<Result<std::unique_ptr<OriginBody>>> Flights::OpenBody(Flight& flight) {
   const ResolvedObject& object = flight.object;
   const Attachment& attachment = *object.attachment;
   const uint64_t size = flight.range.end - flight.reached;
-  flight.sent = context_.env.clock.Now();
+  flight.origin_asked = context_.env.clock.Now();
+  flight.sent = std::min(flight.sent, flight.origin_asked);
   CountRequest(context_, attachment);
   auto body = co_await attachment.origin->Get(
       context_.env, object.key,
       {.offset = flight.reached, .size = size, .if_match = object.info.etag},
-      WithPatience(context_, {.cancel = context_.stop.token()}));
+      WithPatience(context_, CallOf(flight)));
   if (!body) co_return Fail(AsSilence(body.error(), attachment, context_));
   const ObjectInfo& info = (*body)->info();
   if (info.etag != object.info.etag) co_return Fail(Changed(object));
@@ -279,7 +284,7 @@ Task<Result<void>> Flights::StreamBlock(Flight& flight, OriginBody& body, uint64
   const uint64_t number = flight.reached / kBlockBytes;
   const uint64_t base = BlockBegin(number);
   FB_CO_ASSIGN(const std::shared_ptr<Fill> fill,
-               co_await fills_.Begin(flight.object, number, {.cancel = context_.stop.token()}));
+               co_await fills_.Begin(flight.object, number, CallOf(flight)));
   for (uint64_t at = flight.reached; at < end; at += kPageBytes) {
     const auto size = static_cast<uint32_t>(std::min<uint64_t>(kPageBytes, end - at));
     if (!fill->Filled(static_cast<uint32_t>(at - base), size)) continue;
@@ -323,8 +328,7 @@ Task<Result<void>> Flights::StreamAround(Flight& flight, OriginBody& body, Fill&
 
 Task<Result<size_t>> Flights::Receive(Flight& flight, OriginBody& body, MutableBytes into) {
   const Attachment& attachment = *flight.object.attachment;
-  const auto came =
-      co_await body.Read(into, WithPatience(context_, {.cancel = context_.stop.token()}));
+  const auto came = co_await body.Read(into, WithPatience(context_, CallOf(flight)));
   if (flight.source != Flight::Source::kOrigin) {
     if (came) context_.counters.peer.bytes.Add(*came);
     co_return came;
@@ -391,8 +395,10 @@ Task<Result<void>> Flights::Await(std::shared_ptr<Flight> flight, uint64_t until
   if (trace != nullptr) {
     const Instant now = context_.env.clock.Now();
     const Instant sent = std::clamp(flight->sent, began, now);
+    const Instant origin_asked = std::clamp(flight->origin_asked, sent, now);
     trace->queue += sent - began;
-    trace->origin += now - sent;
+    trace->peer += origin_asked - sent;
+    trace->origin += now - origin_asked;
   }
   if (waited && flight->error && flight->reached < until) co_return Fail(*flight->error);
   if (!waited) {

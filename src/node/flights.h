@@ -18,9 +18,11 @@ struct Flight {
   ByteRange range;                  // whole pages, or up to the object's end
   uint64_t reached = 0;             // what lies before it is in the store, or was
   Units bytes;                      // of the budget: those that are still to come
-  Instant sent = Instant::Never();  // when the origin was asked
-  uint32_t interested = 0;          // readers who wait
-  bool awaited = false;             // there was one
+  Hash128 trace;                    // of the request that it began for
+  Instant sent = Instant::Never();  // when somebody was asked
+  Instant origin_asked = Instant::Never();
+  uint32_t interested = 0;  // readers who wait
+  bool awaited = false;     // there was one
   // Whom it asks first; kOrigin once that is what is left.
   enum class Source : uint8_t { kOrigin, kOwner, kFormerOwner };
   Source source = Source::kOrigin;
@@ -46,11 +48,14 @@ class Flights {
 
   /// For a reader who waits: starts flights for what of `range` is neither in the store nor on its
   /// way.
-  void Demand(const ResolvedObject& object, ByteRange range, Way way = Way::kAny);
+  void Demand(const ResolvedObject& object, ByteRange range, const Hash128& trace,
+              Way way = Way::kAny);
   /// For later: the same, as far as the budget goes. Returns where it stopped.
-  uint64_t Ahead(const ResolvedObject& object, ByteRange range, Way way = Way::kAny);
+  uint64_t Ahead(const ResolvedObject& object, ByteRange range, const Hash128& trace,
+                 Way way = Way::kAny);
   /// Takes over a body that was opened to learn what its name is; it begins at the object's begin.
-  void Adopt(const ResolvedObject& object, std::unique_ptr<OriginBody> body, Units request);
+  void Adopt(const ResolvedObject& object, std::unique_ptr<OriginBody> body, Units request,
+             const Hash128& trace);
 
   /// Waits until the flight has `until`, or has ended; then its error, if that is why.
   Task<Result<void>> Await(std::shared_ptr<Flight> flight, uint64_t until, Call call, Trace* trace);
@@ -65,7 +70,8 @@ class Flights {
   Flight::Source SourceOf(const ResolvedObject& object, uint64_t at, Way way) const;
   uint64_t MostAt(const ResolvedObject& object, uint64_t at, Way way) const;
   ByteRange MissingInBlock(const ResolvedObject& object, ByteRange range) const;
-  std::shared_ptr<Flight> Register(const ResolvedObject& object, ByteRange range, Way way);
+  std::shared_ptr<Flight> Register(const ResolvedObject& object, ByteRange range,
+                                   const Hash128& trace, Way way);
   Task<void> Run(std::shared_ptr<Flight> flight, std::unique_ptr<OriginBody> body, Units request);
   Task<Result<void>> Fly(Flight& flight, std::unique_ptr<OriginBody> body, Units request);
   Task<Result<bool>> FlyByPeers(Flight& flight);
@@ -75,6 +81,10 @@ class Flights {
   Task<Result<void>> StreamBlock(Flight& flight, OriginBody& body, uint64_t end);
   Task<Result<void>> StreamAround(Flight& flight, OriginBody& body, Fill& fill, uint64_t end);
   Task<Result<size_t>> Receive(Flight& flight, OriginBody& body, MutableBytes into);
+  /// Of everything that is done for it.
+  Call CallOf(const Flight& flight) const {
+    return {.cancel = context_.stop.token(), .trace = flight.trace};
+  }
   void Reach(Flight& flight, uint64_t at);
   void Land(Flight& flight, Result<void> result);
   void Retract(const Flight& flight);

@@ -131,7 +131,9 @@ Task<Result<ListPage>> Listings::Page(std::shared_ptr<const Attachment> attachme
     const Question question{id, options};
     if (auto page = FreshPage(question)) co_return *std::move(page);
     const auto ticket = context_.names.Ask();
+    const Instant asked = context_.env.clock.Now();
     auto page = co_await AskOwner(owner, id, options, call);
+    if (trace != nullptr) trace->peer += context_.env.clock.Now() - asked;
     // For whoever loads these names; nobody takes for fresh what a folder's owner says of a name.
     if (page) Learn(*attachment, *page, Instant{}, ticket);
     if (page && mode == Freshness::Mode::kImmutable) Keep(question, *page, Instant::Never());
@@ -185,6 +187,7 @@ Task<Result<ListPage>> Listings::PageHere(std::shared_ptr<const Attachment> atta
     asking = found->second;
   } else {
     asking = std::make_shared<Asking>();
+    asking->trace = call.trace;
     if (sharing != Sharing::kNone) asking_[question] = asking;
     context_.tasks.Spawn(Run(attachment, question, sharing, asking));
   }
@@ -216,7 +219,7 @@ Task<void> Listings::Run(std::shared_ptr<const Attachment> attachment, Question 
 void Listings::Learn(const Attachment& attachment, const ListPage& page, Instant asked,
                      NameCache::Ticket ticket) {
   for (const ListEntry& entry : page.entries) {
-    if (entry.is_prefix) continue;
+    if (entry.is_prefix || entry.info.size > kMaxObjectBytes) continue;
     const KnownName known = lookups_.Describe(attachment, entry.key, entry.info, asked);
     context_.names.Learn(attachment.config.id, entry.key, known, ticket);
   }
@@ -224,7 +227,7 @@ void Listings::Learn(const Attachment& attachment, const ListPage& page, Instant
 
 Task<Result<ListPage>> Listings::Ask(std::shared_ptr<const Attachment> attachment,
                                      ListOptions options, std::shared_ptr<Asking> asking) {
-  const Call stop{.cancel = context_.stop.token()};
+  const Call stop{.cancel = context_.stop.token(), .trace = asking->trace};
   FB_CO_TRY(co_await context_.origin_requests.Take(context_.env, 1, stop));
   const Units request(context_.origin_requests, 1);
   for (int attempt = 0;;) {

@@ -65,6 +65,7 @@ class Listings {
     std::list<const Question*>::iterator age;
   };
   struct Asking {
+    Hash128 trace;          // of the request that it began for
     bool outdated = false;  // a write has overtaken it
     bool done = false;
     Result<ListPage> answer;

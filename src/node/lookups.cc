@@ -121,6 +121,7 @@ Task<Result<KnownName>> Lookups::Ask(std::shared_ptr<const Attachment> attachmen
       place = std::make_shared<Lookup>();
       place->began = ++arrivals_;
       place->asked = context_.names.Ask();
+      place->trace = call.trace;
       context_.tasks.Spawn(Run(attachment, key, purpose, way, place));
     } else {
       context_.counters.fill.shared.Add();
@@ -149,8 +150,10 @@ Task<Result<void>> Lookups::Await(std::shared_ptr<const Attachment> attachment,
   if (trace != nullptr) {
     const Instant now = context_.env.clock.Now();
     const Instant sent = std::clamp(lookup->sent, began, now);
+    const Instant origin_asked = std::clamp(lookup->origin_asked, sent, now);
     trace->queue += sent - began;
-    trace->origin += now - sent;
+    trace->peer += origin_asked - sent;
+    trace->origin += now - origin_asked;
   }
   if (!waited) co_return Fail(AsLate(waited.error(), *attachment, began, context_));
   co_return waited;
@@ -184,9 +187,8 @@ Task<Result<KnownName>> Lookups::AskOwner(uint32_t owner,
                                          .to_read = purpose == Purpose::kRead,
                                          .asker = context_.peers->options().name,
                                          .key = key};
-  FB_CO_ASSIGN(const auto answer,
-               co_await context_.peers->Ask<wire::PeerResolveAnswer>(
-                   owner, request, WithPatience(context_, {.cancel = context_.stop.token()}, 2)));
+  FB_CO_ASSIGN(const auto answer, co_await context_.peers->Ask<wire::PeerResolveAnswer>(
+                                      owner, request, WithPatience(context_, CallOf(lookup), 2)));
   const wire::Info& info = answer.value.info;
   const bool for_ever = info.fresh_for_ms == UINT32_MAX;
   const Instant until =
@@ -204,7 +206,7 @@ Task<Result<KnownName>> Lookups::AskOwner(uint32_t owner,
 Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> attachment,
                                            std::string key, Purpose purpose, Lookup& lookup) {
   Env& env = context_.env;
-  FB_CO_TRY(co_await context_.origin_requests.Take(env, 1, {.cancel = context_.stop.token()}));
+  FB_CO_TRY(co_await context_.origin_requests.Take(env, 1, CallOf(lookup)));
   Units request(context_.origin_requests, 1);
   Origin& origin = *attachment->origin;
   KnownName before;
@@ -212,8 +214,9 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
   if (seen) context_.counters.metadata.revalidations.Add();
   const bool get =
       purpose == Purpose::kRead && !origin.capabilities().cheap_head && !(seen && before.exists);
-  const Instant asked = lookup.sent = env.clock.Now();
-  const Call call = WithPatience(context_, {.cancel = context_.stop.token()});
+  const Instant asked = lookup.origin_asked = env.clock.Now();
+  lookup.sent = std::min(lookup.sent, asked);
+  const Call call = WithPatience(context_, CallOf(lookup));
   CountRequest(context_, *attachment);
   std::unique_ptr<OriginBody> body;
   Result<ObjectInfo> info = ObjectInfo();
@@ -230,9 +233,15 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
                         .fresh_until_ns = KeepAbsentUntil(*attachment, key, asked).ns};
   }
   if (!info) co_return Fail(AsSilence(info.error(), *attachment, context_));
+  if (info->size > kMaxObjectBytes) {
+    co_return Fail(Code::kUnsupported,
+                   fmt::format("it has {} bytes, and objects of more than {} are not read here",
+                               info->size, FormatSize(kMaxObjectBytes)));
+  }
   KnownName known = Describe(*attachment, key, *info, asked);
   if (body != nullptr) {
-    flights_.Adopt(MakeObject(attachment, key, known), std::move(body), std::move(request));
+    flights_.Adopt(MakeObject(attachment, key, known), std::move(body), std::move(request),
+                   lookup.trace);
   }
   co_return known;
 }

@@ -47,7 +47,9 @@ class Lookups {
   struct Lookup {
     uint64_t began = 0;  // on the count of arrivals
     NameCache::Ticket asked = 0;
+    Hash128 trace;  // of the request that it began for
     Instant sent = Instant::Never();
+    Instant origin_asked = Instant::Never();
     uint32_t interested = 0;
     bool done = false;
     Result<KnownName> answer = KnownName();
@@ -68,6 +70,10 @@ class Lookups {
                                     Purpose purpose, Lookup& lookup);
   Task<Result<void>> Await(std::shared_ptr<const Attachment> attachment,
                            std::shared_ptr<Lookup> lookup, Call call, Trace* trace);
+
+  Call CallOf(const Lookup& lookup) const {
+    return {.cancel = context_.stop.token(), .trace = lookup.trace};
+  }
 
   NodeContext& context_;
   Flights& flights_;

@@ -114,18 +114,19 @@ Task<Result<Units>> Node::Impl::TakeRequest(const Attachment& attachment, Call c
 }
 
 void Node::Impl::NoteSlow(std::string_view what, const Attachment& attachment, std::string_view key,
-                          Instant began, const Trace* trace) {
+                          Instant began, const Call& call, const Trace* trace) {
   const Duration took = context.env.clock.Now() - began;
   if (took < context.options.slow_request) return;
   context.counters.read.slow.Add();
   const auto seconds = [](Duration time) { return std::chrono::duration<double>(time).count(); };
   const Trace none{};
   const Trace& of = trace == nullptr ? none : *trace;
-  context.env.log.Warning(
-      "node", fmt::format("slow {} of {}: {:.3f} s (queue {:.3f}, peer {:.3f}, origin {:.3f}, disk "
-                          "{:.3f}), trace {}",
-                          what, PathOf(attachment, key), seconds(took), seconds(of.queue),
-                          seconds(of.peer), seconds(of.origin), seconds(of.disk), of.IdText()));
+  const std::string id = HexText(call.trace);
+  const LogField fields[] = {{"took", seconds(took)},    {"queue", seconds(of.queue)},
+                             {"peer", seconds(of.peer)}, {"origin", seconds(of.origin)},
+                             {"disk", seconds(of.disk)}, {"trace", id}};
+  context.env.log.Warning("node", fmt::format("slow {} of {}", what, PathOf(attachment, key)),
+                          fields);
 }
 
 }  // namespace forebay

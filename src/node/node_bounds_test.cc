@@ -106,6 +106,38 @@ TEST_F(NodeBounds, FetchedIsThereAndEvictedIsGone) {
   ReadWhole("/data/dir/a", kSeed, 50 * kMiB);
 }
 
+TEST_F(NodeBounds, NothingIsFetchedBehindTheEnd) {
+  Open();
+  Attach();
+  origin_.Set("a", kSeed, 5'000'000);
+  const auto handle = MustOpen("/data/a");
+  const auto fetch = [&](uint64_t offset, uint64_t size) {
+    return world_.Run(node_->Fetch(self(), handle, offset, size, {}, nullptr)).value();
+  };
+  EXPECT_EQ(fetch(UINT64_MAX, 10), 0u);
+  EXPECT_EQ(fetch(uint64_t{1} << 63, UINT64_MAX), 0u);
+  EXPECT_EQ(fetch(5'000'000, 1), 0u);
+  EXPECT_EQ(fetch(4'999'999, UINT64_MAX), 5'000'000 - 4'997'120u);  // from its page on
+}
+
+TEST_F(NodeBounds, AnObjectOfMoreBlocksThanHaveNumbersIsRefused) {
+  constexpr uint64_t kPiB = uint64_t{1} << 50;
+  Open();
+  Attach();
+  origin_.Set("large", kSeed, 4 * kPiB);
+  origin_.Set("larger", kSeed, 4 * kPiB + 1);
+  ASSERT_TRUE(world_.Run(node_->List(self(), "/data/", {}, {}, nullptr)));
+  const auto larger = world_.Run(node_->Open(self(), "/data/larger", {}, {}, nullptr));
+  ASSERT_FALSE(larger);
+  EXPECT_EQ(larger.error().code(), Code::kUnsupported) << larger.error().ToString();
+  // What there is of an object goes, not what there could be.
+  const auto handle = MustOpen("/data/large");
+  const auto read = world_.Run(node_->Read(self(), handle, 3 * kPiB, 4096, {}, nullptr));
+  ASSERT_TRUE(read) << read.error().ToString();
+  EXPECT_GT(*world_.Run(node_->Evict(self(), "/data/large", {})), 0u);
+  EXPECT_EQ(node_->store().stats().blocks, 0u);
+}
+
 Task<void> ReadInto(Node* node, Authenticated who, std::shared_ptr<Handle> handle, uint64_t at,
                     Call call, std::vector<Code>* codes) {
   const auto result = co_await node->Read(who, handle, at, 4096, call, nullptr);
@@ -192,12 +224,14 @@ TEST_F(NodeBounds, ASlowRequestSaysWhereItsTimeWent) {
   origin_.Set("a", kSeed, kGiB);
   const auto handle = MustOpen("/data/a");
   origin_.behaviour.latency = seconds(2);
-  Trace trace{.id = {1, 2}, .started = env().clock.Now()};
-  const auto read = world_.Run(node_->Read(self(), handle, 500 * kMiB, 4096, {}, &trace));
+  Trace trace;
+  const Call call{.trace = {1, 2}};
+  const auto read = world_.Run(node_->Read(self(), handle, 500 * kMiB, 4096, call, &trace));
   ASSERT_TRUE(read);
   EXPECT_GE(trace.origin, seconds(2));
   EXPECT_LT(trace.queue, seconds(1));
   EXPECT_EQ(node_->counters().read.slow.value(), 1u);
+  EXPECT_EQ(origin_.gets.back().trace, call.trace);
 }
 
 }  // namespace

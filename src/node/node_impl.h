@@ -1,6 +1,7 @@
 // The parts of a node together; node.cc, reads.cc, writes.cc and admin.cc are its methods.
 #pragma once
 
+#include <functional>
 #include <mutex>
 
 #include "src/core/heat/recruits.h"
@@ -69,7 +70,7 @@ class Node::Impl {
     Waiters waiters;
   };
   std::shared_ptr<BringingUp> StartBringUp(const BlockKey& key);
-  void ReadAhead(Handle& handle, ByteRange range);
+  void ReadAhead(Handle& handle, ByteRange range, const Hash128& trace);
   void BringUpAhead(const ResolvedObject& object, ByteRange range);
   Task<Result<bool>> BringUp(const ResolvedObject& object, uint64_t number, Call call,
                              Trace* trace);
@@ -93,12 +94,12 @@ class Node::Impl {
   /// A request that stands alone: within the limit of requests, and counted.
   Task<Result<Units>> TakeRequest(const Attachment& attachment, Call call);
   Task<uint64_t> Drop(std::shared_ptr<const Attachment> attachment, std::string prefix);
-  Task<uint64_t> DropBlocks(AttachmentId attachment);
+  Task<uint64_t> DropBlocks(AttachmentId attachment, std::function<bool(const BlockKey&)> wanted);
   /// An attachment is no more: what is cached of it goes, beside whatever else is done.
   void End(std::shared_ptr<const Attachment> attachment);
   Task<void> DropAll(std::shared_ptr<const Attachment> attachment);
   void NoteSlow(std::string_view what, const Attachment& attachment, std::string_view key,
-                Instant began, const Trace* trace);
+                Instant began, const Call& call, const Trace* trace);
 
   NodeContext context;
   Flights flights;

@@ -139,7 +139,8 @@ Task<Result<PeerGiven>> Node::ReadForPeer(Authenticated who, PeerRead read, Call
   const uint64_t chunk_bytes = object.attachment->config.chunk_bytes;
   const uint64_t chunk_end = RoundDown(range.begin, chunk_bytes) + chunk_bytes;
   const uint64_t until = std::min({std::max(read.until, range.end), chunk_end, read.object_size});
-  if (until > range.end) impl_->flights.Ahead(object, {range.begin, until}, Flights::Way::kOrigin);
+  if (until > range.end)
+    impl_->flights.Ahead(object, {range.begin, until}, call.trace, Flights::Way::kOrigin);
 
   ReadResult& result = given.bytes;
   for (uint64_t at = range.begin; at < range.end;) {

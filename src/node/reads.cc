@@ -46,7 +46,7 @@ Task<Result<std::shared_ptr<Handle>>> Node::Open(Authenticated who, std::string 
                                              operation.call(), trace);
   }
   if (!object) co_return Fail(object.error());
-  impl_->NoteSlow("open", *object->attachment, object->key, began, trace);
+  impl_->NoteSlow("open", *object->attachment, object->key, began, call, trace);
   if (!options.if_match.empty() && options.if_match != object->info.etag) {
     co_return Fail(Code::kVersionChanged, fmt::format("{} is at version {} now, not {}", path,
                                                       object->info.etag, options.if_match));
@@ -238,7 +238,7 @@ Task<Result<ReadResult>> Node::Impl::ReadWhenThere(std::shared_ptr<Handle> handl
   const ResolvedObject& object = handle->object();
   const uint64_t end = std::min(offset + size, object.info.size);
   auto result = co_await ReadSlowly(handle, {offset, end}, operation.call(), trace);
-  NoteSlow("read", *object.attachment, object.key, began, trace);
+  NoteSlow("read", *object.attachment, object.key, began, call, trace);
   context.counters.read.requests.Add();
   if (result) {
     context.counters.read.bytes.Add(result->size);
@@ -264,9 +264,9 @@ Task<Result<ReadResult>> Node::Impl::ReadSlowly(std::shared_ptr<Handle> handle, 
   }
   // First what the reader needs, so that it never waits for what it does not.
   if (decision.ahead.empty()) {
-    flights.Demand(object, decision.demand);
+    flights.Demand(object, decision.demand, call.trace);
   } else {
-    flights.Ahead(object, decision.ahead);
+    flights.Ahead(object, decision.ahead, call.trace);
     BringUpAhead(object, decision.ahead);
   }
   ReadResult result;
@@ -354,7 +354,8 @@ Task<Result<void>> Node::Impl::BringPiece(const ResolvedObject& object, ByteRang
     }
   }
   if (flight == nullptr) {
-    flights.Demand(object, demand.begin <= begin && part.end <= demand.end ? demand : part, way);
+    flights.Demand(object, demand.begin <= begin && part.end <= demand.end ? demand : part,
+                   call.trace, way);
     for (uint64_t at = begin; at < part.end && flight == nullptr; at += kPageBytes) {
       flight = flights.Covering(object.version, at);
     }
@@ -447,19 +448,20 @@ Task<Result<uint64_t>> Node::Fetch(Authenticated who, std::shared_ptr<Handle> ha
   Operation operation(*impl_, call);
   FB_CO_TRY(operation.Check());
   const uint64_t all = handle->object().info.size;
-  const uint64_t begin = RoundDown(std::min(offset, all), kPageBytes);
-  const uint64_t end = size < all - begin ? std::min(all, offset + size) : all;
+  if (offset >= all || size == 0) co_return uint64_t{0};
+  const uint64_t begin = RoundDown(offset, kPageBytes);
+  const uint64_t end = size < all - offset ? offset + size : all;
   const uint64_t step = impl_->context.MaxRange();
   if (begin < end && end - begin <= kBlockBytes) {
     // A reader who finds it in shared memory afterwards: that counts as a hit, this as a miss.
     if (!impl_->AllCached(handle->object(), {begin, end}))
       impl_->context.counters.read.misses.Add();
-    impl_->ReadAhead(*handle, {begin, end});
+    impl_->ReadAhead(*handle, {begin, end}, call.trace);
   }
   for (uint64_t at = begin; at < end; at += step) {
     FB_CO_TRY(impl_->CheckHandle(who, *handle));
     if (at + step < end) {  // the next one is on its way while we wait for this
-      impl_->flights.Ahead(handle->object(), {at, std::min(end, at + 2 * step)});
+      impl_->flights.Ahead(handle->object(), {at, std::min(end, at + 2 * step)}, call.trace);
     }
     const auto fetched =
         co_await impl_->FetchPart(handle, {at, std::min(end, at + step)}, operation.call(), trace);
@@ -471,11 +473,11 @@ Task<Result<uint64_t>> Node::Fetch(Authenticated who, std::shared_ptr<Handle> ha
 }
 
 /// Whoever wants blocks one after the other, to look at them, is a reader in order, too.
-void Node::Impl::ReadAhead(Handle& handle, ByteRange range) {
+void Node::Impl::ReadAhead(Handle& handle, ByteRange range, const Hash128& trace) {
   const auto decision = handle.Decide(range.begin, range.size(), Limits());
   handle.Follow(decision);
   if (decision.ahead.empty()) return;
-  flights.Ahead(handle.object(), decision.ahead);
+  flights.Ahead(handle.object(), decision.ahead, trace);
   BringUpAhead(handle.object(), decision.ahead);
 }
 
@@ -485,7 +487,7 @@ Task<Result<void>> Node::Impl::FetchPart(std::shared_ptr<Handle> handle, ByteRan
   const ResolvedObject& object = handle->object();
   FB_CO_TRY(context.CheckRoomToWait());
   int attempt = 0;
-  flights.Demand(object, part, way);
+  flights.Demand(object, part, call.trace, way);
   for (uint64_t at = part.begin; at < part.end;) {
     const auto flight = flights.Covering(object.version, at);
     if (flight == nullptr) {
@@ -500,7 +502,7 @@ Task<Result<void>> Node::Impl::FetchPart(std::shared_ptr<Handle> handle, ByteRan
     }
     const auto again = co_await Again(*object.attachment, there.error(), ++attempt, call);
     if (!again) co_return Fail(Named(object, again.error()));
-    flights.Demand(object, {at, part.end}, way);
+    flights.Demand(object, {at, part.end}, call.trace, way);
   }
   co_return Result<void>();
 }

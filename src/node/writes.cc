@@ -106,25 +106,31 @@ class NodeUpload final : public OriginUpload {
   Task<Result<ObjectInfo>> Commit(Call call) override {
     Operation operation(node_, call);
     FB_CO_TRY(operation.Check());
-    const Instant began = node_.context.env.clock.Now();
+    Clock& clock = node_.context.env.clock;
+    const Instant began = clock.Now();
+    Trace trace;
     auto info = commits_ == Commits::kPart
                     ? Counted(co_await inner_->Commit(Patient(operation.call(), kCommitPatience)))
-                    : co_await CommitObject(operation.call());
-    node_.NoteSlow("put", *target_.attachment, target_.key, began, nullptr);
+                    : co_await CommitObject(operation.call(), &trace);
+    trace.origin = clock.Now() - began - trace.peer;
+    node_.NoteSlow("put", *target_.attachment, target_.key, began, call, &trace);
     co_return info;
   }
 
   Task<void> Abort() override { return inner_->Abort(); }
 
  private:
-  Task<Result<ObjectInfo>> CommitObject(Call call) {
+  Task<Result<ObjectInfo>> CommitObject(Call call, Trace* trace) {
     Result<ObjectInfo> info;
     {
       NamedWrite write(node_, *target_.attachment, target_.key);
       info = Counted(co_await inner_->Commit(Patient(call, kCommitPatience)));
       if (info) write.Wrote(*info);
     }
-    co_return co_await Told(node_, target_, std::move(info));
+    const Instant wrote = node_.context.env.clock.Now();
+    info = co_await Told(node_, target_, std::move(info));
+    trace->peer = node_.context.env.clock.Now() - wrote;
+    co_return info;
   }
   template <class T>
   Result<T> Counted(Result<T> result) {

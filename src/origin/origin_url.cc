@@ -14,8 +14,10 @@ namespace {
 using http_origin::PercentDecode;
 using http_origin::PercentEncode;
 
+/// What stands behind the '?' may be a secret that does not belong there.
 std::unexpected<Error> Bad(std::string_view text, std::string_view why) {
-  return Fail(Code::kInvalidArgument, fmt::format("origin '{}': {}", text, why));
+  return Fail(Code::kInvalidArgument,
+              fmt::format("origin '{}': {}", text.substr(0, text.find('?')), why));
 }
 
 bool IsAlphanumeric(char c) {
@@ -54,9 +56,7 @@ Result<void> ReadParameters(std::string_view text, OriginUrl* url) {
     const size_t equals = one.find('=');
     if (equals == 0 || equals == one.npos) {
       return Fail(Code::kInvalidArgument,
-                  fmt::format("'{}' behind the '?' is no name=value; write %3F for a '?' of the "
-                              "prefix",
-                              one));
+                  "what stands behind the '?' is no name=value; write %3F for a '?' of the prefix");
     }
     FB_ASSIGN(std::string name, PercentDecode(one.substr(0, equals)));
     FB_ASSIGN(std::string value, PercentDecode(one.substr(equals + 1)));
@@ -104,9 +104,14 @@ Result<OriginUrl> OriginUrl::Parse(std::string_view text) {
   return url;
 }
 
-std::string OriginUrl::ToString() const {
+std::string OriginUrl::Name() const {
   std::string text = fmt::format("{}://{}", scheme, authority);
   if (!path.empty()) text += "/" + EncodeKeeping(path, "!$&'()*+,;=:@");
+  return text;
+}
+
+std::string OriginUrl::ToString() const {
+  std::string text = Name();
   char separator = '?';
   for (const auto& [name, value] : parameters) {
     text +=

@@ -25,6 +25,8 @@ struct OriginUrl {
   static Result<OriginUrl> Parse(std::string_view text);
   /// The inverse; parameters in order of their names.
   std::string ToString() const;
+  /// Without parameters: for messages about them, in which somebody may have put a secret.
+  std::string Name() const;
 
   /// "" where it is not given.
   std::string_view Parameter(std::string_view name) const;

@@ -53,12 +53,15 @@ TEST(OriginUrlTest, SaysWhatIsWrong) {
 }
 
 TEST(OriginUrlTest, ASecretIsRefusedAndNotRepeated) {
-  for (const char* text : {"s3://key:hunter2@bucket/a", "s3://hunter2@bucket", "hunter2@bucket"}) {
+  for (const char* text : {"s3://key:hunter2@bucket/a", "s3://hunter2@bucket", "hunter2@bucket",
+                           "s3://b/a?hunter2", "s3://b?secret=hunter%2", "s3://b?s=1&s=hunter2",
+                           "HTTPS://acct.blob.core.windows.net/c?sig=hunter2", "c?sig=hunter2"}) {
     const auto url = OriginUrl::Parse(text);
     ASSERT_FALSE(url) << text;
     EXPECT_EQ(url.error().message().find("hunter2"), std::string::npos) << url.error().message();
   }
   EXPECT_TRUE(OriginUrl::Parse("s3://bucket/a@b"));
+  EXPECT_EQ(OriginUrl::Parse("s3://b/a%20c?sig=hunter2")->Name(), "s3://b/a%20c");
 }
 
 TEST(OriginUrlTest, UnknownParametersAreNamed) {

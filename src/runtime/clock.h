@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "src/base/hash.h"
 #include "src/base/result.h"
 #include "src/runtime/cancel.h"
 #include "src/runtime/task.h"
@@ -30,6 +31,8 @@ struct Instant {
 struct Call {
   Instant deadline = Instant::Never();
   CancelToken cancel;
+  /// Names the request at a door that it is for, as far as the origin; zero: none.
+  Hash128 trace{};
 };
 
 /// Used from its own loop only, Now apart: that is one clock for all loops, for any thread.

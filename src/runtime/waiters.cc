@@ -13,7 +13,8 @@ void CancelIt(void* source) {
 
 }  // namespace
 
-LinkedCall::LinkedCall(const Call& call, CancelToken also) : deadline_(call.deadline) {
+LinkedCall::LinkedCall(const Call& call, CancelToken also)
+    : deadline_(call.deadline), trace_(call.trace) {
   if (!call.cancel.Listen(first_, CancelIt, &source_)) source_.Cancel();
   if (!also.Listen(second_, CancelIt, &source_)) source_.Cancel();
 }

@@ -14,10 +14,11 @@ namespace forebay {
 class LinkedCall {
  public:
   LinkedCall(const Call& call, CancelToken also);
-  Call call() { return {.deadline = deadline_, .cancel = source_.token()}; }
+  Call call() { return {.deadline = deadline_, .cancel = source_.token(), .trace = trace_}; }
 
  private:
   const Instant deadline_;
+  const Hash128 trace_;
   CancelSource source_;
   CancelListener first_;
   CancelListener second_;

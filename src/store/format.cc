@@ -84,13 +84,20 @@ void Superblock::Encode(MutableBytes page) const {
 Result<Superblock> Superblock::Decode(Bytes page) {
   if (page.size() < kBytes) return Fail(Code::kCorrupt, "the superblock is cut short");
   const auto raw = LoadFrom<RawSuper>(page.data());
-  if (raw.magic != kSuperMagic) return Fail(Code::kCorrupt, "this is not a Forebay tier");
+  if (raw.magic != kSuperMagic)
+    return Fail(
+        Code::kCorrupt,
+        "this is not a Forebay tier; where it was one, remove it and forebay.data beside it "
+        "to begin with an empty disk");
   if (raw.format != kStoreFormat) {
     return Fail(Code::kUnsupported,
                 fmt::format("format {} was written by another version; this one reads format {}",
                             raw.format, kStoreFormat));
   }
-  if (raw.crc != RawCrc(raw, 0)) return Fail(Code::kCorrupt, "the superblock is damaged");
+  if (raw.crc != RawCrc(raw, 0))
+    return Fail(Code::kCorrupt,
+                "the superblock is damaged; remove it and forebay.data beside it to begin with an "
+                "empty disk");
   if (raw.page_bytes != kPageBytes) {
     return Fail(Code::kUnsupported, fmt::format("pages of {} bytes", raw.page_bytes));
   }

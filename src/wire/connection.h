@@ -114,7 +114,7 @@ class Connection {
   Result<void> Queue(Exchange& exchange, const M& request, const Call& call, Bytes data,
                      uint8_t flags = 0) {
     FB_TRY(CheckRoom());
-    const RequestHead head{.deadline_ms = MillisLeft(call), .trace = {}};
+    const RequestHead head{.deadline_ms = MillisLeft(call), .trace = call.trace};
     const uint64_t id = NextId();
     for (const size_t room : {kSmallRequestBytes, kHeaderBytes + size_t{kMaxMetaBytes}}) {
       const size_t size = EncodeRequest(out_.Room(room), id, head, request,

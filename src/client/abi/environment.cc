@@ -31,9 +31,12 @@ std::string DefaultNode() {
 }
 
 Result<wire::Token> ReadToken(const std::string& path) {
-  FB_ASSIGN(const std::string text, platform::ReadSmallFile(path, kMaxTokenFile));
-  auto token = wire::Token::Parse(std::string_view(text).substr(0, text.find('\n')));
-  if (!token) return Fail(token.error().Within("token file " + path));
+  const std::string what = "token file " + path;
+  const auto text = platform::ReadSmallFile(path, kMaxTokenFile);
+  // Not kNotFound: it is no object that is missing.
+  if (!text) return Fail(Code::kInvalidArgument, what + ": " + text.error().message());
+  auto token = wire::Token::Parse(std::string_view(*text).substr(0, text->find('\n')));
+  if (!token) return Fail(token.error().Within(what));
   return token;
 }
 

@@ -456,6 +456,55 @@ TEST_P(ClientOnNode, ReadersGoOnWhenTheNodeRestarts) {
   forebay_disconnect(client);
 }
 
+TEST_P(ClientOnNode, WhatIsSubmittedWhileTheNodeRestartsWaitsForIt) {
+  forebay_client* client = Connect();
+  forebay_file* file = nullptr;
+  ASSERT_EQ(forebay_open(client, "/data/big", &file), FOREBAY_OK);
+  std::string into(300'000, '\0');
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_GT(forebay_read(file, into.data(), into.size(), 0), 0);
+    node_->Stop();
+    std::thread back([&] { node_->Start(); });
+    const int submitted = forebay_submit_read(file, into.data(), into.size(), 1000, nullptr);
+    back.join();
+    ASSERT_EQ(submitted, FOREBAY_OK) << forebay_last_error();
+    forebay_completion done;
+    ASSERT_EQ(forebay_collect(client, &done, 1, 20'000), 1);
+    ASSERT_EQ(done.result, static_cast<int64_t>(into.size()));
+    ASSERT_EQ(into, kBig.substr(1000, into.size()));
+  }
+  forebay_close(file);
+  forebay_disconnect(client);
+}
+
+TEST_P(SharedMemory, AnOldFileTakesNothingFromTheNewOnesOfItsName) {
+  forebay_client* client = Connect();
+  client::Client& admin = client::ClientOf(client);
+  client::AttachmentSettings settings;
+  settings.name = "again";
+  settings.origin = admin.Attachments()->front().origin;
+  ASSERT_TRUE(admin.Attach(settings));
+  forebay_file *old = nullptr, *next = nullptr;
+  ASSERT_EQ(forebay_open(client, "/again/big", &old), FOREBAY_OK);
+  ASSERT_TRUE(admin.Detach("again"));
+  ASSERT_TRUE(admin.Attach(settings));
+  std::string into(kBig.size(), '\0');
+  const auto size = static_cast<int64_t>(into.size());
+  ASSERT_EQ(forebay_open(client, "/again/big", &next), FOREBAY_OK);
+  ASSERT_EQ(forebay_read(next, into.data(), into.size(), 0), size);
+  EXPECT_EQ(forebay_read(old, into.data(), into.size(), 0), FOREBAY_NOT_FOUND);
+  forebay_close(old);
+  forebay_close(next);
+  const uint64_t sent = node_->sent_bytes();
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(forebay_open(client, "/again/big", &next), FOREBAY_OK);
+    ASSERT_EQ(forebay_read(next, into.data(), into.size(), 0), size);
+    forebay_close(next);
+  }
+  EXPECT_EQ(node_->sent_bytes(), sent);
+  forebay_disconnect(client);
+}
+
 TEST_P(ClientOnNode, AnOpenFileDoesNotBecomeAnotherVersion) {
   forebay_client* client = Connect();
   forebay_file* file = nullptr;

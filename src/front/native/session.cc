@@ -320,9 +320,9 @@ void Session::StartSlow(const wire::FrameHeader& header, Bytes meta, wire::Growi
     return AnswerError(header, good.error());
   }
   const Instant now = door_.env.clock.Now();
-  slow->trace.id = head->trace;
-  if (head->trace == Hash128{}) slow->trace.id = {door_.env.rng.Next(), door_.env.rng.Next()};
-  slow->trace.started = now;
+  slow->began = now;
+  slow->call.trace = head->trace;
+  if (head->trace == Hash128{}) slow->call.trace = {door_.env.rng.Next(), door_.env.rng.Next()};
   slow->call.cancel = slow->cancel.token();
   if (head->deadline_ms > 0) {
     slow->call.deadline = now + std::chrono::milliseconds(head->deadline_ms);
@@ -346,7 +346,7 @@ Task<void> Session::RunSlow(std::shared_ptr<SlowRequest> slow) {
   const Result<void> done = co_await Perform(*slow);
   slow_.erase(slow->header.request_id);
   --door_.shared.waiting;
-  if (IsRead(slow->header.type)) latency().Add(door_.env.clock.Now() - slow->trace.started);
+  if (IsRead(slow->header.type)) latency().Add(door_.env.clock.Now() - slow->began);
   queued_bytes_ -= slow->reserved_bytes;
   door_.queued_bytes -= slow->reserved_bytes;
   door_.shared.upload_bytes -= slow->data.size();

@@ -27,6 +27,7 @@ struct SlowRequest {
   CancelSource cancel;       // of the node's loop
   bool cancelled = false;    // asked for, here
   Call call;
+  Instant began;
   Trace trace;
   uint64_t reserved_bytes = 0;  // of the session's queue
 

@@ -132,7 +132,11 @@ Task<Outcome<std::optional<Source>>> OpenSource(Exchange& x, bool afresh) {
   const auto handle = co_await OpenObject(x, path, afresh);
   if (!handle) {
     // Errors of the source are told as those of an object that is read.
-    Exchange source{.door = x.door, .connection = x.connection, .cancel = x.cancel, .id = x.id};
+    Exchange source{.door = x.door,
+                    .connection = x.connection,
+                    .cancel = x.cancel,
+                    .id = x.id,
+                    .trace = x.trace};
     source.request.bucket = named.bucket;
     source.request.key = named.key;
     co_return std::unexpected(ObjectError(source, handle.error()));

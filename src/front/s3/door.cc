@@ -18,10 +18,9 @@ constexpr uint64_t kUnreadBodyBytes = 16 * kMiB;
 /// What is being written holds memory, here and at its origin: it has to get on.
 constexpr uint64_t kLeastBodyRate = 4 * kKiB;
 
-std::string NewRequestId(Rng& rng) {
+std::string RequestId(uint64_t number) {
   constexpr char kDigits[] = "0123456789ABCDEF";
   std::string id(16, '0');
-  uint64_t number = rng.Next();
   for (size_t at = id.size(); at-- > 0; number >>= 4) id[at] = kDigits[number & 15];
   return id;
 }
@@ -124,7 +123,7 @@ Reply ErrorReply(const Exchange& x, const S3Error& error) {
 
 Call Exchange::call(Duration time) {
   if (!cancel_there) cancel_there.emplace(door.shared.node_loop, env().executor, cancel);
-  return {.deadline = env().clock.Now() + time, .cancel = cancel_there->token()};
+  return {env().clock.Now() + time, cancel_there->token(), trace};
 }
 
 http::ResponseHead Exchange::HeadOf(Reply reply) const {
@@ -184,10 +183,12 @@ uint64_t S3Door::pinned_bytes() const {
 }
 
 Task<void> S3Door::OneLoop::Serve(http::HttpConnection& connection, CancelToken cancel) {
+  const Hash128 trace{.hi = parts_.env.rng.Next(), .lo = parts_.env.rng.Next()};
   Exchange x{.door = parts_,
              .connection = connection,
              .cancel = cancel,
-             .id = NewRequestId(parts_.env.rng)};
+             .id = RequestId(trace.lo),
+             .trace = trace};
   Answer answer = co_await Handle(x);
   // Nobody is at work for it on the node's loop any more.
   if (x.cancel_there) co_await x.cancel_there->Join();

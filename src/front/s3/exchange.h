@@ -71,7 +71,8 @@ struct Exchange {
   S3Door::Parts& door;
   http::HttpConnection& connection;
   CancelToken cancel;  // of the connection's loop
-  std::string id;      // x-amz-request-id
+  std::string id;      // x-amz-request-id: the end of `trace`
+  Hash128 trace = {};
   Request request = {};
   Operation operation = {};
   std::optional<Authenticated> who = std::nullopt;

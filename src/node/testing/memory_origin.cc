@@ -156,7 +156,7 @@ Task<Result<ObjectInfo>> MemoryOrigin::Head(Env& env, std::string key, Call call
 
 Task<Result<std::unique_ptr<OriginBody>>> MemoryOrigin::Get(Env& env, std::string key,
                                                             GetOptions options, Call call) {
-  gets.push_back({key, options.offset, options.size});
+  gets.push_back({key, options.offset, options.size, call.trace});
   FB_CO_TRY(co_await Arrive(env, call));
   const auto known = objects_.find(key);
   if (!options.if_match.empty()) {

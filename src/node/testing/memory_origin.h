@@ -33,6 +33,7 @@ class MemoryOrigin final : public Origin {
     std::string key;
     uint64_t offset = 0;
     uint64_t size = 0;
+    Hash128 trace;
   };
   struct Behaviour {
     OriginCapabilities capabilities;

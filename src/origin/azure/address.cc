@@ -60,7 +60,7 @@ Result<std::string> CheckEndpoint(std::string_view endpoint) {
 
 Result<Address> Address::Of(const OriginUrl& url, std::string_view usual_endpoint) {
   const auto wrong = [&](std::string_view why) {
-    return Fail(Code::kInvalidArgument, fmt::format("origin {}: {}", url.ToString(), why));
+    return Fail(Code::kInvalidArgument, fmt::format("origin {}: {}", url.Name(), why));
   };
   const std::string_view path = url.path;
   const std::string_view container = path.substr(0, path.find('/'));

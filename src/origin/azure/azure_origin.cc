@@ -89,10 +89,10 @@ Task<Result<std::unique_ptr<OriginBody>>> AzureOrigin::Get(Env& env, std::string
                                                            GetOptions options, Call call) {
   FB_CO_TRY(Check(env, key, {}, call));
   const bool conditional = !options.if_match.empty();
-  const auto make = [this, &env, key](uint64_t offset, uint64_t size, const std::string& if_match) {
-    return container_.GetRequest(env, key, offset, size, if_match);
+  const auto make = [this, key](uint64_t offset, uint64_t size, const std::string& if_match) {
+    return container_.GetRequest(key, offset, size, if_match);
   };
-  auto body = co_await container_.fetcher().Get(env, make, std::move(options), call);
+  auto body = co_await container_.fetcher().Get(env, Name(key), make, std::move(options), call);
   if (body && (*body)->info().size == 0) {
     // Directories look like objects without bytes.
     const auto found = co_await container_.Head(env, key, call);

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <utility>
 
 #include "src/origin/azure/answers.h"
@@ -26,12 +25,6 @@ constexpr uint64_t kMaxBlockListBytes = 64 << 20;  // 150,000 blocks
 constexpr uint64_t kMaxAnswerBytes = 1 << 20;
 constexpr std::string_view kMarkHeader = "x-ms-meta-forebaywrite";
 constexpr std::string_view kCrcHeader = "x-ms-content-crc64";
-
-uint64_t NumberOf(std::string_view text) {
-  uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 bool IsConditional(const Condition& condition) {
   return condition.if_absent || !condition.if_match.empty();
@@ -78,16 +71,15 @@ Container::Container(Address address, std::shared_ptr<AzureSigner> signer,
                  return Explain({.address = address_, .signer = *signer_},
                                 AnswerOf(status, response, body));
                },
-               {.state_name = StateNameOf}) {}
+               {.state_name = StateNameOf, .id_header = "x-ms-client-request-id"}) {}
 
-FetchRequest Container::Request(Env& env, std::string method, std::string_view key,
+FetchRequest Container::Request(std::string method, std::string_view key,
                                 std::string_view query) const {
   FetchRequest request{.lane = lane_.get()};
   request.http.method = std::move(method);
   request.http.url = key.empty() ? address_.ContainerUrl() : address_.UrlOf(key);
   if (!query.empty()) request.http.url += fmt::format("?{}", query);
   request.http.tls = address_.tls;
-  SetHeader(request.http, "x-ms-client-request-id", fmt::format("forebay-{:016x}", env.rng.Next()));
   return request;
 }
 
@@ -97,9 +89,9 @@ std::unexpected<Error> Container::StrippedOf(std::string_view what) const {
                           address_.endpoint, what));
 }
 
-FetchRequest Container::GetRequest(Env& env, std::string_view key, uint64_t offset, uint64_t size,
+FetchRequest Container::GetRequest(std::string_view key, uint64_t offset, uint64_t size,
                                    const std::string& if_match) const {
-  FetchRequest request = Request(env, "GET", key);
+  FetchRequest request = Request("GET", key);
   request.hedged = true;
   const bool to_end = size == UINT64_MAX || offset + size < offset;
   if (offset > 0 || !to_end) {
@@ -114,23 +106,24 @@ FetchRequest Container::GetRequest(Env& env, std::string_view key, uint64_t offs
 }
 
 Task<Result<Container::Found>> Container::Head(Env& env, std::string key, Call call) {
-  FetchRequest request = Request(env, "HEAD", key);
+  FetchRequest request = Request("HEAD", key);
   request.hedged = true;
   FB_CO_ASSIGN(const auto response, co_await fetcher_.Send(env, std::move(request), call));
+  const auto size = http_origin::ParseNumber(response->Header("Content-Length"));
   Found found{.info = {.etag = StateNameOf(*response),
-                       .size = NumberOf(response->Header("Content-Length")),
+                       .size = size.value_or(0),
                        .modified_ns = ParseHttpDate(response->Header("Last-Modified")).value_or(0)},
               .mark = std::string(response->Header(kMarkHeader)),
               .attributes = ReadAttributes(*response)};
   found.directory = response->Header("x-ms-meta-hdi_isfolder") == "true" ||
                     response->Header("x-ms-resource-type") == "directory";
   if (found.info.etag.empty()) co_return StrippedOf("an ETag");
-  if (response->Header("Content-Length").empty()) co_return StrippedOf("a Content-Length");
+  if (!size) co_return StrippedOf("a good Content-Length");
   co_return found;
 }
 
 Task<Result<std::string>> Container::List(Env& env, std::string query, Call call) {
-  FetchRequest request = Request(env, "GET", "", query);
+  FetchRequest request = Request("GET", "", query);
   request.hedged = true;
   FB_CO_ASSIGN(Whole whole,
                co_await fetcher_.SendWhole(env, std::move(request), kMaxListingBytes, call));
@@ -146,7 +139,7 @@ Result<ObjectInfo> Container::Written(const Whole& whole, const ObjectAttributes
 }
 
 Task<Result<ObjectInfo>> Container::Put(Env& env, Writing writing, CheckedBody body, Call call) {
-  FetchRequest request = Request(env, "PUT", writing.key);
+  FetchRequest request = Request("PUT", writing.key);
   AddBody(request, body.bytes, "application/octet-stream");
   SetHeader(request.http, "x-ms-blob-type", "BlockBlob");
   // The service checks either, and refuses both.
@@ -183,7 +176,7 @@ Task<Result<void>> Container::Delete(Env& env, std::string key, Condition condit
   if (!condition.if_match.empty() && found->info.etag != condition.if_match) {
     co_return Fail(Code::kVersionChanged, "the object is another one by now");
   }
-  FetchRequest request = Request(env, "DELETE", key);
+  FetchRequest request = Request("DELETE", key);
   AddCondition(request, condition);
   const auto removed = co_await fetcher_.SendWhole(env, std::move(request), kMaxAnswerBytes, call);
   if (!removed && removed.error().code() != Code::kNotFound) {
@@ -194,8 +187,8 @@ Task<Result<void>> Container::Delete(Env& env, std::string key, Condition condit
 
 Task<Result<void>> Container::PutBlock(Env& env, std::string key, std::string block_id,
                                        CheckedBody body, Call call) {
-  FetchRequest request = Request(
-      env, "PUT", key, fmt::format("comp=block&blockid={}", PercentEncode(block_id, false)));
+  FetchRequest request =
+      Request("PUT", key, fmt::format("comp=block&blockid={}", PercentEncode(block_id, false)));
   AddBody(request, body.bytes, "application/octet-stream");
   const std::string crc = Crc64Text(body.crc64);
   SetHeader(request.http, kCrcHeader, crc);
@@ -209,7 +202,7 @@ Task<Result<void>> Container::PutBlock(Env& env, std::string key, std::string bl
 }
 
 Task<Result<BlockList>> Container::Blocks(Env& env, std::string key, Call call) {
-  FetchRequest request = Request(env, "GET", key, "comp=blocklist&blocklisttype=all");
+  FetchRequest request = Request("GET", key, "comp=blocklist&blocklisttype=all");
   request.hedged = true;
   const auto whole = co_await fetcher_.SendWhole(env, std::move(request), kMaxBlockListBytes, call);
   if (!whole && whole.error().code() == Code::kNotFound) co_return BlockList();
@@ -220,7 +213,7 @@ Task<Result<BlockList>> Container::Blocks(Env& env, std::string key, Call call) 
 Task<Result<ObjectInfo>> Container::Complete(Env& env, Writing writing,
                                              std::vector<std::string> blocks, uint64_t size,
                                              Call call) {
-  FetchRequest request = Request(env, "PUT", writing.key, "comp=blocklist");
+  FetchRequest request = Request("PUT", writing.key, "comp=blocklist");
   const std::string body = BlockListBody(blocks);
   AddBody(request, AsBytes(body), "application/xml");
   SetHeader(request.http, "x-ms-blob-content-type", "application/octet-stream");

@@ -30,8 +30,8 @@ class Container {
   http_origin::Fetcher& fetcher() { return fetcher_; }
   const http_origin::Fetcher& fetcher() const { return fetcher_; }
 
-  http_origin::FetchRequest GetRequest(Env& env, std::string_view key, uint64_t offset,
-                                       uint64_t size, const std::string& if_match) const;
+  http_origin::FetchRequest GetRequest(std::string_view key, uint64_t offset, uint64_t size,
+                                       const std::string& if_match) const;
   struct Found {
     ObjectInfo info;
     std::string mark;
@@ -63,7 +63,7 @@ class Container {
 
  private:
   using Whole = http_origin::Fetcher::Whole;
-  http_origin::FetchRequest Request(Env& env, std::string method, std::string_view key,
+  http_origin::FetchRequest Request(std::string method, std::string_view key,
                                     std::string_view query = {}) const;
   Result<ObjectInfo> Written(const Whole& whole, const ObjectAttributes& attributes,
                              uint64_t size) const;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "src/origin/azure/address.h"
 #include "src/origin/azure/attributes.h"
@@ -29,6 +28,12 @@ bool IsDirectory(const XmlElement& blob) {
          (metadata != nullptr && metadata->Text("hdi_isfolder") == "true");
 }
 
+std::optional<uint64_t> SizeOf(const XmlElement& blob) {
+  const XmlElement* properties = blob.Child("Properties");
+  if (properties == nullptr) return std::nullopt;
+  return http_origin::ParseNumber(properties->Text("Content-Length"));
+}
+
 ObjectInfo InfoOf(const XmlElement& blob) {
   ObjectInfo info;
   const XmlElement* properties = blob.Child("Properties");
@@ -37,8 +42,7 @@ ObjectInfo InfoOf(const XmlElement& blob) {
   info.etag = StateName(http_origin::BareEtag(properties->Text("Etag")),
                         metadata == nullptr ? "" : metadata->Text(kMd5Metadata),
                         properties->Text("Content-MD5"));
-  const std::string_view size = properties->Text("Content-Length");
-  std::from_chars(size.data(), size.data() + size.size(), info.size);
+  info.size = SizeOf(blob).value_or(0);
   info.modified_ns = http_origin::ParseHttpDate(properties->Text("Last-Modified")).value_or(0);
   return info;
 }
@@ -82,6 +86,9 @@ Result<ListAnswer> ReadListing(std::string_view body, const ListOptions& options
     if ((!is_prefix && one.name != "Blob") || !IsNameable(is_prefix ? named : ours)) continue;
     if (ours <= options.after || !key.starts_with(options.prefix)) continue;
     if (!is_prefix && IsDirectory(one)) continue;
+    if (!is_prefix && !SizeOf(one)) {
+      return Fail(Code::kCorrupt, fmt::format("the Content-Length of {} is no number", ours));
+    }
     answer.entries.push_back({.key = std::move(ours),
                               .info = is_prefix ? ObjectInfo() : InfoOf(one),
                               .is_prefix = is_prefix});

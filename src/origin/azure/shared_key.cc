@@ -41,8 +41,29 @@ void ForEachParameter(std::string_view query, const auto& each) {
   }
 }
 
+/// As the service sorts names of headers, which is that of words: '-' counts only between names
+/// that differ in nothing else, and what is neither letter nor digit comes before both.
+struct InServiceOrder {
+  static int Weight(char c) {
+    if (c >= 'a' && c <= 'z') return 512 + c;
+    if (c >= '0' && c <= '9') return 256 + c;
+    return static_cast<unsigned char>(c);
+  }
+  bool operator()(std::string_view one, std::string_view other) const {
+    size_t i = 0, j = 0;
+    for (;; ++i, ++j) {
+      while (i < one.size() && one[i] == '-') ++i;
+      while (j < other.size() && other[j] == '-') ++j;
+      if (i == one.size() || j == other.size()) break;
+      if (one[i] != other[j]) return Weight(one[i]) < Weight(other[j]);
+    }
+    if (i < one.size() || j < other.size()) return j < other.size();
+    return one < other;
+  }
+};
+
 std::string CanonicalHeaders(const HttpRequest& request) {
-  std::map<std::string, std::string> headers;
+  std::map<std::string, std::string, InServiceOrder> headers;
   for (const HttpHeader& header : request.headers) {
     std::string name = Lower(header.name);
     if (name.starts_with("x-ms-")) headers[std::move(name)] = Trimmed(header.value);

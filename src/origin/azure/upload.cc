@@ -115,12 +115,12 @@ class Upload final : public OriginUpload {
     on_way_bytes_ += buffer_.bytes.size();
     size_ += buffer_.bytes.size();
     ids_.push_back(BlockId({.upload = id_, .stamp = stamp_, .index = NextIndex()}));
-    group_.Spawn(PutOne(ids_.back(), std::exchange(buffer_, {})));
+    group_.Spawn(PutOne(ids_.back(), std::exchange(buffer_, {}), call.trace));
     co_return Result<void>();
   }
 
-  Task<void> PutOne(std::string id, Buffer buffer) {
-    const Call call{.deadline = env_.clock.Now() + kBlockTime, .cancel = cancel_.token()};
+  Task<void> PutOne(std::string id, Buffer buffer, Hash128 trace) {
+    const Call call{env_.clock.Now() + kBlockTime, cancel_.token(), trace};
     const auto put = co_await container_.PutBlock(env_, key_, id, buffer.body(), call);
     if (!put && !failed_) failed_ = put.error();
     on_way_bytes_ -= buffer.bytes.size();

@@ -284,6 +284,18 @@ TEST_F(FileOriginTest, ListsDirectoriesThatAreLargerThanWhatIsKept) {
   Run(BigDirectory);
 }
 
+Task<void> NamesThatAreNoText(SimHarness& h) {
+  for (const char* key : {"bad\xff", "good", "other\xfe/in", "some/bad\xff", "some/good"}) {
+    EXPECT_TRUE(co_await PutText(h, key, "x")) << key;
+  }
+  EXPECT_EQ(co_await origin_contract::ListText(h, {}), "good some/good");
+  EXPECT_EQ(co_await origin_contract::ListText(h, {.delimiter = "/"}), "good some/");
+}
+
+TEST_F(FileOriginTest, WhatNobodyCanNameIsNotListed) {
+  Run(NamesThatAreNoText);
+}
+
 Task<void> FullDiskChecks(SimHarness& h) {
   const auto put = co_await PutText(h, "k", origin_contract::Text(1, 100'000));
   EXPECT_EQ(CodeOf(put), Code::kNoSpace);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "src/base/utf8.h"
 #include "src/origin/file/version.h"
 
 namespace forebay::file_origin {
@@ -23,9 +24,10 @@ std::string OrderOf(const DirectoryEntry& entry) {
   return entry.directory ? entry.name + "/" : entry.name;
 }
 
-/// What lies at the top of a file system or an origin and is no object.
+/// What is no object, or lies at the top of a file system or an origin and is none.
 bool IsHidden(std::string_view prefix, const DirectoryEntry& entry) {
   if (!entry.directory && !entry.regular) return true;
+  if (!IsUtf8(entry.name)) return true;  // nobody could ask for it
   if (!prefix.empty()) return false;
   // The second is made by mkfs, and only root may look into it.
   return entry.name == kStagingName || (entry.directory && entry.name == "lost+found");

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "src/origin/http/text.h"
 
@@ -14,13 +13,6 @@ constexpr int kPartial = 206;
 constexpr int kRangeNotSatisfiable = 416;
 /// Bytes of a body are late after so many times what nearly all heads took.
 constexpr int kSilenceFactor = 4;
-
-std::optional<uint64_t> ParseNumber(std::string_view text) {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return number;
-}
 
 /// "bytes 0-99/1000"; false where it is anything else.
 bool ParseContentRange(std::string_view text, AnsweredRange* range) {
@@ -85,7 +77,7 @@ Task<Result<FetchBody::Answer>> FetchBody::Ask(uint64_t offset, uint64_t size, s
   for (uint32_t failures = 0;;) {
     FetchRequest request = make_(offset, size, if_match);
     lane_ = &fetcher_.LaneOf(request);
-    name_ = NameOf(request.http);
+    request_ = NameOf(request.http);
     auto outcome = co_await fetcher_.Persist(env_, std::move(request), call);
     Answer answer{.status = outcome.status, .range = {}};
     if (!outcome.response && answer.status != kRangeNotSatisfiable) co_return Fail(outcome.error());
@@ -98,7 +90,7 @@ Task<Result<FetchBody::Answer>> FetchBody::Ask(uint64_t offset, uint64_t size, s
     }
     outcome.response.reset();
     const auto pause = fetcher_.PauseToRepeat(env_, *lane_, ++failures, call);
-    if (!pause) co_return Fail(range.error().Within(name_));
+    if (!pause) co_return Fail(range.error().Within(request_));
     FB_CO_TRY(co_await env_.clock.Sleep(*pause, call.cancel));
   }
 }
@@ -110,7 +102,7 @@ Task<Result<void>> FetchBody::Open(GetOptions options, Call call) {
   if (answer.response == nullptr) co_return co_await OpenEmpty(std::move(options), call);
   const AnsweredRange& range = answer.range;
   if (!options.if_match.empty() && range.info.etag != options.if_match)
-    co_return Fail(Changed(name_));
+    co_return Fail(Changed(request_));
   const uint64_t there = range.info.size - std::min(range.info.size, options.offset);
   const uint64_t wanted = std::min(options.size, there);
   // A whole object in place of its front is as good; one in place of another part is not.
@@ -136,8 +128,8 @@ Task<Result<void>> FetchBody::OpenEmpty(GetOptions options, Call call) {
   FB_CO_ASSIGN(const auto response, co_await fetcher_.Send(env_, std::move(request), call));
   FB_CO_ASSIGN(const AnsweredRange range, ReadRangeHead(*response, fetcher_.options_.state_name));
   if (!options.if_match.empty() && range.info.etag != options.if_match)
-    co_return Fail(Changed(name_));
-  if (range.info.size > options.offset && options.size > 0) co_return Fail(Changed(name_));
+    co_return Fail(Changed(request_));
+  if (range.info.size > options.offset && options.size > 0) co_return Fail(Changed(request_));
   info_ = range.info;
   co_return Result<void>();
 }
@@ -175,28 +167,29 @@ Task<Result<size_t>> FetchBody::Read(MutableBytes into, Call call) {
       co_return came;
     }
     response_.reset();
-    if (!came && !came.error().retryable()) co_return Fail(came.error());
+    if (!came && !came.error().retryable()) co_return Fail(came.error().Within(name_));
     const auto pause = fetcher_.PauseToRepeat(env_, *lane_, ++failures_, call);
     if (!pause) {
-      co_return Fail(Code::kUnavailable,
-                     fmt::format("{}: {}", name_,
-                                 came ? fmt::format("the body ended {} bytes early", left_)
-                                      : came.error().message()));
+      co_return Fail(
+          Code::kUnavailable,
+          came ? fmt::format("{}: {}: the body ended {} bytes early", name_, request_, left_)
+               : fmt::format("{}: {}", name_, came.error().message()));
     }
     // At once where bytes had come: it is the connection that broke, not the store.
     if (failures_ > 1) FB_CO_TRY(co_await env_.clock.Sleep(*pause, call.cancel));
-    FB_CO_TRY(co_await Reopen(call));
+    const auto opened = co_await Reopen(call);
+    if (!opened) co_return Fail(opened.error().Within(name_));
   }
 }
 
 Task<Result<void>> FetchBody::Reopen(Call call) {
   auto answer = co_await Ask(at_, left_, info_.etag, call);
   const bool gone = answer ? answer->response == nullptr : answer.error().code() == Code::kNotFound;
-  if (gone) co_return Fail(Changed(name_));
+  if (gone) co_return Fail(Changed(request_));
   if (!answer) co_return Fail(answer.error());
   const AnsweredRange& range = answer->range;
   if (range.info.etag != info_.etag || range.info.size != info_.size)
-    co_return Fail(Changed(name_));
+    co_return Fail(Changed(request_));
   if (range.offset != at_ || range.size < left_) co_return Stripped("Content-Range");
   response_ = std::move(answer->response);
   co_return Result<void>();

@@ -18,8 +18,8 @@ Result<AnsweredRange> ReadRangeHead(const HttpResponse& response, const StateNam
 
 class FetchBody final : public OriginBody {
  public:
-  FetchBody(Fetcher& fetcher, Env& env, Fetcher::MakeGet make)
-      : fetcher_(fetcher), env_(env), make_(std::move(make)) {}
+  FetchBody(Fetcher& fetcher, Env& env, std::string name, Fetcher::MakeGet make)
+      : fetcher_(fetcher), env_(env), name_(std::move(name)), make_(std::move(make)) {}
 
   Task<Result<void>> Open(GetOptions options, Call call);
 
@@ -42,9 +42,10 @@ class FetchBody final : public OriginBody {
 
   Fetcher& fetcher_;
   Env& env_;
+  const std::string name_;  // of the object, for whoever reads
   const Fetcher::MakeGet make_;
   Lane* lane_ = nullptr;
-  std::string name_;  // for messages
+  std::string request_;  // its name, for messages
   ObjectInfo info_;
   uint64_t size_ = 0;
   uint64_t at_ = 0;        // in the object: what comes next

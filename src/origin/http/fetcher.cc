@@ -32,10 +32,29 @@ class HeldResponse final : public HttpResponse {
   std::unique_ptr<HttpResponse> inner_;
 };
 
+/// What people find it by in the logs of a store, and of gateways on the way to it.
+void NameRequest(Rng& rng, std::string_view id_header, const Hash128& trace, HttpRequest* http) {
+  const uint64_t number = rng.Next();
+  const bool named = trace != Hash128{};
+  if (named) {
+    http->headers.push_back(
+        {"traceparent", fmt::format("00-{}-{:016x}-01", HexText(trace), number)});
+  }
+  if (id_header.empty()) return;
+  http->headers.push_back(
+      {std::string(id_header), named ? fmt::format("forebay-{}-{:016x}", HexText(trace), number)
+                                     : fmt::format("forebay-{:016x}", number)});
+}
+
 }  // namespace
 
 std::string NameOf(const HttpRequest& request) {
   return fmt::format("{} {}", request.method, request.url.substr(0, request.url.find('?')));
+}
+
+Error ErrorOf(const HttpRequest& request, const Error& error) {
+  const std::string name = NameOf(request);
+  return error.message().starts_with(name) ? error : error.Within(name);
 }
 
 std::string_view Fetcher::Whole::Header(std::string_view name) const {
@@ -80,7 +99,7 @@ Task<Result<Fetcher::Whole>> Fetcher::SendWhole(Env& env, FetchRequest request, 
         came.error().code() == Code::kDeadlineExceeded && env.clock.Now() < call.deadline;
     const Error error = silent
                             ? Error(Code::kUnavailable, name + ": the answer stopped in its middle")
-                            : came.error().Within(name);
+                            : ErrorOf(request.http, came.error());
     if (!error.retryable() || !request.repeatable) co_return Fail(error);
     const auto pause = PauseToRepeat(env, LaneOf(request), ++failures, call);
     if (!pause) co_return Fail(error);
@@ -152,6 +171,7 @@ Task<Fetcher::Outcome> Fetcher::SendOnce(Env& env, const FetchRequest& request, 
                                          Call call) {
   Lane& lane = LaneOf(request);
   HttpRequest http = request.http;
+  NameRequest(env.rng, options_.id_header, call.trace, &http);
   Outcome outcome;
   if (const auto is_signed = co_await signer_->Sign(env, http, call); !is_signed) {
     outcome.refusal = Refusal{.error = is_signed.error(), .wait = {}};
@@ -164,7 +184,7 @@ Task<Fetcher::Outcome> Fetcher::SendOnce(Env& env, const FetchRequest& request, 
   auto response =
       co_await env.http.Send(std::move(http), {impatient ? given_up : call.deadline, call.cancel});
   if (!response) {
-    Error error = response.error().Within(NameOf(request.http));
+    Error error = ErrorOf(request.http, response.error());
     if (impatient && error.code() == Code::kDeadlineExceeded) {
       error = Error(Code::kUnavailable, error.message());
     }
@@ -235,7 +255,7 @@ Task<Fetcher::Outcome> Fetcher::SendHedged(Env& env, const FetchRequest& request
   CancelListener listener;
   const auto stop = [](void* source) { static_cast<CancelSource*>(source)->Cancel(); };
   if (!call.cancel.Listen(listener, stop, &race.stop)) race.stop.Cancel();
-  const Call linked{call.deadline, race.stop.token()};
+  const Call linked{call.deadline, race.stop.token(), call.trace};
   TaskGroup group(env.executor);
   group.Spawn(RunIn(env, request, std::move(turn), linked, &race, 0));
   static_cast<void>(co_await race.bell.Wait(env, {env.clock.Now() + delay, race.stop.token()}));
@@ -258,9 +278,9 @@ Task<Fetcher::Outcome> Fetcher::SendHedged(Env& env, const FetchRequest& request
   co_return std::move(race.outcomes[winner]);
 }
 
-Task<Result<std::unique_ptr<OriginBody>>> Fetcher::Get(Env& env, MakeGet make, GetOptions options,
-                                                       Call call) {
-  auto body = std::make_unique<FetchBody>(*this, env, std::move(make));
+Task<Result<std::unique_ptr<OriginBody>>> Fetcher::Get(Env& env, std::string name, MakeGet make,
+                                                       GetOptions options, Call call) {
+  auto body = std::make_unique<FetchBody>(*this, env, std::move(name), std::move(make));
   FB_CO_TRY(co_await body->Open(std::move(options), call));
   co_return std::move(body);
 }

@@ -47,6 +47,8 @@ using Explain =
 
 /// "GET https://host/path": without the query, which may be a signature.
 std::string NameOf(const HttpRequest& request);
+/// Behind that name, which what failed below may have said already.
+Error ErrorOf(const HttpRequest& request, const Error& error);
 
 struct FetchRequest {
   HttpRequest http;  // unsigned; absolute URL, percent-encoded
@@ -74,6 +76,7 @@ struct FetcherOptions {
   Duration most_silence = std::chrono::seconds(5);
   uint64_t max_error_body_bytes = 16 << 10;
   StateNameOf state_name;  // null: the ETag without its quotes
+  std::string id_header;   // where the service takes a name for each request of ours
 };
 
 /// Used from the node's loop, which it must outlive. One per origin; turns and budgets are those of
@@ -99,11 +102,12 @@ class Fetcher {
 
   /// A ranged read that survives its connection: where the body breaks or is silent for much longer
   /// than answers usually take, the rest is asked for again with If-Match. `make` gives the request
-  /// for a range of the version `if_match` ("": whatever is there now).
+  /// for a range of the version `if_match` ("": whatever is there now). What fails later begins
+  /// with `name`.
   using MakeGet =
       std::function<FetchRequest(uint64_t offset, uint64_t size, const std::string& if_match)>;
-  Task<Result<std::unique_ptr<OriginBody>>> Get(Env& env, MakeGet make, GetOptions options,
-                                                Call call);
+  Task<Result<std::unique_ptr<OriginBody>>> Get(Env& env, std::string name, MakeGet make,
+                                                GetOptions options, Call call);
 
   Signer& signer() { return *signer_; }
   const Signer& signer() const { return *signer_; }

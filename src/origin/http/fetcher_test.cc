@@ -47,7 +47,8 @@ Refusal ExplainStatus(int status, const HttpResponse& response, std::string_view
   const std::string text = fmt::format("status {} {}", status, body);
   if (status == 503) {
     Refusal refusal{.error = Error(Code::kOverloaded, text), .slow_down = true, .wait = {}};
-    if (!response.Header("Retry-After").empty()) refusal.wait = seconds(3);
+    const std::string_view wait = response.Header("Retry-After");
+    if (!wait.empty()) refusal.wait = seconds(wait == "50" ? 50 : 3);
     return refusal;
   }
   if (status == 401)
@@ -123,7 +124,8 @@ class FetcherTest : public testing::Test {
   /// The bytes of a read, checked; how many they were.
   Task<Result<uint64_t>> ReadAll(GetOptions options, Call call) {
     const uint64_t offset = options.offset;
-    FB_CO_ASSIGN(const auto body, co_await fetcher_.Get(env(), Make(), std::move(options), call));
+    FB_CO_ASSIGN(const auto body,
+                 co_await fetcher_.Get(env(), "s3://b: k", Make(), std::move(options), call));
     std::vector<std::byte> into(100'000), right(100'000);
     uint64_t at = 0;
     for (;;) {
@@ -174,7 +176,8 @@ TEST_F(FetcherTest, AReadIsOneRequest) {
 TEST_F(FetcherTest, WhatLiesBehindTheEndIsEmpty) {
   for (const uint64_t size : {uint64_t{0}, uint64_t{1000}}) {
     size_ = size;
-    const auto body = world_.Run(fetcher_.Get(env(), Make(), {.offset = size, .size = 10}, {}));
+    const auto body =
+        world_.Run(fetcher_.Get(env(), "s3://b: k", Make(), {.offset = size, .size = 10}, {}));
     ASSERT_TRUE(body) << body.error().ToString();
     EXPECT_EQ((*body)->size(), 0u);
     EXPECT_EQ((*body)->info().size, size);
@@ -259,6 +262,36 @@ TEST_F(FetcherTest, CredentialsAreLookedForOnceMore) {
   EXPECT_EQ(signer_->refused, 2);
 }
 
+TEST_F(FetcherTest, ABodyThatEndsForGoodSaysOfWhatItWas) {
+  sim::HttpOptions options;
+  options.faults.short_body = 1;
+  server_.SetOptions(options);
+  const auto read = Read({.size = kMiB});
+  ASSERT_FALSE(read);
+  const std::string& told = read.error().message();
+  EXPECT_TRUE(told.starts_with("s3://b: k: GET ")) << told;
+  EXPECT_EQ(told.find("GET ", 12), std::string::npos) << told;
+  EXPECT_EQ(told.find("secret"), std::string::npos) << told;
+}
+
+TEST_F(FetcherTest, AStoreThatIsLeftAloneForTooLongIsSaidToBe) {
+  answer_ = [](const auto&) {
+    return std::optional(
+        sim::SimHttpReply{.status = 503, .headers = {{"Retry-After", "50"}}, .body = {}});
+  };
+  const Instant begin = env().clock.Now();
+  EXPECT_EQ(Read({.size = 10}, seconds(30)).error().code(), Code::kOverloaded);
+  const auto read = Read({.size = 10}, seconds(30));
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), Code::kOverloaded);
+  EXPECT_NE(read.error().message().find("asked for fewer requests"), std::string::npos)
+      << read.error().message();
+  EXPECT_LT(env().clock.Now() - begin, seconds(1));
+  EXPECT_EQ(requests_.size(), 1u);
+  answer_ = nullptr;
+  EXPECT_TRUE(Read({.size = 10}, seconds(60)));
+}
+
 TEST_F(FetcherTest, FailuresAreRetriedWithinABudget) {
   answer_ = [](const auto&) { return std::optional(sim::SimHttpReply{.status = 500, .body = {}}); };
   for (int i = 0; i < 200; ++i) EXPECT_FALSE(Read({.size = 10}));
@@ -318,7 +351,7 @@ TEST_F(FetcherLoadTest, AStoreThatRefusesAllIsLeftAloneAndFoundAgain) {
     return sim::SimHttpReply{.status = 503, .body = std::string("busy")};
   };
   // Somebody who takes long over a large body holds nobody up.
-  auto held = world_.Run(fetcher_.Get(env(), Make(), {.size = 8 * kMiB}, {}));
+  auto held = world_.Run(fetcher_.Get(env(), "s3://b: k", Make(), {.size = 8 * kMiB}, {}));
   ASSERT_TRUE(held);
   Load(seconds(45));
   std::vector<size_t> by_second(50, 0);

@@ -1,6 +1,18 @@
 #include "src/origin/http/lanes.h"
 
+#include <fmt/format.h>
+
 namespace forebay::http_origin {
+namespace {
+
+std::string ClosedUntil(Duration opens_in) {
+  return fmt::format(
+      "the store has asked for fewer requests, and none is sent for {:.1f} s more, which is past "
+      "the deadline",
+      std::chrono::duration<double>(opens_in).count());
+}
+
+}  // namespace
 
 void Turn::End() {
   if (lane_ != nullptr) std::exchange(lane_, nullptr)->Leave(began_);
@@ -24,6 +36,11 @@ Task<Result<Turn>> Lane::Enter(Env& env, Call call) {
     Call wait = call;
     const Instant opens{limiter_.opens_at()};
     const bool closed = place == queue_.begin() && opens > now;
+    if (closed && opens >= call.deadline) {
+      // It says so at once: nothing is won by waiting.
+      waited = Fail(Code::kOverloaded, ClosedUntil(opens - now));
+      break;
+    }
     if (closed) wait.deadline = std::min(wait.deadline, opens);
     waited = co_await place->Wait(env, wait);
     const bool opened = closed && !waited && waited.error().code() == Code::kDeadlineExceeded &&

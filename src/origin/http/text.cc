@@ -6,6 +6,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 
 #include "src/base/assert.h"
@@ -158,6 +159,13 @@ Result<std::string> PercentDecode(std::string_view text) {
     i += 2;
   }
   return decoded;
+}
+
+std::optional<uint64_t> ParseNumber(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return number;
 }
 
 std::string Hex(Bytes bytes) {

@@ -18,6 +18,9 @@ std::string PercentEncode(std::string_view text, bool keep_slash);
 /// kInvalidArgument where a '%' is not followed by two hex digits.
 Result<std::string> PercentDecode(std::string_view text);
 
+/// Of digits alone, as far as 64 bits go.
+std::optional<uint64_t> ParseNumber(std::string_view text);
+
 using forebay::Base64;
 using forebay::FromBase64;
 std::string Hex(Bytes bytes);

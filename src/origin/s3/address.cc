@@ -74,7 +74,7 @@ bool IsRegion(std::string_view region) {
 
 Result<Address> Address::Of(const OriginUrl& url, const Surroundings& surroundings) {
   const auto wrong = [&](std::string_view why) {
-    return Fail(Code::kInvalidArgument, fmt::format("origin {}: {}", url.ToString(), why));
+    return Fail(Code::kInvalidArgument, fmt::format("origin {}: {}", url.Name(), why));
   };
   const auto bucket = CheckBucket(url.authority);
   if (!bucket) return wrong(bucket.error().message());

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include "src/origin/http/request.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 
@@ -79,7 +80,8 @@ Meaning MeaningOf(std::string_view name, int status) {
   if (status == 404) return {"", Code::kNotFound};
   if (status == 412) return {"", Code::kVersionChanged};
   if (status == 501 || status == 405) return {"", Code::kUnsupported};
-  if (status == 408 || status == 409 || status >= 500) return {"", Code::kUnavailable};
+  if (status == 307 || status == 408 || status == 409 || status >= 500)
+    return {"", Code::kUnavailable};
   return {"", Code::kInvalidArgument};
 }
 
@@ -124,29 +126,43 @@ std::string ExplainRegion(const Place& place, const Answer& answer, const XmlEle
   std::string_view right = answer.region;
   if (right.empty() && error != nullptr) right = error->Text("Region");
   if (!right.empty()) {
-    return fmt::format("bucket {} is in region {}, not in {}; say ?region={}", place.bucket, right,
-                       place.signer->region(), right);
+    return fmt::format(
+        "bucket {} is in region {}, not in {}; say ?region={}", place.bucket, right,
+        place.signer == nullptr ? "the one of this endpoint" : place.signer->region(), right);
   }
   const std::string_view endpoint = error == nullptr ? "" : error->Text("Endpoint");
   return fmt::format("bucket {} is not to be asked at {}{}{}; say its ?region= and ?endpoint=",
                      place.bucket, place.endpoint, endpoint.empty() ? "" : " but at ", endpoint);
 }
 
+bool IsRefusal(int status) {
+  return status == 400 || status == 401 || status == 403;
+}
+
+/// Services name a bucket's region in answers without words, too.
+bool IsElsewhere(const Place& place, const Answer& answer) {
+  return IsRefusal(answer.status) && answer.body.empty() && place.signer != nullptr &&
+         !answer.region.empty() && answer.region != place.signer->region();
+}
+
 std::string Fix(const Place& place, std::string_view name, const Answer& answer,
                 const XmlElement* error) {
   const std::string who = place.signer == nullptr ? "anonymous" : place.signer->Describe();
-  if (name == "NoSuchBucket") {
-    return fmt::format(
-        "there is no bucket '{}' at {}; create it, or correct the name or "
-        "?endpoint=",
-        place.bucket, place.endpoint);
-  }
+  if (name == "NoSuchBucket") return NoSuchBucket(place);
   if (name == "RequestTimeTooSkewed" || name == "RequestExpired") {
     return ExplainSkew(place, answer, error);
   }
   if (name == "AuthorizationHeaderMalformed" || name == "PermanentRedirect" ||
-      name == "IllegalLocationConstraintException" || answer.status == 301) {
+      name == "IllegalLocationConstraintException" || answer.status == 301 ||
+      IsElsewhere(place, answer)) {
     return ExplainRegion(place, answer, error);
+  }
+  if (name == "TemporaryRedirect" || answer.status == 307) {
+    const std::string_view host = http_origin::SplitUrl(answer.location).host;
+    return fmt::format(
+        "for now bucket {} is to be asked at {}, not at {}, as new buckets are for some hours; try "
+        "later, or say that as its ?endpoint=",
+        place.bucket, host.empty() ? "another place" : host, place.endpoint);
   }
   if (name == "InvalidAccessKeyId") {
     return fmt::format("{} does not know the access key of {}; is it of another store or removed?",
@@ -181,10 +197,6 @@ std::optional<Duration> WaitOf(std::string_view retry_after) {
   return std::chrono::seconds(seconds);
 }
 
-bool IsRefusal(int status) {
-  return status == 400 || status == 401 || status == 403;
-}
-
 Refusal ExplainHtml(const Place& place, const Answer& answer, const Meaning& meaning) {
   const std::string text = fmt::format(
       "{} answers with a page of HTML (status {}), not as S3 does: is it a web proxy, a login page "
@@ -195,12 +207,18 @@ Refusal ExplainHtml(const Place& place, const Answer& answer, const Meaning& mea
 
 }  // namespace
 
+std::string NoSuchBucket(const Place& place) {
+  return fmt::format("there is no bucket '{}' at {}; create it, or correct the name or ?endpoint=",
+                     place.bucket, place.endpoint);
+}
+
 Answer AnswerOf(int status, const HttpResponse& response, std::string_view body) {
   return {.status = status,
           .body = body,
           .content_type = response.Header("Content-Type"),
           .date = response.Header("Date"),
           .region = response.Header("x-amz-bucket-region"),
+          .location = response.Header("Location"),
           .retry_after = response.Header("Retry-After"),
           .request_id = response.Header("x-amz-request-id")};
 }

@@ -23,7 +23,8 @@ struct Answer {
   std::string_view body;  // its beginning
   std::string_view content_type;
   std::string_view date;
-  std::string_view region;       // x-amz-bucket-region
+  std::string_view region;  // x-amz-bucket-region
+  std::string_view location;
   std::string_view retry_after;  // in seconds
   std::string_view request_id;
 };
@@ -31,6 +32,9 @@ Answer AnswerOf(int status, const HttpResponse& response, std::string_view body)
 
 /// The code is the service's where it names one, and follows from the status otherwise.
 http_origin::Refusal Explain(const Place& place, const Answer& answer);
+
+/// What that means, in words with the fix.
+std::string NoSuchBucket(const Place& place);
 
 /// "NoSuchKey", or "" where the body is no error of S3.
 std::string ErrorCodeOf(std::string_view body);

@@ -97,6 +97,16 @@ TEST_F(AnswersTest, TheRightRegionIsNamed) {
   Expect({.status = 301, .region = "eu-2"}, Code::kInvalidArgument, "?region=eu-2");
   const std::string moved = Body("PermanentRedirect", "<Endpoint>data.s3.x</Endpoint>");
   Expect({.status = 301, .body = moved}, Code::kInvalidArgument, "but at data.s3.x");
+  // The answer to a HEAD has no words.
+  Expect({.status = 400, .region = "eu-3"}, Code::kInvalidArgument, "?region=eu-3");
+  Expect({.status = 403, .region = "us-east-1"}, Code::kPermissionDenied, "may not do this");
+}
+
+TEST_F(AnswersTest, ABucketThatIsElsewhereForNowIsSaidToBe) {
+  const std::string_view to = "https://data.s3.eu-1.test/a?sig=hunter2";
+  Expect({.status = 307, .location = to}, Code::kUnavailable, "asked at data.s3.eu-1.test, not at");
+  const std::string body = Body("TemporaryRedirect");
+  Expect({.status = 307, .body = body}, Code::kUnavailable, "try later");
 }
 
 TEST_F(AnswersTest, AClockIsSaidToBeWrongAndByHowMuch) {

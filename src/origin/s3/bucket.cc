@@ -36,6 +36,10 @@ constexpr int kCompleteTries = 3;
 constexpr size_t kMd5Bytes = 16;
 constexpr size_t kMostPending = 100'000;
 constexpr Duration kCompletePause = std::chrono::milliseconds(200);
+constexpr Duration kLongestPause = std::chrono::seconds(5);
+/// Objects that are not there are believed without asking for their bucket for so long after
+/// something of it was.
+constexpr Duration kBucketSeen = std::chrono::minutes(1);
 constexpr std::string_view kMarkHeader = "x-amz-meta-forebay-write";
 
 template <class Number>
@@ -152,15 +156,33 @@ std::unexpected<Error> Bucket::StrippedOf(std::string_view what) const {
 Task<Result<Bucket::Found>> Bucket::Head(Env& env, std::string key, Call call) {
   FetchRequest request = Request("HEAD", key);
   request.hedged = true;
-  FB_CO_ASSIGN(const auto response, co_await fetcher_.Send(env, std::move(request), call));
+  const auto answer = co_await fetcher_.Send(env, std::move(request), call);
+  if (!answer && answer.error().code() == Code::kNotFound) FB_CO_TRY(co_await IsThere(env, call));
+  if (!answer) co_return Fail(answer.error());
+  const auto& response = *answer;
+  bucket_seen_until_ = env.clock.Now() + kBucketSeen;
+  const auto size = http_origin::ParseNumber(response->Header("Content-Length"));
   Found found{.info = {.etag = BareEtag(response->Header("ETag")),
-                       .size = NumberOf<uint64_t>(response->Header("Content-Length")),
+                       .size = size.value_or(0),
                        .modified_ns = ParseHttpDate(response->Header("Last-Modified")).value_or(0)},
               .mark = std::string(response->Header(kMarkHeader)),
               .attributes = AttributesOf(*response)};
   if (found.info.etag.empty()) co_return StrippedOf("an ETag");
-  if (response->Header("Content-Length").empty()) co_return StrippedOf("a Content-Length");
+  if (!size) co_return StrippedOf("a good Content-Length");
   co_return found;
+}
+
+/// What a HEAD does not find may lack no more than its bucket: its answer has no words.
+Task<Result<void>> Bucket::IsThere(Env& env, Call call) {
+  if (env.clock.Now() < bucket_seen_until_) co_return Result<void>();
+  const auto answer = co_await fetcher_.Send(env, Request("HEAD", ""), call);
+  if (!answer && answer.error().code() == Code::kNotFound) {
+    co_return Fail(Code::kInvalidArgument,
+                   NoSuchBucket({.bucket = address_.bucket, .endpoint = address_.endpoint}));
+  }
+  // Who may not ask this, or cannot now, was still told that the object is not there.
+  bucket_seen_until_ = env.clock.Now() + kBucketSeen;
+  co_return Result<void>();
 }
 
 Task<Result<std::string>> Bucket::List(Env& env, std::string query, Call call) {
@@ -168,6 +190,7 @@ Task<Result<std::string>> Bucket::List(Env& env, std::string query, Call call) {
   request.hedged = true;
   FB_CO_ASSIGN(Whole whole,
                co_await fetcher_.SendWhole(env, std::move(request), kMaxListingBytes, call));
+  bucket_seen_until_ = env.clock.Now() + kBucketSeen;
   co_return std::move(whole.body);
 }
 
@@ -313,10 +336,15 @@ Task<Result<ObjectInfo>> Bucket::Complete(Env& env, Completion completion, Call 
   AddCondition(request, completion.condition);
   request.http.body = {AsBytes(body)};
   auto whole = co_await CompleteOnce(env, completion, request, call);
-  for (int tries = 1; !whole && whole.error().code() == Code::kUnavailable &&
-                      tries < kCompleteTries && env.clock.Now() < call.deadline;
-       ++tries) {
-    FB_CO_TRY(co_await env.clock.Sleep(kCompletePause, call.cancel));
+  int failures = 0;
+  for (Duration pause = kCompletePause; !whole; pause = std::min(pause * 2, kLongestPause)) {
+    // Who asks for less gets it, until time is up: the parts would be lost.
+    const bool less = whole.error().code() == Code::kOverloaded;
+    const bool failed = whole.error().code() == Code::kUnavailable;
+    if (!less && (!failed || ++failures == kCompleteTries)) break;
+    const auto jittered = Duration(env.rng.Below(static_cast<uint64_t>(pause.count())) + 1);
+    if (env.clock.Now() + jittered >= call.deadline) break;
+    FB_CO_TRY(co_await env.clock.Sleep(jittered, call.cancel));
     whole = co_await CompleteOnce(env, completion, request, call);
   }
   const std::string etag = completion.mark.empty() ? EtagOfParts(completion.parts) : "";

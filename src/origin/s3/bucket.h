@@ -79,6 +79,7 @@ class Bucket {
   /// Whether a write that seems to have failed under its condition was ours after all.
   Task<Result<ObjectInfo>> AfterRefusal(Env& env, std::string key, std::string mark,
                                         Condition condition, Error refusal, Call call);
+  Task<Result<void>> IsThere(Env& env, Call call);
   std::unexpected<Error> StrippedOf(std::string_view what) const;
   http_origin::Refusal Explained(int status, const HttpResponse& response,
                                  std::string_view body) const;
@@ -87,6 +88,7 @@ class Bucket {
   const std::shared_ptr<S3Signer> signer_;
   const std::shared_ptr<http_origin::Lane> lane_;
   http_origin::Fetcher fetcher_;
+  Instant bucket_seen_until_;  // that it is there is believed until then
 };
 
 }  // namespace forebay::s3

@@ -276,6 +276,19 @@ TEST_F(CredentialsTest, TemporaryKeysAreRenewedBeforeTheyEnd) {
   EXPECT_EQ(signer->Describe(), "web identity (role arn:aws:iam::1:role/r, token of /var/token)");
 }
 
+TEST_F(CredentialsTest, KeysThatHaveEndedAlreadyAreAskedForOnceASecond) {
+  SetWebIdentity();
+  services_.life = minutes(-5);
+  const auto signer = MakeSigner("web-identity");
+  const std::string told = SignedBy(*signer);
+  EXPECT_NE(told.find("gives keys that have ended, at "), std::string::npos) << told;
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(SignedBy(*signer).substr(0, 10), told.substr(0, 10));
+  EXPECT_EQ(services_.asked_sts, 1);
+  services_.life = minutes(60);
+  world_.RunFor(seconds(2));
+  EXPECT_EQ(SignedBy(*signer), "ID2");
+}
+
 Task<void> SignOne(Env& env, std::shared_ptr<S3Signer> signer, Call call, Code* code) {
   HttpRequest request{.url = "https://h/a"};
   const auto result = co_await signer->Sign(env, request, call);

@@ -120,7 +120,7 @@ Task<Result<std::unique_ptr<OriginBody>>> S3Origin::Get(Env& env, std::string ke
       http_origin::SetHeader(request.http, "If-Match", http_origin::QuotedEtag(if_match));
     return request;
   };
-  auto body = co_await bucket_.fetcher().Get(env, make, std::move(options), call);
+  auto body = co_await bucket_.fetcher().Get(env, Name(key), make, std::move(options), call);
   if (body) co_return body;
   if (conditional && body.error().code() == Code::kNotFound) {
     co_return Named(key, Error(Code::kVersionChanged, "the object is gone"));

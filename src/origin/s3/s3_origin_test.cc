@@ -136,7 +136,7 @@ Task<void> LostReplyChecks(S3Harness& h) {
   EXPECT_TRUE(co_await upload->Write(std::span(&bytes, 1), {}));
   (void)co_await h.env().clock.Sleep(std::chrono::seconds(5));
   const uint64_t before = h.store().Asked("POST complete");
-  h.store().FailNextCompletion();  // says 200, and that it failed
+  h.store().FailCompletions(1, "InternalError");  // says 200, and that it failed
   EXPECT_TRUE(co_await upload->Commit({}));
   EXPECT_EQ(h.store().Asked("POST complete"), before + 2);
   EXPECT_EQ(h.store().ContentsOf("some/prefix/long"), large);
@@ -196,6 +196,63 @@ TEST(S3OriginTest, ACompletionWhoseAnswerWasLostIsDone) {
   S3Harness other("s3://bucket/some/prefix?endpoint=https://s3.test",
                   S3DoubleOptions{.condition_before_upload = true});
   other.Run(LostCompletionChecks(other));
+}
+
+Task<void> SlowCompletionChecks(S3Harness& h) {
+  const std::string text = Text(3, 300'000);
+  auto upload = co_await h.origin().Put(h.env(), "slow", {}, {});
+  const Bytes bytes = AsBytes(text);
+  EXPECT_TRUE(co_await (*upload)->Write(std::span(&bytes, 1), {}));
+  // Its parts come first, whatever is said to the completion, and said for longer than three tries.
+  h.store().FailCompletions(5, "SlowDown");
+  const auto info = co_await (*upload)->Commit({});
+  EXPECT_TRUE(info) << info.error().ToString();
+  EXPECT_EQ(h.store().ContentsOf("some/prefix/slow"), text);
+  co_await (*upload)->Abort();
+}
+
+TEST(S3OriginTest, ACompletionThatIsToWaitDoes) {
+  S3Harness h;
+  h.Run(SlowCompletionChecks(h));
+}
+
+Task<void> MissingBucketChecks(S3Harness& h) {
+  const auto head = co_await h.origin().Head(h.env(), "a", {});
+  EXPECT_EQ(CodeOf(head), Code::kInvalidArgument);
+  EXPECT_NE(head.error().message().find("there is no bucket 'other'"), std::string::npos);
+}
+
+Task<void> MissingObjectChecks(S3Harness& h) {
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(CodeOf(co_await h.origin().Head(h.env(), "a", {})), Code::kNotFound);
+  }
+  EXPECT_EQ(h.store().Asked("HEAD bucket"), 1u);
+  EXPECT_TRUE(co_await PutText(h, "a", "a"));
+  co_await h.env().clock.Sleep(std::chrono::minutes(2));
+  EXPECT_TRUE(co_await h.origin().Head(h.env(), "a", {}));
+  EXPECT_EQ(CodeOf(co_await h.origin().Head(h.env(), "b", {})), Code::kNotFound);
+  EXPECT_EQ(h.store().Asked("HEAD bucket"), 1u);
+}
+
+TEST(S3OriginTest, ABucketThatIsMissingIsNoObjectThatIs) {
+  S3Harness none("s3://other?endpoint=https://s3.test");
+  none.Run(MissingBucketChecks(none));
+  S3Harness h;
+  h.Run(MissingObjectChecks(h));
+}
+
+Task<void> OddSizeChecks(S3Harness& h) {
+  for (const char* size : {"99999999999999999999999", "-1", "1x", ""}) {
+    h.store().AnswerNext(
+        {.status = 200, .headers = {{"ETag", "\"e\""}, {"Content-Length", size}}, .body = {}});
+    const auto head = co_await h.origin().Head(h.env(), "a", {});
+    EXPECT_FALSE(head) << size;
+  }
+}
+
+TEST(S3OriginTest, ASizeThatIsNoneIsRefused) {
+  S3Harness h;
+  h.Run(OddSizeChecks(h));
 }
 
 Task<void> OddKeyChecks(S3Harness& h) {

@@ -4,7 +4,16 @@
 
 #include <utility>
 
+#include "src/origin/http/text.h"
+
 namespace forebay::s3 {
+namespace {
+
+bool GaveUp(const Error& error) {
+  return error.code() == Code::kCancelled || error.code() == Code::kDeadlineExceeded;
+}
+
+}  // namespace
 
 S3Signer::S3Signer(std::unique_ptr<KeySource> source, std::string region)
     : source_(std::move(source)), region_(std::move(region)) {}
@@ -27,19 +36,19 @@ bool S3Signer::Usable(Env& env) const {
 
 bool S3Signer::WantsLook(Env& env) const {
   const Duration since = env.clock.Now() - looked_at_;
-  if (!Usable(env)) return !failed_ || since >= kLookAgainAfter;
+  if (!Usable(env)) return (!failed_ && !keys_) || since >= kLookAgainAfter;
   if (refused_ && since >= kLookAgainAfter) return true;
   const bool ends = keys_->ends_wall_ns != INT64_MAX &&
                     env.clock.WallNanos() >= keys_->ends_wall_ns - kRenewBefore.count();
   return ends && since >= kRenewAgainAfter;
 }
 
-void S3Signer::Keep(Result<Looked> looked) {
+void S3Signer::Keep(Env& env, Result<Looked> looked) {
   failed_.reset();
+  // That one asker gave up says nothing to the others.
+  if (!looked && GaveUp(looked.error())) return;
+  looked_at_ = env.clock.Now();
   if (!looked) {
-    const Code code = looked.error().code();
-    // That one asker gave up says nothing to the others.
-    if (code == Code::kCancelled || code == Code::kDeadlineExceeded) return;
     failed_ = looked.error().Within("credentials");
   } else if (!looked->keys) {
     failed_ = Error(Code::kPermissionDenied,
@@ -57,10 +66,9 @@ Task<Result<void>> S3Signer::Look(Env& env, Call call) {
   looking_ = true;
   auto looked = co_await source_->Look(env, call);
   looking_ = false;
-  looked_at_ = env.clock.Now();
   Result<void> result;
   if (!looked) result = Fail(looked.error());
-  Keep(std::move(looked));
+  Keep(env, std::move(looked));
   looked_.Ring();
   co_return result;
 }
@@ -84,7 +92,10 @@ Task<Result<void>> S3Signer::Sign(Env& env, HttpRequest& request, Call call) {
   if (!Usable(env)) {
     if (failed_) co_return Fail(*failed_);
     co_return Fail(Code::kPermissionDenied,
-                   fmt::format("credentials: the keys of {} have ended", told_));
+                   fmt::format("credentials: {} gives keys that have ended, at {}; it is {} by the "
+                               "clock of this machine",
+                               told_, http_origin::HttpDate(keys_->ends_wall_ns),
+                               http_origin::HttpDate(env.clock.WallNanos())));
   }
   last_signed_wall_ns_ = env.clock.WallNanos();
   SignRequest(request, *keys_, region_, last_signed_wall_ns_);

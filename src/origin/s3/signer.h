@@ -36,7 +36,7 @@ class S3Signer final : public http_origin::Signer {
   bool Usable(Env& env) const;
   bool WantsLook(Env& env) const;
   Task<Result<void>> Look(Env& env, Call call);
-  void Keep(Result<Looked> looked);
+  void Keep(Env& env, Result<Looked> looked);
 
   const std::unique_ptr<KeySource> source_;
   const std::string region_;

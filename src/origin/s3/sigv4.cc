@@ -48,10 +48,12 @@ Canonical CanonicalRequest(const HttpRequest& request) {
   // Clients leave the scheme's own port out of the Host header.
   const std::string_view port = url.scheme == "https" ? ":443" : ":80";
   if (url.host.ends_with(port)) url.host.remove_suffix(port.size());
-  std::map<std::string, std::string> headers = {{"host", Lower(url.host)}};
+  std::map<std::string, std::string> headers = {{"host", std::string(url.host)}};
   for (const HttpHeader& header : request.headers) {
     const std::string name = Lower(header.name);
-    if (name != "authorization") headers[name] = CanonicalValue(header.value);
+    // Gateways on the way may put a step of their own into the trace.
+    if (name == "authorization" || name == "traceparent") continue;
+    headers[name] = CanonicalValue(header.value);
   }
   Canonical canonical;
   std::string lines;

@@ -102,10 +102,11 @@ TEST(SigV4Test, AHashThatWasBroughtIsNotComputedAgain) {
 }
 
 TEST(SigV4Test, CanonicalFormIsSortedAndTrimmed) {
-  const HttpRequest request{.url = "http://Host:9000/a%20b?z=1&a&b=%2F&b=%20",
-                            .headers = {{"X-B", "  two   words "}, {"x-a", "1"}}};
+  const HttpRequest request{
+      .url = "http://Host:9000/a%20b?z=1&a&b=%2F&b=%20",
+      .headers = {{"X-B", "  two   words "}, {"traceparent", "00-1-2-01"}, {"x-a", "1"}}};
   EXPECT_EQ(CanonicalRequest(request).text,
-            "GET\n/a%20b\na=&b=%20&b=%2F&z=1\nhost:host:9000\nx-a:1\nx-b:two words\n\n"
+            "GET\n/a%20b\na=&b=%20&b=%2F&z=1\nhost:Host:9000\nx-a:1\nx-b:two words\n\n"
             "host;x-a;x-b\n");
   for (const auto& [url, host] :
        {std::pair("https://h:443/a?b", "h"), {"http://h:443", "h:443"}, {"http://h:80?b", "h"}}) {

@@ -122,12 +122,12 @@ class Upload final : public OriginUpload {
     if (failed_) co_return Fail(*failed_);
     on_way_bytes_ += buffer_.bytes.size();
     parts_.push_back({.number = NextNumber(), .etag = "", .size = buffer_.bytes.size()});
-    group_.Spawn(PutOne(parts_.size() - 1, std::exchange(buffer_, {})));
+    group_.Spawn(PutOne(parts_.size() - 1, std::exchange(buffer_, {}), call.trace));
     co_return Result<void>();
   }
 
-  Task<void> PutOne(size_t index, Buffer buffer) {
-    const Call call{.deadline = env_.clock.Now() + kPartTime, .cancel = cancel_.token()};
+  Task<void> PutOne(size_t index, Buffer buffer, Hash128 trace) {
+    const Call call{env_.clock.Now() + kPartTime, cancel_.token(), trace};
     const HashedBody body{.bytes = AsBytes(buffer.bytes), .sha256 = buffer.hash.Finish()};
     auto etag = co_await bucket_.PutPart(env_, key_, upload_, parts_[index].number, body, call);
     if (etag) parts_[index].etag = std::move(*etag);

@@ -170,7 +170,10 @@ SimHttpReply S3Double::Handle(const SimHttpRequest& request) {
   const size_t host = request.url.find("://") + 3;
   if (request.url.compare(host, options_.bucket.size() + 1, options_.bucket + ".") != 0) {
     const std::string_view bucket = path.substr(0, path.find('/'));
-    if (bucket != options_.bucket) return S3Error(404, "NoSuchBucket");
+    if (bucket != options_.bucket) {
+      if (request.method == "HEAD") return {.status = 404, .body = {}};  // without words
+      return S3Error(404, "NoSuchBucket");
+    }
     path.remove_prefix(std::min(path.size(), bucket.size() + 1));
   }
   asked.key = PercentDecode(path).value();
@@ -181,6 +184,7 @@ SimHttpReply S3Double::Dispatch(const Request& asked) {
   const std::string& method = asked.http.method;
   const auto count = [&](const std::string& what) { ++asked_[what]; };
   if (asked.key.empty() && asked.Has("uploads")) return count("list uploads"), Uploads(asked);
+  if (asked.key.empty() && method == "HEAD") return count("HEAD bucket"), Ok({}, "");
   if (asked.key.empty()) return count("list"), List(asked);
   if (asked.Has("uploads")) return count("POST uploads"), CreateUpload(asked);
   if (asked.Has("uploadId")) {
@@ -345,8 +349,7 @@ SimHttpReply S3Double::Parts(const Request& asked, const Upload& upload) {
 SimHttpReply S3Double::Complete(const Request& asked, const std::string& id) {
   if (failing_completions_ > 0) {
     --failing_completions_;
-    SimHttpReply reply = S3Error(200, "InternalError");
-    return reply;
+    return S3Error(200, failing_code_);
   }
   Upload& upload = uploads_.at(id);
   const auto root = ParseXml(asked.http.body);

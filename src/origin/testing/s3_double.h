@@ -47,8 +47,11 @@ class S3Double {
   void SetAccounts(std::map<std::string, Account> accounts) { accounts_ = std::move(accounts); }
   /// The next requests are answered so, before anything is looked at.
   void AnswerNext(sim::SimHttpReply reply) { scripted_.push_back(std::move(reply)); }
-  /// The next completion says 200, and that it failed.
-  void FailNextCompletion() { ++failing_completions_; }
+  /// The next completions say 200, and that they failed.
+  void FailCompletions(int count, std::string code) {
+    failing_completions_ = count;
+    failing_code_ = std::move(code);
+  }
 
   /// How far its clock is ahead.
   void SetClockSkew(Duration skew) { skew_ = skew; }
@@ -120,6 +123,7 @@ class S3Double {
   std::map<std::string, Account> accounts_;
   std::vector<sim::SimHttpReply> scripted_;
   int failing_completions_ = 0;
+  std::string failing_code_;
   std::map<std::string, Object> objects_;
   std::map<std::string, std::map<std::string, std::string>> history_;  // key, etag: contents
   std::map<std::string, Upload> uploads_;

@@ -51,13 +51,23 @@ class StderrLog final : public Log {
     logger_.flush_on(spdlog::level::warn);
   }
 
-  void Write(LogLevel level, std::string_view part, std::string_view text) override {
+  void Write(LogLevel level, std::string_view part, std::string_view text,
+             std::span<const LogField> fields) override {
     if (!logger_.should_log(LevelOf(level))) return;
     if (json_) {
-      logger_.log(LevelOf(level), R"("part":"{}","text":"{}")", OneLine(part, true),
-                  OneLine(text, true));
+      std::string more;
+      for (const LogField& field : fields) {
+        const auto* seconds = std::get_if<double>(&field.value);
+        more += seconds != nullptr
+                    ? fmt::format(R"(,"{}":{:.3f})", field.name, *seconds)
+                    : fmt::format(R"(,"{}":"{}")", field.name,
+                                  OneLine(std::get<std::string_view>(field.value), true));
+      }
+      logger_.log(LevelOf(level), R"("part":"{}","text":"{}"{})", OneLine(part, true),
+                  OneLine(text, true), more);
     } else {
-      logger_.log(LevelOf(level), "{}: {}", part, OneLine(text, false));
+      logger_.log(LevelOf(level), "{}: {}{}{}", part, OneLine(text, false),
+                  fields.empty() ? "" : ": ", OneLine(FieldsText(fields), false));
     }
   }
 

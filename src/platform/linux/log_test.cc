@@ -8,11 +8,12 @@ namespace {
 
 using testing::MatchesRegex;
 
-std::string Written(LogFormat format, std::string_view text) {
+std::string Written(LogFormat format, std::string_view text,
+                    std::span<const LogField> fields = {}) {
   testing::internal::CaptureStderr();
   const auto log = MakeStderrLog(LogLevel::kWarning, format);
-  log->Write(LogLevel::kInfo, "store", "not worth a line");
-  log->Write(LogLevel::kWarning, "store", text);
+  log->Info("store", "not worth a line");
+  log->Warning("store", text, fields);
   return testing::internal::GetCapturedStderr();
 }
 
@@ -25,6 +26,15 @@ TEST(Log, WritesJsonThatIsOne) {
   EXPECT_THAT(Written(LogFormat::kJson, "a\n\"b\" \\ {}"),
               MatchesRegex("\\{\"time\":\"[0-9T:.+-]+\",\"level\":\"warning\",\"part\":\"store\","
                            "\"text\":\"a\\\\u000a\\\\\"b\\\\\" \\\\\\\\ \\{\\}\"\\}\n"));
+}
+
+TEST(Log, WritesFieldsForPeopleAndForMachines) {
+  const LogField fields[] = {{"took", 1.5}, {"trace", "a\"b"}};
+  EXPECT_THAT(Written(LogFormat::kText, "slow", fields),
+              testing::EndsWith(" W store: slow: took 1.500, trace a\"b\n"));
+  EXPECT_THAT(Written(LogFormat::kJson, "slow", fields),
+              testing::EndsWith(R"("text":"slow","took":1.500,"trace":"a\"b"})"
+                                "\n"));
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ class TempDirectory {
 /// them.
 class SilentLog final : public Log {
  public:
-  void Write(LogLevel, std::string_view, std::string_view) override {}
+  void Write(LogLevel, std::string_view, std::string_view, std::span<const LogField>) override {}
 };
 
 /// One loop and, while it lives, one store on it.
