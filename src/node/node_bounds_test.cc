@@ -103,6 +103,8 @@ TEST_F(NodeBounds, FetchedIsThereAndEvictedIsGone) {
   where = world_.Run(node_->Locate(self(), "/data/dir/a", {}));
   EXPECT_EQ(where->memory_bytes, 0u);
   EXPECT_EQ(world_.Run(node_->Locate(self(), "/data/b", {}))->memory_bytes, kMiB);
+  EXPECT_GE(node_->store().stats().memory_used_bytes, kMiB);
+  EXPECT_LT(node_->store().stats().memory_used_bytes, 2 * kMiB);
   ReadWhole("/data/dir/a", kSeed, 50 * kMiB);
 }
 

@@ -455,6 +455,11 @@ void DramTier::Hits(std::span<const Index::PendingHit> hits) {
   }
 }
 
+uint64_t DramTier::resident_pages() {
+  const std::scoped_lock lock(mutex_);
+  return arena_.resident_pages();
+}
+
 uint64_t DramTier::used_pages() {
   const std::scoped_lock lock(mutex_);
   return arena_.used_pages();

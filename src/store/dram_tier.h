@@ -134,7 +134,8 @@ class DramTier {
   std::vector<std::shared_ptr<SharedMemory>> MemoryOf(uint64_t attachment);
 
   uint64_t capacity_pages() const { return capacity_pages_; }
-  uint64_t used_pages();  // of blocks; what is kept for the next ones is none
+  uint64_t resident_pages();  // with those that are kept for the next blocks
+  uint64_t used_pages();
   uint64_t evictions() const { return evictions_.load(std::memory_order_relaxed); }
   static uint64_t FramesFor(const DramOptions& options);
 

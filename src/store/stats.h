@@ -34,7 +34,8 @@ struct StoreStats {
   uint64_t memory_hits = 0;
   uint64_t memory_misses = 0;
   uint64_t memory_capacity_bytes = 0;
-  uint64_t memory_used_bytes = 0;
+  uint64_t memory_used_bytes = 0;      // by blocks
+  uint64_t memory_resident_bytes = 0;  // with what is kept for the next ones
   uint64_t memory_evictions = 0;
   std::vector<DiskStats> disks;
 };

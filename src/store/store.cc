@@ -384,6 +384,7 @@ StoreStats Store::stats() {
                    .memory_misses = index_->misses(),
                    .memory_capacity_bytes = dram_->capacity_pages() * kPageBytes,
                    .memory_used_bytes = dram_->used_pages() * kPageBytes,
+                   .memory_resident_bytes = dram_->resident_pages() * kPageBytes,
                    .memory_evictions = dram_->evictions()};
   for (size_t i = 0; i < disks_.size(); ++i) {
     const DiskSpace::Usage usage = disks_[i]->space().usage();

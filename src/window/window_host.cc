@@ -26,6 +26,10 @@ WindowOptions WindowOptions::For(const DramOptions& dram) {
   return options;
 }
 
+bool WindowSession::EndIfOver() {
+  return writer_->DropPageIfOver(page_);
+}
+
 WindowSession::~WindowSession() {
   writer_->DropPage(page_);
   host_.GiveBack(page_->page.slots);
@@ -138,7 +142,7 @@ void WindowHost::Forget(AttachmentId attachment) {
   // Neither dies under a lock: its end calls the store.
   const std::shared_ptr<WindowWriter> writer = Find(attachment);
   std::shared_ptr<WindowWriter> kept;
-  if (writer != nullptr) writer->EndNames();
+  if (writer != nullptr) writer->End();
   const std::scoped_lock lock(mutex_);
   const auto found = windows_.find(attachment);
   if (found != windows_.end()) kept = std::move(found->second.kept);

@@ -44,6 +44,10 @@ class WindowSession {
   /// where it was given back meanwhile: the client looks the block up anew.
   Result<SegmentGrant> Segment(uint32_t slot) const { return writer_->Segment(slot); }
 
+  /// True once the attachment is no more and the client holds nothing of it: it may be destroyed
+  /// while the client lives, which finds nothing in it any more.
+  bool EndIfOver();
+
  private:
   friend class WindowHost;
   WindowSession(WindowHost& host, std::shared_ptr<WindowWriter> writer,

@@ -308,7 +308,7 @@ class WindowProcessesTest : public testing::Test {
       co_await PutOne(1'000'000 + prng_.Below(1000), {2, 64 * kKiB - 100});
     }
     co_await PutOne(n, {1, LengthOf(n)});
-    EXPECT_LE(on_->store().stats().memory_used_bytes, kDramBytes);
+    EXPECT_LE(on_->store().stats().memory_resident_bytes, kDramBytes);
   }
   Task<void> PutOne(uint64_t n, BlockInfo info) {
     const auto put = co_await store_testing::Put(on_->env(), on_->store(), Key(n), info);

@@ -122,6 +122,27 @@ TEST_F(WindowTest, EvictedBlocksAreNotFoundAndPinnedOnesStay) {
   EXPECT_FALSE(store().Probe(Key(1)));
 }
 
+TEST_F(WindowTest, ASessionEndsWithItsAttachmentOnceNothingIsHeld) {
+  Put(1);
+  const auto client = Connect();
+  const uint32_t slots = host_->free_slots();
+  PinnedBlock pinned;
+  ASSERT_EQ(client->Pin(Key(1), &pinned), Found::kHere);
+  EXPECT_FALSE(client->session().EndIfOver());  // it is attached
+  host_->Forget(kAttachment);
+  EXPECT_FALSE(client->session().EndIfOver());  // there is a block that one could pin
+  store().Erase(Key(1));
+  EXPECT_FALSE(client->session().EndIfOver());  // one is pinned
+  Put(2);                                       // came late
+  EXPECT_EQ(Read(*client, 2), Found::kNotHere);
+  EXPECT_TRUE(Right(Key(1), 0, pinned.bytes));
+  client->reader().Unpin(pinned);
+  EXPECT_TRUE(client->session().EndIfOver());
+  EXPECT_EQ(Read(*client, 1), Found::kNotHere);
+  client->Disconnect();
+  EXPECT_GT(host_->free_slots(), slots);
+}
+
 TEST_F(WindowTest, AnErasedBlockIsGoneButItsReaderKeepsTheBytes) {
   Put(1);
   const auto client = Connect();
@@ -132,12 +153,12 @@ TEST_F(WindowTest, AnErasedBlockIsGoneButItsReaderKeepsTheBytes) {
   Put(1);  // anew, elsewhere
   Flood();
   EXPECT_TRUE(Right(Key(1), 0, pinned.bytes));
-  const uint64_t held = store().stats().memory_used_bytes;
+  const uint64_t held = store().stats().memory_resident_bytes;
   host_->Drain();
   client->reader().Unpin(pinned);
   host_->Drain();
   Flood(kAttachment, 2'000'000);
-  EXPECT_LE(store().stats().memory_used_bytes, std::max(held, 4 * kMiB));
+  EXPECT_LE(store().stats().memory_resident_bytes, std::max(held, 4 * kMiB));
 }
 
 TEST_F(WindowTest, PinsEndWithTheConnection) {
@@ -212,7 +233,7 @@ TEST_F(WindowTest, SharedMemoryWandersBetweenAttachmentsWithinItsBounds) {
       Put(number, attachment);
       EXPECT_EQ(Read(reader, number), Found::kHere) << number;
     }
-    EXPECT_LE(store().stats().memory_used_bytes, 4 * kMiB);
+    EXPECT_LE(store().stats().memory_resident_bytes, 4 * kMiB);
   }
 }
 
@@ -229,7 +250,7 @@ TEST_F(WindowTest, PinsEverywhereLeaveRoomForOthers) {
   ASSERT_GE(held.size(), 6u);
   Connect(kOther);
   Flood(kOther);
-  EXPECT_LE(store().stats().memory_used_bytes, 4 * kMiB);
+  EXPECT_LE(store().stats().memory_resident_bytes, 4 * kMiB);
   for (const PinnedBlock& pinned : held) one->reader().Unpin(pinned);
 }
 
@@ -260,7 +281,7 @@ TEST_F(WindowTest, WhatAClientWritesIntoItsPageHarmsNobodyElse) {
     EXPECT_EQ(Read(*good, 1), Found::kHere);
     host_->Drain();
   }
-  EXPECT_LE(store().stats().memory_used_bytes, 4 * kMiB);
+  EXPECT_LE(store().stats().memory_resident_bytes, 4 * kMiB);
 }
 
 // -- Names

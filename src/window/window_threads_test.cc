@@ -206,7 +206,7 @@ TEST(WindowThreads, NobodyEverSeesAWrongByte) {
   EXPECT_GT(tally.names, 0u);
   const StoreStats stats = on.store().stats();
   EXPECT_GT(stats.memory_evictions, 100u);
-  EXPECT_LE(stats.memory_used_bytes, stats.memory_capacity_bytes);
+  EXPECT_LE(stats.memory_resident_bytes, stats.memory_capacity_bytes);
   printf(
       "note: window threads: %lu copies, %lu views, %lu misses, %lu without a pin, %lu names, "
       "%lu evictions\n",

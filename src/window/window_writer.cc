@@ -82,6 +82,20 @@ void WindowWriter::DropPage(const std::shared_ptr<ClientPage>& page) {
   ReleaseOrphans();
 }
 
+/// A client that pins from now on finds, when it looks again, that the block was withdrawn before:
+/// as in Pinned.
+bool WindowWriter::DropPageIfOver(const std::shared_ptr<ClientPage>& client) {
+  const std::scoped_lock lock(mutex_);
+  if (!ended_ || published_ > 0) return false;
+  const Page& page = client->page;
+  const uint64_t used = std::min<uint64_t>(page.header->used.load(), page.slots);
+  for (uint64_t slot = 0; slot < used; ++slot) {
+    if (page.hazards[slot].use.load() != 0) return false;
+  }
+  std::erase(pages_, client);
+  return true;
+}
+
 /// Whether any client has `use` in its page. After the entry was withdrawn: who is not seen here
 /// will see that, for both sides write first and look then, in the one order of all seq_cst.
 bool WindowWriter::Pinned(uint64_t use) const {
@@ -139,6 +153,7 @@ bool WindowWriter::SegmentSlot(uint64_t number, uint32_t* slot) {
 void WindowWriter::Readable(const Frame& frame) {
   if (frame.length > options_.max_block_bytes) return;
   const std::scoped_lock lock(mutex_);
+  if (ended_) return;
   Place place{.page = frame.run.extent.first, .length = frame.length};
   if (!SegmentSlot(frame.run.segment->number, &place.segment)) return;
   if (const BlockEntry* known = Find(frame.key)) {
@@ -153,6 +168,7 @@ void WindowWriter::Readable(const Frame& frame) {
     Set(entry.key_lo, frame.key.hash.lo);
     Set(entry.place, place.Pack());
     Set(entry.use, next_use_++);
+    ++published_;
     return;
   }
   crowded_.fetch_add(1, std::memory_order_relaxed);
@@ -170,9 +186,12 @@ bool WindowWriter::LetGo(const Frame& frame) {
   if (entry == nullptr) return true;
   const uint64_t use = Get(entry->use);
   entry->use.store(0);
-  if (!Pinned(use)) return true;
-  Set(entry->use, use);
-  return false;
+  if (Pinned(use)) {
+    Set(entry->use, use);
+    return false;
+  }
+  --published_;
+  return true;
 }
 
 bool WindowWriter::Dropped(Frame& frame) {
@@ -180,6 +199,7 @@ bool WindowWriter::Dropped(Frame& frame) {
   BlockEntry* entry = Find(frame.key);
   if (entry == nullptr) return false;
   const uint64_t use = entry->use.exchange(0);
+  --published_;
   if (!Pinned(use)) return false;
   orphans_.push_back({&frame, use});
   return true;
@@ -254,7 +274,11 @@ void WindowWriter::WithdrawName(const Hash128& name) {
   Set(entry.sequence, sequence + 2);
 }
 
-void WindowWriter::EndNames() {
+void WindowWriter::End() {
+  {
+    const std::scoped_lock lock(mutex_);
+    ended_ = true;
+  }
   const std::scoped_lock lock(names_mutex_);
   names_ended_ = true;
   for (uint64_t n = 0; n <= table_.name_mask; ++n) {

@@ -68,14 +68,18 @@ class WindowWriter final : public FrameWatcher {
   Result<std::shared_ptr<ClientPage>> AddPage(uint32_t slots);
   /// The client is gone, and its pins with it.
   void DropPage(const std::shared_ptr<ClientPage>& page);
+  /// The same while the client lives, once that takes nothing from it: after End, when no block is
+  /// left to pin, and it has none. False: not yet.
+  bool DropPageIfOver(const std::shared_ptr<ClientPage>& page);
 
   /// `name` as NameHash makes it.
   void PublishName(const Hash128& name, const NameInfo& info);
   /// When it returns no client finds the name any more.
   void WithdrawName(const Hash128& name);
 
-  /// The attachment is no more: no name is found, and none published, any more.
-  void EndNames();
+  /// The attachment is no more: no name is found any more, and neither names nor blocks are
+  /// published. Blocks go as the store drops them.
+  void End();
 
   /// kNotFound where nothing is there (any more).
   Result<SegmentGrant> Segment(uint32_t slot) const;
@@ -124,6 +128,8 @@ class WindowWriter final : public FrameWatcher {
     uint64_t use;
   };
   std::vector<Orphan> orphans_;  // dropped, but still seen by a client
+  uint64_t published_ = 0;       // blocks in the table
+  bool ended_ = false;
 
   std::mutex names_mutex_;  // of writing names
   uint64_t next_victim_ = 0;

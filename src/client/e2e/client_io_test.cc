@@ -505,6 +505,29 @@ TEST_P(SharedMemory, AnOldFileTakesNothingFromTheNewOnesOfItsName) {
   forebay_disconnect(client);
 }
 
+TEST_P(SharedMemory, AttachmentsThatComeAndGoTakeNothingFromTheNext) {
+  forebay_client* client = Connect();
+  client::Client& admin = client::ClientOf(client);
+  client::AttachmentSettings settings;
+  settings.name = "daily";
+  settings.origin = admin.Attachments()->front().origin;
+  std::string into(kBig.size(), '\0');
+  const auto size = static_cast<int64_t>(into.size());
+  for (int day = 0; day < 12; ++day) {
+    ASSERT_TRUE(admin.Attach(settings));
+    forebay_file* file = nullptr;
+    ASSERT_EQ(forebay_open(client, "/daily/big", &file), FOREBAY_OK);
+    const uint64_t before = node_->local_hits();
+    // The node may not have taken back yet what the day before had.
+    while (node_->local_hits() == before) {
+      ASSERT_EQ(forebay_read(file, into.data(), into.size(), 0), size);
+    }
+    forebay_close(file);
+    ASSERT_TRUE(admin.Detach("daily"));
+  }
+  forebay_disconnect(client);
+}
+
 TEST_P(ClientOnNode, AnOpenFileDoesNotBecomeAnotherVersion) {
   forebay_client* client = Connect();
   forebay_file* file = nullptr;

@@ -100,14 +100,27 @@ void NodeWindow::CountReads() {
   parts_.counters.read.local_bytes.Add(reads.bytes);
 }
 
+/// Clients that live on get their slots back for what is attached.
+void NodeWindow::DropGone() {
+  some_gone_ = false;
+  std::erase_if(sessions_, [this](const auto& entry) {
+    if (told_.contains(entry.first.second)) return false;
+    if (entry.second->EndIfOver()) return true;
+    some_gone_ = true;
+    return false;
+  });
+}
+
 Task<void> NodeWindow::Collect(Env& env, CancelToken cancel) {
   while (co_await env.clock.Sleep(kCollectEvery, cancel)) {
     CountReads();
-    std::erase_if(told_, [this](AttachmentId attachment) {
+    const auto gone = std::erase_if(told_, [this](AttachmentId attachment) {
       if (parts_.attached(attachment)) return false;
       windows_.Forget(attachment);
       return true;
     });
+    some_gone_ |= gone > 0;
+    if (some_gone_) DropGone();
   }
 }
 

@@ -57,12 +57,15 @@ class NodeWindow final : public WindowHost {
   size_t open_windows() const { return sessions_.size(); }
 
  private:
+  void DropGone();
+
   using Key = std::pair<WindowSession, AttachmentId>;
 
   const Parts parts_;
   window::WindowHost windows_;
   std::map<Key, std::unique_ptr<window::WindowSession>> sessions_;
   std::set<AttachmentId> told_;  // whose names are in their windows
+  bool some_gone_ = false;       // sessions of attachments that are not there any more
 };
 
 }  // namespace forebay
