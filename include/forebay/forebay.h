@@ -115,7 +115,8 @@ typedef struct forebay_completion {
   void* tag;
   int64_t result;
 } forebay_completion;
-/* Begins a read; into must live until it was collected. FOREBAY_OVERLOADED: collect first. */
+/* Begins a read; into must live until it was collected. Waits for a node that restarts.
+ * FOREBAY_OVERLOADED: collect first. */
 FOREBAY_API int forebay_submit_read(forebay_file* file, void* into, uint64_t size, uint64_t offset,
                                     void* tag);
 /* Waits for at least one unless timeout_ms is 0; the number collected. */

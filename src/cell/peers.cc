@@ -61,8 +61,14 @@ void Peers::Follow(std::shared_ptr<const CellView> view) {
                                                  view_->map.nodes != view->map.nodes);
   // A node that has just started knows nothing of what its former life told others.
   if (owners_moved || view_ == nullptr) moved_at_ = env_.clock.Now();
-  if (owners_moved) former_.push_front({view_, env_.clock.Now() + options_.remember});
-  if (former_.size() > kFormerViews) former_.pop_back();
+  if (owners_moved) {
+    NoteWhoLeft(*view);
+    former_.push_front({view_, env_.clock.Now() + options_.remember});
+  }
+  if (former_.size() > kFormerViews) {
+    forgotten_until_ = former_.back().until;
+    former_.pop_back();
+  }
   view_ = std::move(view);
   for (auto& [name, peer] : peers_) {
     const auto node = view_->map.nodes.find(name);
@@ -73,21 +79,31 @@ void Peers::Follow(std::shared_ptr<const CellView> view) {
   }
 }
 
+void Peers::NoteWhoLeft(const CellView& next) {
+  const Instant now = env_.clock.Now();
+  std::erase_if(left_, [&](const auto& one) { return one.second + options_.remember <= now; });
+  for (uint32_t i = 0; i < view_->by_index.size(); ++i) {
+    if (view_->map.Lives(i) && !next.map.Lives(i)) left_[i] = now;
+  }
+}
+
 uint32_t Peers::OwnerOf(uint64_t key) const {
   if (view_ == nullptr) return kNobody;
   const uint32_t owner = view_->placement.Owner(key);
   return owner == view_->self ? kNobody : owner;
 }
 
-bool Peers::ReplacedLately(const Former& former, Duration lately, Instant now) const {
-  return former.until + lately > now + options_.remember;
+bool Peers::ReplacedLately(Instant until, Duration lately, Instant now) const {
+  return until + lately > now + options_.remember;
 }
 
 bool Peers::Owns(uint64_t key) const {
   if (view_ == nullptr || view_->placement.Owner(key) != view_->self) return false;
   const Instant now = env_.clock.Now();
+  // Of more maps than are kept nobody knows whose it was.
+  if (ReplacedLately(forgotten_until_, options_.settle, now)) return false;
   return std::ranges::none_of(former_, [&](const Former& former) {
-    return ReplacedLately(former, options_.settle, now) &&
+    return ReplacedLately(former.until, options_.settle, now) &&
            former.view->placement.Owner(key) != view_->self;
   });
 }
@@ -96,9 +112,10 @@ std::vector<uint32_t> Peers::Others(Duration lately) const {
   std::vector<uint32_t> others;
   const Instant now = env_.clock.Now();
   const auto lived = [&](uint32_t index) {
-    return view_->map.Lives(index) || std::ranges::any_of(former_, [&](const Former& former) {
-             return ReplacedLately(former, lately, now) && former.view->map.Lives(index);
-           });
+    const auto left = left_.find(index);
+    // Others follow the map a little later, and take him for one who lives until then.
+    const bool lately_left = left != left_.end() && left->second + lately + options_.settle > now;
+    return view_->map.Lives(index) || lately_left;
   };
   for (uint32_t i = 0; view_ != nullptr && i < view_->by_index.size(); ++i) {
     if (i != view_->self && lived(i)) others.push_back(i);

@@ -75,6 +75,10 @@ class Peers {
   /// All but this node who live, or did by a map that was replaced `lately`: they may live still.
   std::vector<uint32_t> Others(Duration lately) const;
   uint32_t IndexOf(std::string_view name) const;
+  /// By the map; kNobody does not.
+  bool Lives(uint32_t node) const {
+    return view_ != nullptr && node != kNobody && view_->map.Lives(node);
+  }
   /// kNobody until it stands in the map.
   uint32_t self() const { return view_ == nullptr ? kNobody : view_->self; }
   /// This node owned the key, though it does not any more.
@@ -131,7 +135,8 @@ class Peers {
     std::shared_ptr<const CellView> view;
     Instant until;  // when it is forgotten
   };
-  bool ReplacedLately(const Former& former, Duration lately, Instant now) const;
+  bool ReplacedLately(Instant until, Duration lately, Instant now) const;
+  void NoteWhoLeft(const CellView& next);
   Line& LineOf(Peer& peer, Use use);
   /// A line that has a connection.
   Task<Result<Line*>> Connect(uint32_t node, Use use, Call call);
@@ -164,7 +169,9 @@ class Peers {
 
   std::shared_ptr<const CellView> view_;
   Instant moved_at_{};
-  std::deque<Former> former_;  // the newest first; of maps that owned otherwise
+  std::deque<Former> former_;         // the newest first; of maps that owned otherwise
+  Instant forgotten_until_{};         // as of a Former, of the last one that found no place
+  std::map<uint32_t, Instant> left_;  // when who lived by a map last did, by index
   std::map<std::string, Peer, std::less<>> peers_;  // by name
   PeerCounters counters_;
   CancelSource stop_;

@@ -113,8 +113,16 @@ WindowPtr Windows::Find(std::string_view attachment) {
 WindowPtr Windows::FindOrOpen(std::string_view attachment, uint64_t id) {
   if (WindowPtr found = Find(attachment); found && found->attachment() == id) return found;
   const Instant now = core_.Now();
+  std::vector<WindowPtr> over;  // unmapped after the lock
   {
     const std::unique_lock lock(mutex_);
+    std::erase_if(entries_, [&](const auto& other) {
+      const WindowPtr& window = other.second.window;
+      if (other.first == attachment || other.second.opening || !window) return false;
+      if (!window->reader().over()) return false;
+      over.push_back(window);
+      return true;
+    });
     Entry& entry = entries_[std::string(attachment)];
     if (entry.opening || now < entry.retry_at) return nullptr;
     entry.opening = true;
@@ -123,13 +131,13 @@ WindowPtr Windows::FindOrOpen(std::string_view attachment, uint64_t id) {
   const std::unique_lock lock(mutex_);
   Entry& entry = entries_[std::string(attachment)];
   entry.opening = false;
+  const bool never = !opened && opened.error().code() == Code::kUnsupported;
+  entry.retry_at = core_.Now() + (never ? kRetryUnsupported : kRetryAfter);
   // Who reads on from an attachment that is gone has none; others of its name keep theirs.
   if (!opened && entry.window && !entry.window->dead() && entry.window->attachment() != id) {
     return nullptr;
   }
   entry.window = opened ? *opened : nullptr;
-  const bool never = !opened && opened.error().code() == Code::kUnsupported;
-  entry.retry_at = core_.Now() + (never ? kRetryUnsupported : kRetryAfter);
   return entry.window;
 }
 

@@ -65,10 +65,11 @@ Task<uint64_t> Node::Impl::Drop(std::shared_ptr<const Attachment> attachment, st
   listings.Forget(attachment->config.id, prefix);
   Store& store = *context.store;
   uint64_t bytes = 0, since_turn = 0;
+  const uint64_t there = store.stats().blocks;
   std::set<uint64_t> large;  // versions of more blocks than there are; all their keys begin so
   for (uint32_t stripe = 0; stripe < NameCache::kStripes; ++stripe) {
     for (const auto& named : context.names.Take(stripe, attachment->config.id, prefix)) {
-      if (named.size / kBlockBytes > store.stats().blocks) {
+      if (named.size / kBlockBytes > there) {
         large.insert(named.version.hash.hi);
         continue;
       }

@@ -15,8 +15,9 @@ Task<Result<KnownName>> CellNames::Resolve(std::shared_ptr<const Attachment> att
   const Peers& peers = *context_.peers;
   const uint32_t node = peers.IndexOf(asker);
   const Hash128 name = NameHash(attachment->config.id, key);
-  // Before it is looked up: a write meanwhile is told to the asker, too.
-  const bool owns = node != Peers::kNobody && peers.Owns(ChunkKey(name, 0));
+  // Before it is looked up: a write meanwhile is told to the asker, too. Who does not stand in the
+  // map may not be told by the name's next owner.
+  const bool owns = peers.Lives(node) && peers.Owns(ChunkKey(name, 0));
   if (owns) leases_.Grant(name, node, (context_.env.clock.Now() + kNameLease).ns);
   const bool immutable = attachment->config.freshness.mode == Freshness::Mode::kImmutable;
   FB_CO_ASSIGN(KnownName known, co_await lookups_.ResolveName(attachment, std::move(key), purpose,
@@ -46,6 +47,12 @@ Task<Result<void>> CellNames::ForgetPages(AttachmentId attachment, std::string k
   co_return co_await TellAll(attachment, std::move(key), until.ns);
 }
 
+/// Those who follow the map a little later may have given leases until then.
+bool CellNames::MovedLately(Instant now) const {
+  const Peers& peers = *context_.peers;
+  return peers.moved_at() + kNameLease + peers.options().settle > now;
+}
+
 /// Names and listings have owners of their own, who are told at the same time.
 Task<Result<void>> CellNames::Revoke(std::shared_ptr<const Attachment> attachment,
                                      std::string key) {
@@ -55,7 +62,7 @@ Task<Result<void>> CellNames::Revoke(std::shared_ptr<const Attachment> attachmen
   const bool keeps_pages = attachment->config.freshness.mode != Freshness::Mode::kAlways;
   if (!keeps_pages) co_return co_await RevokeName(id, std::move(key));
   // Those who owned a folder before may still be asked by some: everybody hears of it.
-  if (context_.peers->moved_at() + kNameLease > now) {
+  if (MovedLately(now)) {
     FB_CO_TRY(co_await TellAll(id, key, (now + kNameLease).ns));
     co_return co_await RevokeName(id, std::move(key));
   }
@@ -104,7 +111,7 @@ Task<Result<void>> CellNames::TellHolders(AttachmentId attachment, std::string k
   const Instant now = context_.env.clock.Now();
   const Hash128 name = NameHash(attachment, key);
   const auto held = leases_.Holders(name, now.ns);
-  const bool moved = context_.peers->moved_at() + kNameLease > now;
+  const bool moved = MovedLately(now);
   if (moved || !context_.peers->Owns(ChunkKey(name, 0)) || held.everybody_until > now.ns) {
     co_return co_await TellAll(attachment, key, (now + kNameLease).ns);
   }

@@ -37,6 +37,7 @@ class CellNames {
   struct Telling {
     int64_t wait_until = 0;
   };
+  bool MovedLately(Instant now) const;
   Task<Result<void>> RevokeName(AttachmentId attachment, std::string key);
   Task<void> TellFolder(uint32_t owner, AttachmentId attachment, const std::string* key,
                         size_t folder_bytes, Telling* telling);

@@ -6,6 +6,9 @@ namespace {
 
 /// How often a read looks again while what it brought in is evicted before it gets there.
 constexpr int kMaxRounds = 64;
+/// After so many of them it lets others finish first, for pauses of some tens of milliseconds.
+constexpr int kMaxRoundsInARow = 8;
+constexpr int kLongestLate = 3;
 /// How often a reader that finds no memory gives back what it holds and begins anew.
 constexpr int kMaxLettingGo = 5;
 /// Blocks that readers in order have coming up from disks.
@@ -320,7 +323,12 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
     }
     if (context.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
     const auto brought = co_await BringPiece(object, part, demand, call, trace, way);
-    if (brought) continue;
+    if (brought) {
+      // Two that take each other's memory in turn would go on so for ever.
+      const int late = round - kMaxRoundsInARow;
+      if (late >= 0) FB_CO_TRY(co_await BackOff(context.env, late % kLongestLate + 1, call));
+      continue;
+    }
     // Readers who wait with full hands may wait for one another's memory: they let go first, while
     // those with empty hands still try.
     const bool no_room = brought.error().code() == Code::kOverloaded;

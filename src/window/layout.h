@@ -36,7 +36,8 @@ struct TableHeader {
   Word block_bytes;  // how objects are cut into blocks
   Word block_lines;  // a power of two
   Word names;        // a power of two
-  Word reserved[2];
+  Word over;         // not 0: the attachment is no more, and a client may drop all of this
+  Word reserved;
   Word segments_gone;  // counts them: a client whose count differs has mappings to drop
 };
 static_assert(sizeof(TableHeader) <= 4096);

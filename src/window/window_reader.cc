@@ -210,6 +210,10 @@ void WindowReader::AddSegment(uint64_t number, std::unique_ptr<MappedMemory> mem
   }
 }
 
+bool WindowReader::over() const {
+  return Get(table_.header->over) != 0;
+}
+
 bool WindowReader::DropGoneSegments() {
   const uint64_t gone = Get(table_.header->segments_gone);
   if (gone == gone_seen_.load(std::memory_order_relaxed)) return false;

@@ -73,6 +73,8 @@ class WindowReader {
   /// Unmaps segments that the node has given back: only then is their memory really free. Every
   /// call above does so, a client that is idle for long should. True if any went.
   bool DropGoneSegments();
+  /// The attachment is no more: nothing new is found, and what is pinned stays good.
+  bool over() const;
 
  private:
   static constexpr uint32_t kCopyShare = 4;  // the last of so many slots is kept for copying

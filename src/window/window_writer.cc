@@ -180,18 +180,24 @@ bool WindowWriter::IsRead(const Frame& frame) {
   return entry != nullptr && Pinned(Get(entry->use));
 }
 
-bool WindowWriter::LetGo(const Frame& frame) {
-  const std::scoped_lock lock(mutex_);
-  BlockEntry* entry = Find(frame.key);
-  if (entry == nullptr) return true;
-  const uint64_t use = Get(entry->use);
-  entry->use.store(0);
+/// False where a client has it.
+bool WindowWriter::WithdrawUnpinned(BlockEntry& entry) {
+  const uint64_t use = Get(entry.use);
+  if (use == 0) return true;
+  entry.use.store(0);
   if (Pinned(use)) {
-    Set(entry->use, use);
+    Set(entry.use, use);
     return false;
   }
   --published_;
   return true;
+}
+
+bool WindowWriter::LetGo(const Frame& frame) {
+  const std::scoped_lock lock(mutex_);
+  BlockEntry* entry = Find(frame.key);
+  if (entry == nullptr) return true;
+  return WithdrawUnpinned(*entry);
 }
 
 bool WindowWriter::Dropped(Frame& frame) {
@@ -278,6 +284,9 @@ void WindowWriter::End() {
   {
     const std::scoped_lock lock(mutex_);
     ended_ = true;
+    // What comes too late for the store to drop with the rest would stay.
+    for (uint64_t n = 0; n < table_.entries(); ++n) WithdrawUnpinned(table_.blocks[n]);
+    table_.header->over.store(1);
   }
   const std::scoped_lock lock(names_mutex_);
   names_ended_ = true;

@@ -77,8 +77,8 @@ class WindowWriter final : public FrameWatcher {
   /// When it returns no client finds the name any more.
   void WithdrawName(const Hash128& name);
 
-  /// The attachment is no more: no name is found any more, and neither names nor blocks are
-  /// published. Blocks go as the store drops them.
+  /// The attachment is no more: no name is found any more, no block but those that are pinned, and
+  /// nothing is published.
   void End();
 
   /// kNotFound where nothing is there (any more).
@@ -103,6 +103,7 @@ class WindowWriter final : public FrameWatcher {
                std::unique_ptr<SharedMemory> table);
 
   BlockEntry* Find(const BlockKey& key);
+  bool WithdrawUnpinned(BlockEntry& entry);
   bool Withdraw(const BlockKey& key, uint64_t* use);
   bool Pinned(uint64_t use) const;
   bool SegmentSlot(uint64_t number, uint32_t* slot);

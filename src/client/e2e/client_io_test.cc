@@ -514,16 +514,19 @@ TEST_P(SharedMemory, AttachmentsThatComeAndGoTakeNothingFromTheNext) {
   std::string into(kBig.size(), '\0');
   const auto size = static_cast<int64_t>(into.size());
   for (int day = 0; day < 12; ++day) {
+    settings.name = day % 2 == 0 ? "daily" : "daily-" + std::to_string(day);
     ASSERT_TRUE(admin.Attach(settings));
     forebay_file* file = nullptr;
-    ASSERT_EQ(forebay_open(client, "/daily/big", &file), FOREBAY_OK);
+    const std::string path = "/" + settings.name + "/big";
+    ASSERT_EQ(forebay_open(client, path.c_str(), &file), FOREBAY_OK);
     const uint64_t before = node_->local_hits();
     // The node may not have taken back yet what the day before had.
-    while (node_->local_hits() == before) {
+    for (int i = 0; i < 10'000 && node_->local_hits() == before; ++i) {
       ASSERT_EQ(forebay_read(file, into.data(), into.size(), 0), size);
     }
+    ASSERT_GT(node_->local_hits(), before) << day;
     forebay_close(file);
-    ASSERT_TRUE(admin.Detach("daily"));
+    ASSERT_TRUE(admin.Detach(settings.name));
   }
   forebay_disconnect(client);
 }

@@ -38,7 +38,7 @@ void NameRequest(Rng& rng, std::string_view id_header, const Hash128& trace, Htt
   const bool named = trace != Hash128{};
   if (named) {
     http->headers.push_back(
-        {"traceparent", fmt::format("00-{}-{:016x}-01", HexText(trace), number)});
+        {"traceparent", fmt::format("00-{}-{:016x}-00", HexText(trace), number)});
   }
   if (id_header.empty()) return;
   http->headers.push_back(

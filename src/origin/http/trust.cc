@@ -28,7 +28,7 @@ Result<std::shared_ptr<const HttpTls>> TlsOf(const OriginUrl& url, const Surroun
   if (!file.starts_with('/')) {
     return Fail(Code::kInvalidArgument,
                 fmt::format("origin {}: ?ca= is the path of a file on the node: /etc/ssl/own.pem",
-                            url.ToString()));
+                            url.Name()));
   }
   return Trusting(file);
 }

@@ -175,13 +175,14 @@ Task<Result<Bucket::Found>> Bucket::Head(Env& env, std::string key, Call call) {
 /// What a HEAD does not find may lack no more than its bucket: its answer has no words.
 Task<Result<void>> Bucket::IsThere(Env& env, Call call) {
   if (env.clock.Now() < bucket_seen_until_) co_return Result<void>();
+  bucket_seen_until_ = env.clock.Now() + kBucketSeen;  // others need not ask, too
   const auto answer = co_await fetcher_.Send(env, Request("HEAD", ""), call);
   if (!answer && answer.error().code() == Code::kNotFound) {
+    bucket_seen_until_ = {};
     co_return Fail(Code::kInvalidArgument,
                    NoSuchBucket({.bucket = address_.bucket, .endpoint = address_.endpoint}));
   }
   // Who may not ask this, or cannot now, was still told that the object is not there.
-  bucket_seen_until_ = env.clock.Now() + kBucketSeen;
   co_return Result<void>();
 }
 

@@ -178,12 +178,13 @@ bool MakesHugePages(LinuxMemory& platform, uint64_t size) {
 }
 
 /// As long as it takes a machine that is busy.
-void WaitUntilHuge(SharedMemory& memory) {
+bool BecomesHuge(SharedMemory& memory) {
   const auto given_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (HugeBytes(memory.bytes().data()) < memory.bytes().size()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), given_up);
+    if (std::chrono::steady_clock::now() > given_up) return false;
     std::this_thread::yield();
   }
+  return true;
 }
 
 TEST(Memory, WhatWasUsedBeforeItsTurnIsMadeHugeAfterwards) {
@@ -200,9 +201,10 @@ TEST(Memory, WhatWasUsedBeforeItsTurnIsMadeHugeAfterwards) {
       for (uint64_t at = 0; at < kSize; at += kKiB) ASSERT_EQ(used->bytes()[at], byte(at)) << at;
     }
   });
-  WaitUntilHuge(*used);
+  const bool became = BecomesHuge(*used);
   is_huge = true;
   reader.join();
+  EXPECT_TRUE(became);
   for (uint64_t at = 0; at < kSize; ++at) ASSERT_EQ(used->bytes()[at], byte(at)) << at;
 }
 
@@ -217,10 +219,10 @@ TEST(Memory, WhatWasGivenBackIsNotMadeHugeAfterwards) {
   const auto later = *platform.Reserve("later", 2 * kMiB);
   std::ranges::fill(later->bytes(), std::byte{1});
   later->WillUse(0, 2 * kMiB);
-  WaitUntilHuge(*later);
+  ASSERT_TRUE(BecomesHuge(*later));
   struct stat info{};
   ASSERT_EQ(fstat(given_back->WritableDescriptor(), &info), 0);
-  EXPECT_LE(info.st_blocks * 512, 2 * kMiB);  // one may have been on its way
+  EXPECT_LE(info.st_blocks * 512, 8 * kMiB);  // a step may have been on its way
 }
 
 TEST(Memory, NothingIsTouchedOnceItIsGone) {
