@@ -61,6 +61,8 @@ void Peers::Follow(std::shared_ptr<const CellView> view) {
                                                  view_->map.nodes != view->map.nodes);
   // A node that has just started knows nothing of what its former life told others.
   if (owners_moved || view_ == nullptr) moved_at_ = env_.clock.Now();
+  // Nor whose its keys were until now.
+  if (view_ == nullptr) forgotten_until_ = env_.clock.Now() + options_.remember;
   if (owners_moved) {
     NoteWhoLeft(*view);
     former_.push_front({view_, env_.clock.Now() + options_.remember});
@@ -108,17 +110,19 @@ bool Peers::Owns(uint64_t key) const {
   });
 }
 
-std::vector<uint32_t> Peers::Others(Duration lately) const {
-  std::vector<uint32_t> others;
+std::vector<Peers::Other> Peers::Others(Duration lease) const {
+  std::vector<Other> others;
   const Instant now = env_.clock.Now();
-  const auto lived = [&](uint32_t index) {
-    const auto left = left_.find(index);
-    // Others follow the map a little later, and take him for one who lives until then.
-    const bool lately_left = left != left_.end() && left->second + lately + options_.settle > now;
-    return view_->map.Lives(index) || lately_left;
-  };
   for (uint32_t i = 0; view_ != nullptr && i < view_->by_index.size(); ++i) {
-    if (i != view_->self && lived(i)) others.push_back(i);
+    if (i == view_->self) continue;
+    if (view_->map.Lives(i)) {
+      others.push_back({.node = i});
+      continue;
+    }
+    // Others follow the map a little later, and take him for one who lives until then.
+    const auto left = left_.find(i);
+    const Instant until = left == left_.end() ? now : left->second + lease + options_.settle;
+    if (until > now) others.push_back({i, until});
   }
   return others;
 }

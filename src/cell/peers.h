@@ -72,8 +72,13 @@ class Peers {
   uint32_t OwnerOf(uint64_t key) const;
   /// This node owns the key, and has for so long that everybody knows.
   bool Owns(uint64_t key) const;
-  /// All but this node who live, or did by a map that was replaced `lately`: they may live still.
-  std::vector<uint32_t> Others(Duration lately) const;
+  struct Other {
+    uint32_t node = kNobody;
+    Instant until = Instant::Never();  // what he was given while he lived is over by then
+  };
+  /// All but this node who live, or did by a map until lately: they may live still, and what they
+  /// were given then lasts for `lease`.
+  std::vector<Other> Others(Duration lease) const;
   uint32_t IndexOf(std::string_view name) const;
   /// By the map; kNobody does not.
   bool Lives(uint32_t node) const {

@@ -119,7 +119,7 @@ WindowPtr Windows::FindOrOpen(std::string_view attachment, uint64_t id) {
     std::erase_if(entries_, [&](const auto& other) {
       const WindowPtr& window = other.second.window;
       if (other.first == attachment || other.second.opening || !window) return false;
-      if (!window->reader().over()) return false;
+      if (!window->dead() && !window->reader().over()) return false;
       over.push_back(window);
       return true;
     });

@@ -128,8 +128,8 @@ Task<Result<void>> CellNames::TellHolders(AttachmentId attachment, std::string k
 Task<Result<void>> CellNames::TellAll(AttachmentId attachment, std::string key, int64_t until) {
   Telling telling;
   TaskGroup group(context_.env.executor);
-  for (const uint32_t node : context_.peers->Others(kNameLease)) {
-    group.Spawn(Tell(node, attachment, &key, until, &telling));
+  for (const Peers::Other& other : context_.peers->Others(kNameLease)) {
+    group.Spawn(Tell(other.node, attachment, &key, std::min(until, other.until.ns), &telling));
   }
   co_await group.Join();
   co_return co_await AwaitEnd(telling);

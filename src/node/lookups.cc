@@ -215,6 +215,9 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
   const bool get =
       purpose == Purpose::kRead && !origin.capabilities().cheap_head && !(seen && before.exists);
   const Instant asked = lookup.origin_asked = env.clock.Now();
+  // Who owns the name only by the time of the answer was not told of what was written meanwhile.
+  const int64_t keep_ns = KeepUntil(*attachment, key, asked).ns;
+  const int64_t keep_absent_ns = KeepAbsentUntil(*attachment, key, asked).ns;
   lookup.sent = std::min(lookup.sent, asked);
   const Call call = WithPatience(context_, CallOf(lookup));
   CountRequest(context_, *attachment);
@@ -229,8 +232,9 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
     info = co_await origin.Head(env, key, call);
   }
   if (!info && info.error().code() == Code::kNotFound) {
-    co_return KnownName{.exists = false,
-                        .fresh_until_ns = KeepAbsentUntil(*attachment, key, asked).ns};
+    co_return KnownName{
+        .exists = false,
+        .fresh_until_ns = std::min(keep_absent_ns, KeepAbsentUntil(*attachment, key, asked).ns)};
   }
   if (!info) co_return Fail(AsSilence(info.error(), *attachment, context_));
   if (info->size > kMaxObjectBytes) {
@@ -239,6 +243,7 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
                                info->size, FormatSize(kMaxObjectBytes)));
   }
   KnownName known = Describe(*attachment, key, *info, asked);
+  known.fresh_until_ns = std::min(known.fresh_until_ns, keep_ns);
   if (body != nullptr) {
     flights_.Adopt(MakeObject(attachment, key, known), std::move(body), std::move(request),
                    lookup.trace);

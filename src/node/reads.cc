@@ -6,7 +6,7 @@ namespace {
 
 /// How often a read looks again while what it brought in is evicted before it gets there.
 constexpr int kMaxRounds = 64;
-/// After so many of them it lets others finish first, for pauses of some tens of milliseconds.
+/// After so many of them it lets others finish first, for 20 to 160 ms each time.
 constexpr int kMaxRoundsInARow = 8;
 constexpr int kLongestLate = 3;
 /// How often a reader that finds no memory gives back what it holds and begins anew.
@@ -326,7 +326,10 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
     if (brought) {
       // Two that take each other's memory in turn would go on so for ever.
       const int late = round - kMaxRoundsInARow;
-      if (late >= 0) FB_CO_TRY(co_await BackOff(context.env, late % kLongestLate + 1, call));
+      if (late < 0) continue;
+      if (hands == Hands::kFull) co_return Fail(Code::kOverloaded, "memory is too small");
+      const auto paused = co_await BackOff(context.env, late % kLongestLate + 1, call);
+      if (!paused && call.cancel.cancelled()) co_return Fail(paused.error());
       continue;
     }
     // Readers who wait with full hands may wait for one another's memory: they let go first, while

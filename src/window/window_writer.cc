@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "src/base/assert.h"
 
@@ -180,24 +181,42 @@ bool WindowWriter::IsRead(const Frame& frame) {
   return entry != nullptr && Pinned(Get(entry->use));
 }
 
-/// False where a client has it.
-bool WindowWriter::WithdrawUnpinned(BlockEntry& entry) {
-  const uint64_t use = Get(entry.use);
-  if (use == 0) return true;
-  entry.use.store(0);
-  if (Pinned(use)) {
-    Set(entry.use, use);
-    return false;
+/// What comes too late for the store to drop it with the rest would stay. All withdrawals are
+/// before all looks, as in Pinned.
+void WindowWriter::WithdrawAllUnpinned() {
+  if (published_ == 0) return;
+  std::vector<std::pair<BlockEntry*, uint64_t>> withdrawn;
+  for (uint64_t n = 0; n < table_.entries(); ++n) {
+    const uint64_t use = table_.blocks[n].use.exchange(0);
+    if (use != 0) withdrawn.emplace_back(&table_.blocks[n], use);
   }
-  --published_;
-  return true;
+  std::set<uint64_t> pinned;
+  for (const auto& client : pages_) {
+    const Page& page = client->page;
+    const uint64_t used = std::min<uint64_t>(page.header->used.load(), page.slots);
+    for (uint64_t slot = 0; slot < used; ++slot) pinned.insert(page.hazards[slot].use.load());
+  }
+  for (const auto& [entry, use] : withdrawn) {
+    if (pinned.contains(use)) {
+      Set(entry->use, use);
+    } else {
+      --published_;
+    }
+  }
 }
 
 bool WindowWriter::LetGo(const Frame& frame) {
   const std::scoped_lock lock(mutex_);
   BlockEntry* entry = Find(frame.key);
   if (entry == nullptr) return true;
-  return WithdrawUnpinned(*entry);
+  const uint64_t use = Get(entry->use);
+  entry->use.store(0);
+  if (Pinned(use)) {
+    Set(entry->use, use);
+    return false;
+  }
+  --published_;
+  return true;
 }
 
 bool WindowWriter::Dropped(Frame& frame) {
@@ -284,8 +303,7 @@ void WindowWriter::End() {
   {
     const std::scoped_lock lock(mutex_);
     ended_ = true;
-    // What comes too late for the store to drop with the rest would stay.
-    for (uint64_t n = 0; n < table_.entries(); ++n) WithdrawUnpinned(table_.blocks[n]);
+    WithdrawAllUnpinned();
     table_.header->over.store(1);
   }
   const std::scoped_lock lock(names_mutex_);

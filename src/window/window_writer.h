@@ -103,7 +103,7 @@ class WindowWriter final : public FrameWatcher {
                std::unique_ptr<SharedMemory> table);
 
   BlockEntry* Find(const BlockKey& key);
-  bool WithdrawUnpinned(BlockEntry& entry);
+  void WithdrawAllUnpinned();
   bool Withdraw(const BlockKey& key, uint64_t* use);
   bool Pinned(uint64_t use) const;
   bool SegmentSlot(uint64_t number, uint32_t* slot);
