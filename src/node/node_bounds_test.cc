@@ -217,7 +217,7 @@ TEST_F(NodeBounds, ReadersInOrderShareTheMemoryForReadingAhead) {
     for (uint64_t i = 0; i < 30; ++i) ExpectReads(handles[i], kSeed + i, at, 256 * kKiB);
   }
   // Little of what was read ahead was evicted before it was read.
-  EXPECT_LE(origin_.bytes_given, 30 * 8 * kMiB * 11 / 10);
+  EXPECT_LE(origin_.bytes_given, uint64_t{30} * 8 * kMiB * 11 / 10);
 }
 
 TEST_F(NodeBounds, ASlowRequestSaysWhereItsTimeWent) {

@@ -258,7 +258,7 @@ class Door {
 class WindowProcessesTest : public testing::Test {
  protected:
   /// The processes are started first, while this one has no threads.
-  void Start(std::vector<Role> roles) {
+  void Start(const std::vector<Role>& roles) {
     for (const Role role : roles) {
       children_.push_back(window::Start(address_, role, children_.size() + 1));
       ASSERT_GT(children_.back(), 0);

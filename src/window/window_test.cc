@@ -228,7 +228,7 @@ TEST_F(WindowTest, SharedMemoryWandersBetweenAttachmentsWithinItsBounds) {
   for (uint64_t round = 0; round < 6; ++round) {
     const uint64_t attachment = 1 + round % 2;
     Client& reader = *(round % 2 == 0 ? one : two);
-    for (uint64_t n = 0; n < 2 * 4 * kMiB / kLength; ++n) {
+    for (uint64_t n = 0; n < uint64_t{2} * 4 * kMiB / kLength; ++n) {
       const uint64_t number = round * 10'000 + n;
       Put(number, attachment);
       EXPECT_EQ(Read(reader, number), Found::kHere) << number;
@@ -243,7 +243,7 @@ TEST_F(WindowTest, PinsEverywhereLeaveRoomForOthers) {
   const auto one = Connect(kAttachment);
   Flood(kAttachment, 0);
   std::vector<PinnedBlock> held;
-  for (uint64_t n = 0; n < 2 * 4 * kMiB / kLength; n += 5) {
+  for (uint64_t n = 0; n < uint64_t{2} * 4 * kMiB / kLength; n += 5) {
     PinnedBlock pinned;
     if (one->Pin(Key(n), &pinned) == Found::kHere) held.push_back(pinned);
   }
@@ -276,7 +276,7 @@ TEST_F(WindowTest, WhatAClientWritesIntoItsPageHarmsNobodyElse) {
     for (size_t i = 0; i < (*page)->bytes().size() / 8; ++i) {
       words[i] = prng.OneIn(2) ? prng.Next() : prng.Below(100);
     }
-    Flood(kAttachment, 1'000'000 * (round + 1));
+    Flood(kAttachment, uint64_t{1'000'000} * (round + 1));
     Put(1);
     EXPECT_EQ(Read(*good, 1), Found::kHere);
     host_->Drain();

@@ -187,6 +187,7 @@ TEST(WindowThreads, NobodyEverSeesAWrongByte) {
   {
     SharedWindow one(on.env().memory, on.store(), 1), two(on.env().memory, on.store(), 2);
     std::vector<std::thread> threads;
+    threads.reserve(kFillers);
     for (uint64_t t = 0; t < kFillers; ++t) {
       threads.emplace_back([&, t] {
         auto own = Loop::Create({.io = IoBackend::kEpoll, .log = &silent});

@@ -204,8 +204,9 @@ TEST_P(ClientOnNode, WarmReadsAllocateNothing) {
   ASSERT_EQ(forebay_read(file, into.data(), into.size(), 0), static_cast<int64_t>(into.size()));
   into.resize(1u << 20);
   const auto read = [&](int i) {
-    ASSERT_GT(forebay_read(file, into.data(), into.size(), i % 3 * 1000), 0);
-    ASSERT_EQ(forebay_submit_read(file, into.data(), 4096, i % 7 * 4096, nullptr), FOREBAY_OK);
+    ASSERT_GT(forebay_read(file, into.data(), into.size(), uint64_t{1000} * (i % 3)), 0);
+    ASSERT_EQ(forebay_submit_read(file, into.data(), 4096, uint64_t{4096} * (i % 7), nullptr),
+              FOREBAY_OK);
     forebay_completion done;
     ASSERT_EQ(forebay_collect(client, &done, 1, 10'000), 1);
   };
@@ -258,6 +259,7 @@ TEST_P(ClientOnNode, SixteenThreadsShareTwoConnections) {
   const int reads = ByTier(40, 400, 4000);
   std::atomic<int> good{0};
   std::vector<std::thread> threads;
+  threads.reserve(16);
   for (uint64_t seed = 0; seed < 16; ++seed) {
     threads.emplace_back([&, seed] {
       forebay_file* file = nullptr;
@@ -323,7 +325,7 @@ TEST_P(ClientOnNode, CompletesWhatWasSubmitted) {
     offsets[slot] = prng.Below(kBig.size());
     ++submitted;
     return forebay_submit_read(file, into[slot].data(), into[slot].size(), offsets[slot],
-                               reinterpret_cast<void*>(slot));
+                               reinterpret_cast<void*>(slot));  // NOLINT(performance-no-int-to-ptr)
   };
   for (size_t slot = 0; slot < kDepth; ++slot) ASSERT_EQ(submit(slot), FOREBAY_OK);
   const int fd = forebay_event_fd(client);
@@ -421,6 +423,7 @@ TEST_P(ClientOnNode, ReadersGoOnWhenTheNodeRestarts) {
   std::atomic<int> bad{0};
   std::atomic<int> reads{0};
   std::vector<std::thread> threads;
+  threads.reserve(16);
   for (uint64_t seed = 0; seed < 16; ++seed) {
     threads.emplace_back([&, seed] {
       forebay_file* file = nullptr;

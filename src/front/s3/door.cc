@@ -164,6 +164,7 @@ S3Door::~S3Door() = default;
 
 std::vector<http::HttpLoop> S3Door::loops() {
   std::vector<http::HttpLoop> all;
+  all.reserve(loops_.size());
   for (const auto& loop : loops_) all.push_back({.env = loop->env(), .service = *loop});
   return all;
 }

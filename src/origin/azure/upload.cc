@@ -170,8 +170,8 @@ class Upload final : public OriginUpload {
 
 class PartUpload final : public OriginUpload {
  public:
-  PartUpload(Container& container, Env& env, std::string name, std::string key, std::string upload,
-             uint32_t number, UploadOptions options)
+  PartUpload(Container& container, Env& env, std::string name, std::string key,
+             const std::string& upload, uint32_t number, UploadOptions options)
       : container_(container),
         env_(env),
         name_(std::move(name)),

@@ -304,7 +304,7 @@ Task<void> FullDiskChecks(SimHarness& h) {
 }
 
 TEST_F(FileOriginTest, AFullDiskLeavesNothingBehind) {
-  h_.node().disk().SetCapacity(64 * 1024);
+  h_.node().disk().SetCapacity(uint64_t{64} * 1024);
   Run(FullDiskChecks);
 }
 

@@ -67,7 +67,7 @@ std::string_view Fetcher::Whole::Header(std::string_view name) const {
 Fetcher::Fetcher(std::shared_ptr<Signer> signer, Explain explain, FetcherOptions options)
     : signer_(std::move(signer)),
       explain_(std::move(explain)),
-      options_(options),
+      options_(std::move(options)),
       own_lane_({}, std::make_shared<FetchCounters>()) {}
 Fetcher::~Fetcher() = default;
 

@@ -291,6 +291,7 @@ SimHttpReply S3Double::Uploads(const Request& asked) const {
     return found == asked.query.end() ? std::string() : found->second;
   };
   std::vector<std::pair<std::string, std::string>> pending;  // key, id
+  pending.reserve(uploads_.size());
   for (const auto& [id, upload] : uploads_) pending.emplace_back(upload.key, id);
   std::ranges::sort(pending);
   const std::pair<std::string, std::string> after(get("key-marker"), get("upload-id-marker"));

@@ -18,7 +18,7 @@ namespace forebay {
 
 /// Changes that are remembered for watches; one that falls further behind gets kCorrupt.
 inline constexpr size_t kMaxRegistryHistory = 4096;
-inline constexpr size_t kMaxRegistryHistoryBytes = 4 * 1024 * 1024;
+inline constexpr size_t kMaxRegistryHistoryBytes = size_t{4} * 1024 * 1024;
 
 /// Used from the loop of the Env that it was opened with, which outlives it, as it outlives its
 /// watches. Leases run by the monotonic clock and begin anew when the registry is opened. They end

@@ -17,9 +17,9 @@
 namespace forebay {
 
 inline constexpr size_t kMaxRegistryKeyBytes = 1024;
-inline constexpr size_t kMaxRegistryValueBytes = 256 * 1024;
+inline constexpr size_t kMaxRegistryValueBytes = size_t{256} * 1024;
 /// Of the whole file, because every change writes it anew.
-inline constexpr size_t kMaxRegistryBytes = 16 * 1024 * 1024;
+inline constexpr size_t kMaxRegistryBytes = size_t{16} * 1024 * 1024;
 inline constexpr size_t kMaxRegistryLeases = 4096;
 
 struct RegistryState {
