@@ -91,8 +91,8 @@ Task<Result<std::unique_ptr<OriginUpload>>> AzureOrigin::PutPart(Env& env, std::
   FB_CO_TRY(Check(env, key, {}, call));
   if (const auto checked = CheckPartNumber(number); !checked) co_return Named(key, checked.error());
   std::string name = fmt::format("{}: part {}", Name(key), number);
-  co_return azure::NewPartUpload(container_, env, std::move(name), std::move(key),
-                                 std::move(upload_id), number, options_);
+  co_return azure::NewPartUpload(container_, env, std::move(name), std::move(key), upload_id,
+                                 number, options_);
 }
 
 Task<Result<std::vector<UploadedPart>>> AzureOrigin::ListParts(Env& env, std::string key,

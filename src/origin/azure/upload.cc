@@ -259,10 +259,10 @@ std::unique_ptr<OriginUpload> NewUpload(Container& container, Env& env, std::str
 }
 
 std::unique_ptr<OriginUpload> NewPartUpload(Container& container, Env& env, std::string name,
-                                            std::string key, std::string upload, uint32_t number,
-                                            UploadOptions options) {
-  return std::make_unique<PartUpload>(container, env, std::move(name), std::move(key),
-                                      std::move(upload), number, options);
+                                            std::string key, const std::string& upload,
+                                            uint32_t number, UploadOptions options) {
+  return std::make_unique<PartUpload>(container, env, std::move(name), std::move(key), upload,
+                                      number, options);
 }
 
 Task<Result<UploadState>> FindUpload(Container& container, Env& env, std::string key,

@@ -23,8 +23,8 @@ std::unique_ptr<OriginUpload> NewUpload(Container& container, Env& env, std::str
                                         UploadOptions options);
 /// A part of an upload that others may work on, too: block after block, whole with its last.
 std::unique_ptr<OriginUpload> NewPartUpload(Container& container, Env& env, std::string name,
-                                            std::string key, std::string upload, uint32_t number,
-                                            UploadOptions options);
+                                            std::string key, const std::string& upload,
+                                            uint32_t number, UploadOptions options);
 
 /// What is there of an upload in parts; kNotFound where it is over.
 Task<Result<UploadState>> FindUpload(Container& container, Env& env, std::string key,
