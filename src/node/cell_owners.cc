@@ -173,12 +173,9 @@ Task<Result<Owners>> Node::OwnersOf(Authenticated who, ResolvedObject object, ui
     places.Place(chunk, &owners.chunks.emplace_back(Owners::Chunk{.here = here}));
   }
   if (places.asked().empty()) co_return owners;
-  const Instant until = context.env.clock.Now() + kAnswerTimeout;
-  AskingOwners asking{*context.peers, object, first,
-                      Call{.deadline = std::min(until, operation.call().deadline),
-                           .cancel = operation.call().cancel,
-                           .trace = operation.call().trace},
-                      owners};
+  Call patient = operation.call();
+  patient.deadline = std::min(patient.deadline, context.env.clock.Now() + kAnswerTimeout);
+  AskingOwners asking{*context.peers, object, first, patient, owners};
   TaskGroup group(context.env.executor);
   for (auto& [node, one] : places.asked()) {
     if (!one.chunks.empty()) group.Spawn(AskOwner(&asking, node, &one));

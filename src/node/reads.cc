@@ -303,6 +303,13 @@ Error Named(const ResolvedObject& object, const Error& error) {
   return error.message().find(path) != std::string::npos ? error : error.Within(path);
 }
 
+Error EvictedAgain(const ResolvedObject& object) {
+  return Error(Code::kOverloaded,
+               fmt::format("{} was evicted before it could be read, again and again: memory is too "
+                           "small for so many readers; raise --dram",
+                           PathOf(*object.attachment, object.key)));
+}
+
 }  // namespace
 
 /// Looks, brings in what is missing, looks again.
@@ -327,7 +334,7 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
       // Two that take each other's memory in turn would go on so for ever.
       const int late = round - kMaxRoundsInARow;
       if (late < 0) continue;
-      if (hands == Hands::kFull) co_return Fail(Code::kOverloaded, "memory is too small");
+      if (hands == Hands::kFull) co_return Fail(EvictedAgain(object));
       const auto paused = co_await BackOff(context.env, late % kLongestLate + 1, call);
       if (!paused && call.cancel.cancelled()) co_return Fail(paused.error());
       continue;
@@ -340,10 +347,7 @@ Task<Result<void>> Node::Impl::PinPiece(std::shared_ptr<Handle> handle, ByteRang
     if (again) continue;
     co_return Fail(Named(object, again.error()));
   }
-  co_return Fail(Code::kOverloaded,
-                 fmt::format("{} was evicted before it could be read, again and again: memory is "
-                             "too small for so many readers; raise --dram",
-                             PathOf(*object.attachment, object.key)));
+  co_return Fail(EvictedAgain(object));
 }
 
 /// One step towards having the part in memory.

@@ -24,6 +24,16 @@ uint64_t Get(const Word& word) {
   return word.load(std::memory_order_relaxed);
 }
 
+/// Whether one of the uses in a client's page is so.
+bool AnyUse(const ClientPage& client, const auto& is) {
+  const Page& page = client.page;
+  const uint64_t used = std::min<uint64_t>(page.header->used.load(), page.slots);
+  for (uint64_t slot = 0; slot < used; ++slot) {
+    if (is(page.hazards[slot].use.load())) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<WindowWriter>> WindowWriter::Create(Memory& memory, forebay::Store& store,
@@ -88,11 +98,7 @@ void WindowWriter::DropPage(const std::shared_ptr<ClientPage>& page) {
 bool WindowWriter::DropPageIfOver(const std::shared_ptr<ClientPage>& client) {
   const std::scoped_lock lock(mutex_);
   if (!ended_ || published_ > 0) return false;
-  const Page& page = client->page;
-  const uint64_t used = std::min<uint64_t>(page.header->used.load(), page.slots);
-  for (uint64_t slot = 0; slot < used; ++slot) {
-    if (page.hazards[slot].use.load() != 0) return false;
-  }
+  if (AnyUse(*client, [](uint64_t use) { return use != 0; })) return false;
   std::erase(pages_, client);
   return true;
 }
@@ -100,14 +106,9 @@ bool WindowWriter::DropPageIfOver(const std::shared_ptr<ClientPage>& client) {
 /// Whether any client has `use` in its page. After the entry was withdrawn: who is not seen here
 /// will see that, for both sides write first and look then, in the one order of all seq_cst.
 bool WindowWriter::Pinned(uint64_t use) const {
-  for (const auto& client : pages_) {
-    const Page& page = client->page;
-    const uint64_t used = std::min<uint64_t>(page.header->used.load(), page.slots);
-    for (uint64_t slot = 0; slot < used; ++slot) {
-      if (page.hazards[slot].use.load() == use) return true;
-    }
-  }
-  return false;
+  return std::ranges::any_of(pages_, [use](const auto& client) {
+    return AnyUse(*client, [use](uint64_t pinned) { return pinned == use; });
+  });
 }
 
 void WindowWriter::ReleaseOrphans() {
@@ -192,9 +193,10 @@ void WindowWriter::WithdrawAllUnpinned() {
   }
   std::set<uint64_t> pinned;
   for (const auto& client : pages_) {
-    const Page& page = client->page;
-    const uint64_t used = std::min<uint64_t>(page.header->used.load(), page.slots);
-    for (uint64_t slot = 0; slot < used; ++slot) pinned.insert(page.hazards[slot].use.load());
+    AnyUse(*client, [&pinned](uint64_t use) {
+      pinned.insert(use);
+      return false;
+    });
   }
   for (const auto& [entry, use] : withdrawn) {
     if (pinned.contains(use)) {

@@ -481,12 +481,18 @@ TEST_P(ClientOnNode, WhatIsSubmittedWhileTheNodeRestartsWaitsForIt) {
   forebay_disconnect(client);
 }
 
+/// Another attachment of the same origin.
+client::AttachmentSettings LikeData(client::Client& admin, const std::string& name) {
+  client::AttachmentSettings settings;
+  settings.name = name;
+  settings.origin = admin.Attachments()->front().origin;
+  return settings;
+}
+
 TEST_P(SharedMemory, AnOldFileTakesNothingFromTheNewOnesOfItsName) {
   forebay_client* client = Connect();
   client::Client& admin = client::ClientOf(client);
-  client::AttachmentSettings settings;
-  settings.name = "again";
-  settings.origin = admin.Attachments()->front().origin;
+  const client::AttachmentSettings settings = LikeData(admin, "again");
   ASSERT_TRUE(admin.Attach(settings));
   forebay_file *old = nullptr, *next = nullptr;
   ASSERT_EQ(forebay_open(client, "/again/big", &old), FOREBAY_OK);
@@ -512,13 +518,10 @@ TEST_P(SharedMemory, AnOldFileTakesNothingFromTheNewOnesOfItsName) {
 TEST_P(SharedMemory, AttachmentsThatComeAndGoTakeNothingFromTheNext) {
   forebay_client* client = Connect();
   client::Client& admin = client::ClientOf(client);
-  client::AttachmentSettings settings;
-  settings.name = "daily";
-  settings.origin = admin.Attachments()->front().origin;
   std::string into(kBig.size(), '\0');
   const auto size = static_cast<int64_t>(into.size());
   for (int day = 0; day < 12; ++day) {
-    settings.name = day % 2 == 0 ? "daily" : "daily-" + std::to_string(day);
+    const auto settings = LikeData(admin, day % 2 == 0 ? "daily" : "daily-" + std::to_string(day));
     ASSERT_TRUE(admin.Attach(settings));
     forebay_file* file = nullptr;
     const std::string path = "/" + settings.name + "/big";
