@@ -7,6 +7,7 @@
 
 #include "src/base/block_key.h"
 #include "src/base/bulk_copy.h"
+#include "src/base/crc.h"
 #include "src/base/hash.h"
 #include "src/base/prng.h"
 #include "src/base/result.h"
@@ -89,6 +90,30 @@ TEST(Hash, OneFlippedBitChangesHalfOfThem) {
   }
   const double mean = changed / (64.0 * 8);
   EXPECT_NEAR(mean, 64, 2);
+}
+
+/// As CRC-64/NVME is defined, a bit at a time.
+uint64_t PlainCrc64(Bytes bytes, uint64_t so_far) {
+  constexpr uint64_t kPolynomial = 0x9a6c9329ac4bc9b5;
+  uint64_t crc = ~so_far;
+  for (const std::byte byte : bytes) {
+    crc ^= std::to_integer<uint64_t>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? kPolynomial : 0);
+  }
+  return ~crc;
+}
+
+TEST(Crc64Test, IsTheSameHoweverManyBytesAreTakenAtOnce) {
+  EXPECT_EQ(Crc64(AsBytes("123456789")), 0xae8b14860a799888);  // the published check
+  Prng prng(7);
+  std::vector<std::byte> bytes(1000);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(prng.Next());
+  uint64_t so_far = 0;
+  for (size_t size = 0; size < 700; ++size) {
+    const Bytes part = Bytes(bytes).subspan(prng.Below(300), size);
+    ASSERT_EQ(Crc64(part, so_far), PlainCrc64(part, so_far)) << size;
+    so_far = prng.Next();
+  }
 }
 
 TEST(BlockKey, DistinctForEveryPart) {

@@ -62,6 +62,9 @@ class OriginBody {
   /// Of the pages that the last Read gave, as the store keeps them (base/checksum.h), where the
   /// bytes came with them and were checked. Empty: they are to be computed.
   virtual std::span<const uint32_t> crcs() const { return {}; }
+  /// The store told a checksum of it, so the Read that gives the last byte fails with kCorrupt
+  /// where others came: nothing of it is to be used before.
+  virtual bool judged_at_end() const { return false; }
 };
 
 struct GetOptions {
@@ -69,6 +72,9 @@ struct GetOptions {
   uint64_t size = UINT64_MAX;  // cut at the object's end; an offset past it gives an empty body
   /// kVersionChanged where the object has another etag (or is gone while this is set).
   std::string if_match;
+  /// Whoever asks needs all of it before he uses any: a store that tells checksums of ranges is
+  /// asked for one.
+  bool judged = false;
 };
 
 /// What must hold for a write or a removal to happen. kAlreadyExists or kVersionChanged where it

@@ -41,6 +41,7 @@ class Limiter {
     ++in_flight_;
     return epoch_;
   }
+  bool IsCurrent(Epoch began) const { return began == epoch_; }
   void Ended(Epoch began) {
     if (began == epoch_) --in_flight_;
   }

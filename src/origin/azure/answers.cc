@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <limits>
 #include <optional>
 
 #include "src/origin/http/request.h"
@@ -19,7 +19,7 @@ using http_origin::Refusal;
 using http_origin::XmlElement;
 
 constexpr int64_t kSecond = 1'000'000'000;
-constexpr int64_t kAllowedSkewSeconds = 15 * 60;
+constexpr int64_t kAllowedSkewSeconds = int64_t{15} * 60;
 
 /// What a code of the service means here.
 struct Meaning {
@@ -66,6 +66,8 @@ constexpr Meaning kMeanings[] = {
     {"InvalidHeaderValue", Code::kInvalidArgument},
     {"Md5Mismatch", Code::kUnavailable},
     {"Crc64Mismatch", Code::kUnavailable},
+    {"FeatureNotSupported", Code::kUnsupported},
+    {"UnsupportedHeader", Code::kUnsupported},
     {"InternalError", Code::kUnavailable},
     {"OperationTimedOut", Code::kUnavailable},
     {"ServerBusy", Code::kOverloaded, true},
@@ -207,11 +209,9 @@ std::string Fix(const Asked& asked, std::string_view name, const Answer& answer)
 }
 
 std::optional<Duration> WaitOf(std::string_view retry_after) {
-  int seconds = 0;
-  const char* end = retry_after.data() + retry_after.size();
-  const auto [at, error] = std::from_chars(retry_after.data(), end, seconds);
-  if (retry_after.empty() || error != std::errc() || at != end || seconds < 0) return std::nullopt;
-  return std::chrono::seconds(seconds);
+  const auto seconds = http_origin::ParseNumber(retry_after);
+  if (!seconds || *seconds > std::numeric_limits<int32_t>::max()) return std::nullopt;
+  return std::chrono::seconds(*seconds);
 }
 
 }  // namespace

@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(Azurite, OriginContract,
 
 Task<void> LongObjectChecks(AzuriteHarness& h) {
   // Three blocks of 8 MiB and a rest, written in uneven pieces.
-  const std::string text = Text(1, 3 * 8 * kMiB + 12'345);
+  const std::string text = Text(1, uint64_t{24} * kMiB + 12'345);
   auto upload = (co_await h.origin().Put(h.env(), "long", {.if_absent = true}, {})).value();
   for (size_t at = 0; at < text.size(); at += 1'000'003) {
     const Bytes piece = AsBytes(std::string_view(text).substr(at, 1'000'003));
@@ -110,6 +110,19 @@ Task<void> LongObjectChecks(AzuriteHarness& h) {
 TEST(AzuriteTest, LongObjectsGoInBlocks) {
   AzuriteHarness h;
   h.Run(LongObjectChecks(h));
+}
+
+Task<void> ChecksumChecks(AzuriteHarness& h) {
+  const std::string text = Text(1, 100'000);
+  EXPECT_TRUE(co_await PutText(h, "k", text));
+  const GetOptions part{.offset = 1000, .size = 50'000, .judged = true};
+  const auto got = co_await GetText(h, "k", part);
+  EXPECT_TRUE(got && *got == text.substr(1000, 50'000)) << (got ? "" : got.error().ToString());
+}
+
+TEST(AzuriteTest, MayBeAskedForChecksums) {
+  AzuriteHarness h;
+  h.Run(ChecksumChecks(h));
 }
 
 Task<void> EmptyChecks(AzuriteHarness& h) {

@@ -89,10 +89,21 @@ Task<Result<std::unique_ptr<OriginBody>>> AzureOrigin::Get(Env& env, std::string
                                                            GetOptions options, Call call) {
   FB_CO_TRY(Check(env, key, {}, call));
   const bool conditional = !options.if_match.empty();
-  const auto make = [this, key](uint64_t offset, uint64_t size, const std::string& if_match) {
-    return container_.GetRequest(key, offset, size, if_match);
+  options.judged = options.judged && (crc64_ == Tells::kUnknown || crc64_ == Tells::kYes);
+  const bool finds_out = options.judged && crc64_ == Tells::kUnknown;
+  if (finds_out) crc64_ = Tells::kAsked;
+  const auto make = [this, key, judged = options.judged](uint64_t offset, uint64_t size,
+                                                         const std::string& if_match) {
+    return container_.GetRequest(key, offset, size, if_match, judged);
   };
-  auto body = co_await container_.fetcher().Get(env, Name(key), make, std::move(options), call);
+  auto body = co_await container_.fetcher().Get(env, Name(key), make, options, call);
+  if (finds_out) crc64_ = body && (*body)->judged_at_end() ? Tells::kYes : Tells::kUnknown;
+  if (!body && options.judged && body.error().code() == Code::kUnsupported) {
+    // It is not Azure's own: Azurite, for one. Who has told checksums may lack that of one blob.
+    if (finds_out) crc64_ = Tells::kNo;
+    options.judged = false;
+    co_return co_await Get(env, std::move(key), std::move(options), call);
+  }
   if (body && (*body)->info().size == 0) {
     // Directories look like objects without bytes.
     const auto found = co_await container_.Head(env, key, call);

@@ -74,8 +74,11 @@ class AzureOrigin final : public Origin {
   Task<void> AskForUploads(Env& env, Asking& asking, Call call);
   /// As the service lists, but in the order of bytes.
   Task<Result<ListPage>> ListLevel(Env& env, ListOptions options, Call call);
-  /// All names of a hierarchical account, directory by directory.
+  /// All names of a hierarchical account, directory by directory, the next ones ahead.
   Task<Result<ListPage>> Walk(Env& env, ListOptions options, Call call);
+  struct Ahead;
+  Task<Result<ListPage>> WalkOn(Env& env, ListOptions options, Ahead& ahead, Call call);
+  Task<void> ListAhead(Env& env, std::string directory, Ahead& ahead, Call call);
   Task<Result<azure::ListAnswer>> ListOnce(Env& env, ListOptions options, azure::Place place,
                                            Call call);
 
@@ -84,6 +87,8 @@ class AzureOrigin final : public Origin {
   azure::Container container_;
   azure::Markers markers_;
   bool hierarchical_ = false;  // as far as is known
+  /// Of ranges; likewise. While nobody knows one request at a time finds out.
+  enum class Tells : uint8_t { kUnknown, kAsked, kYes, kNo } crc64_ = Tells::kUnknown;
   OriginCapabilities capabilities_;
 };
 

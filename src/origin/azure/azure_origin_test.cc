@@ -1,5 +1,6 @@
 #include "src/origin/azure/azure_origin.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,7 +29,8 @@ class SimHarness : public OriginHarness {
   explicit SimHarness(bool hierarchical = false, uint32_t most_on_a_page = 5000)
       : store_({.now = [this] { return world_.env().clock.WallNanos(); },
                 .hierarchical = hierarchical,
-                .most_on_a_page = most_on_a_page}) {
+                .most_on_a_page = most_on_a_page,
+                .damages = [this] { return Damages(); }}) {
     server_ = &world_.AddHttpServer(kEndpoint, store_.Handler());
     variables_["AZURE_STORAGE_KEY"] = "bm90IGEgc2VjcmV0";
     Open(kUrl);
@@ -47,12 +49,20 @@ class SimHarness : public OriginHarness {
   sim::World& world() { return world_; }
   sim::HttpServer& server() { return *server_; }
   BlobDouble& store() { return store_; }
+  /// Of the next so many answers with a checksum, a byte changes on its way.
+  int& damages() { return damages_; }
+  bool Damages() {
+    if (damages_ == 0) return false;
+    --damages_;
+    return true;
+  }
   AzureOrigin& azure() { return *origin_; }
   std::map<std::string, std::string, std::less<>>& variables() { return variables_; }
 
  private:
   sim::World world_{1};
   sim::Node& node_ = world_.AddNode("n");
+  int damages_ = 0;
   BlobDouble store_;
   sim::HttpServer* server_ = nullptr;
   std::map<std::string, std::string, std::less<>> variables_;
@@ -101,6 +111,116 @@ Task<void> DirectoryChecks(SimHarness& h) {
 
 TEST_F(AzureOriginTest, DirectoriesAreNoObjects) {
   Run(DirectoryChecks);
+}
+
+Task<void> ChecksumChecks(SimHarness& h) {
+  const std::string text = Text(1, 100'000);
+  h.store().Put("set/a", text);
+  // The service tells it of ranges of up to 4 MiB, and refuses to be asked for that of longer ones.
+  for (const auto& [size, judged] :
+       {std::pair{uint64_t{4} << 20, true}, std::pair{(uint64_t{4} << 20) + 1, false},
+        std::pair{uint64_t{UINT64_MAX}, false}}) {
+    const auto body = co_await h.origin().Get(h.env(), "a", {.size = size, .judged = true}, {});
+    EXPECT_EQ(body.value()->judged_at_end(), judged) << size;
+  }
+  const GetOptions part{.offset = 5000, .size = 50'000, .judged = true};
+  const std::string right = text.substr(5000, 50'000);
+  EXPECT_EQ(co_await GetText(h, "a", part, 7000), right);
+  EXPECT_EQ(co_await GetText(h, "a", {.offset = 99'000, .size = 50'000, .judged = true}),
+            text.substr(99'000));
+  EXPECT_EQ(co_await GetText(h, "a", {.offset = 100'000, .size = 10, .judged = true}), "");
+  // Where the connection breaks it goes on being that of the whole.
+  h.server().FailNext(sim::HttpFault::kResetInBody);
+  EXPECT_EQ(co_await GetText(h, "a", part, 7000), right);
+  h.server().FailNext(sim::HttpFault::kResetInBody);
+  h.damages() = 1;
+  EXPECT_EQ(CodeOf(co_await GetText(h, "a", part, 7000)), Code::kCorrupt);
+  h.damages() = 1;
+  const auto damaged = co_await GetText(h, "a", part, 7000);
+  EXPECT_EQ(CodeOf(damaged), Code::kCorrupt);
+  EXPECT_NE(damaged.error().message().find("set: a: "), std::string::npos)
+      << damaged.error().ToString();
+  EXPECT_EQ(co_await GetText(h, "a", part, 7000), right);
+  // Who has told some may lack one.
+  h.store().AnswerNext(BlobError(501, "FeatureNotSupported"));
+  EXPECT_EQ(co_await GetText(h, "a", part, 7000), right);
+  EXPECT_TRUE((co_await h.origin().Get(h.env(), "a", part, {})).value()->judged_at_end());
+}
+
+Task<void> NoChecksumChecks(SimHarness& h) {
+  h.store().Put("set/a", "abc");
+  const GetOptions judged{.size = 3, .judged = true};
+  h.store().AnswerNext(BlobError(501, "FeatureNotSupported"));
+  EXPECT_EQ(co_await GetText(h, "a", judged), "abc");
+  EXPECT_EQ(h.server().handled(), 2u);
+  EXPECT_FALSE((co_await h.origin().Get(h.env(), "a", judged, {})).value()->judged_at_end());
+  EXPECT_EQ(h.server().handled(), 3u);
+}
+
+TEST_F(AzureOriginTest, JudgesWhatCameByItsChecksum) {
+  Run(ChecksumChecks);
+}
+
+TEST_F(AzureOriginTest, AsksForNoChecksumsWhereThereAreNone) {
+  Run(NoChecksumChecks);
+}
+
+Task<void> ManyDirectoriesChecks(SimHarness& h) {
+  std::string all;
+  const auto put = [&](const std::string& key) {
+    h.store().Put("set/" + key, "x");
+    all += (all.empty() ? "" : " ") + key;
+  };
+  for (int i = 0; i < 300; ++i) {
+    h.store().MakeDirectory(fmt::format("set/{:03}", i));
+    // Some have others in them; one is large.
+    if (i % 50 == 0) {
+      h.store().MakeDirectory(fmt::format("set/{:03}/in", i));
+      for (int n = 0; n < 3; ++n) put(fmt::format("{:03}/in/{}", i, n));
+    }
+    const int names = i == 100 ? 400 : 2;
+    for (int n = 0; n < names; ++n) put(fmt::format("{:03}/k{:03}", i, n));
+  }
+  EXPECT_TRUE(co_await ListText(h, {.limit = 100}) == all);
+  const uint64_t asked = h.store().Asked("list");
+  const Instant began = h.env().clock.Now();
+  EXPECT_TRUE(co_await ListText(h, {.limit = 5000}) == all);
+  const Duration took = h.env().clock.Now() - began;
+  // One after the other they would take more than 300 times what a request takes.
+  EXPECT_LT(took / std::chrono::milliseconds(15), 300 / 4);
+  EXPECT_LE(h.store().Asked("list") - asked, 315u);
+}
+
+TEST(AzureHierarchicalTest, AsksForDirectoriesAhead) {
+  SimHarness h(true);
+  h.Run(ManyDirectoriesChecks(h));
+}
+
+TEST(AzureHierarchicalTest, AsksForDirectoriesAheadByShortPages) {
+  SimHarness h(true, 7);
+  h.Run([](SimHarness& h) -> Task<void> {
+    for (int i = 0; i < 40; ++i) {
+      for (int n = 0; n < 10; ++n) h.store().Put(fmt::format("set/{:02}/{}", i, n), "x");
+    }
+    const std::string all = co_await ListText(h, {.limit = 1000});
+    EXPECT_EQ(std::ranges::count(all, ' '), 399);
+    EXPECT_TRUE(co_await ListText(h, {.limit = 9}) == all);
+  }(h));
+}
+
+/// Whoever gives up is not waited for by what was asked for ahead.
+TEST(AzureHierarchicalTest, AWalkEndsWithItsCall) {
+  SimHarness h(true);
+  for (int i = 0; i < 300; ++i) h.store().Put(fmt::format("set/{:03}/k", i), "x");
+  h.Run([](SimHarness& h) -> Task<void> {
+    const Instant began = h.env().clock.Now();
+    for (const int late : {40, 100, 333}) {
+      const Call call{.deadline = h.env().clock.Now() + std::chrono::milliseconds(late)};
+      EXPECT_EQ(CodeOf(co_await h.origin().List(h.env(), {.limit = 5000}, call)),
+                Code::kDeadlineExceeded);
+    }
+    EXPECT_EQ(h.env().clock.Now() - began, std::chrono::milliseconds(473));
+  }(h));
 }
 
 Task<void> PageChecks(SimHarness& h) {

@@ -23,6 +23,7 @@ using http_origin::SetHeader;
 constexpr uint64_t kMaxListingBytes = 64 << 20;    // 5,000 names with all that is told of them
 constexpr uint64_t kMaxBlockListBytes = 64 << 20;  // 150,000 blocks
 constexpr uint64_t kMaxAnswerBytes = 1 << 20;
+constexpr uint64_t kMaxJudgedBytes = 4 << 20;  // of which the service tells a CRC64
 constexpr std::string_view kMarkHeader = "x-ms-meta-forebaywrite";
 constexpr std::string_view kCrcHeader = "x-ms-content-crc64";
 
@@ -71,13 +72,17 @@ Container::Container(Address address, std::shared_ptr<AzureSigner> signer,
                  return Explain({.address = address_, .signer = *signer_},
                                 AnswerOf(status, response, body));
                },
-               {.state_name = StateNameOf, .id_header = "x-ms-client-request-id"}) {}
+               {.state_name = StateNameOf,
+                .crc64_header = std::string(kCrcHeader),
+                .id_header = "x-ms-client-request-id"}) {}
 
 FetchRequest Container::Request(std::string method, std::string_view key,
                                 std::string_view query) const {
   FetchRequest request{.lane = lane_.get()};
   request.http.method = std::move(method);
   request.http.url = key.empty() ? address_.ContainerUrl() : address_.UrlOf(key);
+  // A blob has a limit of its own (500 requests a second).
+  if (!key.empty()) request.object = request.http.url;
   if (!query.empty()) request.http.url += fmt::format("?{}", query);
   request.http.tls = address_.tls;
   return request;
@@ -90,7 +95,7 @@ std::unexpected<Error> Container::StrippedOf(std::string_view what) const {
 }
 
 FetchRequest Container::GetRequest(std::string_view key, uint64_t offset, uint64_t size,
-                                   const std::string& if_match) const {
+                                   const std::string& if_match, bool judged) const {
   FetchRequest request = Request("GET", key);
   request.hedged = true;
   const bool to_end = size == UINT64_MAX || offset + size < offset;
@@ -98,6 +103,9 @@ FetchRequest Container::GetRequest(std::string_view key, uint64_t offset, uint64
     SetHeader(request.http, "Range",
               to_end ? fmt::format("bytes={}-", offset)
                      : fmt::format("bytes={}-{}", offset, offset + size - 1));
+  }
+  if (judged && size <= kMaxJudgedBytes) {
+    SetHeader(request.http, "x-ms-range-get-content-crc64", "true");
   }
   if (!if_match.empty()) {
     SetHeader(request.http, "If-Match", QuotedEtag(EtagOfState(if_match)));

@@ -30,8 +30,9 @@ class Container {
   http_origin::Fetcher& fetcher() { return fetcher_; }
   const http_origin::Fetcher& fetcher() const { return fetcher_; }
 
+  /// `judged`: with its CRC64, where the service tells that of so many bytes.
   http_origin::FetchRequest GetRequest(std::string_view key, uint64_t offset, uint64_t size,
-                                       const std::string& if_match) const;
+                                       const std::string& if_match, bool judged) const;
   struct Found {
     ObjectInfo info;
     std::string mark;

@@ -2,16 +2,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "src/origin/azure/azure_origin.h"
+#include "src/origin/http/bell.h"
 #include "src/origin/http/request.h"
+#include "src/runtime/task_group.h"
 
 namespace forebay {
 
 using http_origin::CheckCall;
 
 namespace {
+
+constexpr size_t kMostAhead = 8;  // directories that are asked for at a time
 
 /// "a/b/" of "a/b/c", "" of "a".
 std::string DirectoryOf(std::string_view name) {
@@ -77,7 +83,65 @@ Task<Result<ListPage>> AzureOrigin::ListLevel(Env& env, ListOptions options, Cal
   }
 }
 
+/// First pages of directories that a walk will come to. More of them are asked for at a time as
+/// long as directories turn out to be small, and no more than there is room for on its page.
+struct AzureOrigin::Ahead {
+  Ahead(Env& env, uint32_t limit) : most_names(limit), group(env.executor) {}
+
+  /// `taken`: names that the walk's page has.
+  std::optional<std::string> Next(const std::vector<Level>& levels, size_t taken) const;
+  void Came(const ListPage& page) {
+    ++directories;
+    names += static_cast<uint64_t>(std::ranges::count(page.entries, false, &ListEntry::is_prefix));
+    width = page.more ? 1 : std::min(width * 2, kMostAhead);
+  }
+
+  const uint32_t most_names;  // of the walk's page
+  uint64_t directories = 0;
+  uint64_t names = 0;  // in their first pages
+  size_t width = 1;
+  std::map<std::string, std::optional<Result<ListPage>>, std::less<>> pages;  // nullopt: on its way
+  http_origin::Bell bell;
+  CancelSource stop;
+  TaskGroup group;  // ends before all else
+};
+
+/// The first directory on the walk's way that nobody has asked for, if it is time to.
+std::optional<std::string> AzureOrigin::Ahead::Next(const std::vector<Level>& levels,
+                                                    size_t taken) const {
+  const size_t coming = pages.size() + (pages.contains(levels.back().directory) ? 0 : 1);
+  if (coming >= width) return std::nullopt;
+  const uint64_t usual = directories == 0 ? most_names : names / directories;
+  if (taken + coming * usual >= most_names) return std::nullopt;
+  for (auto level = levels.rbegin(); level != levels.rend(); ++level) {
+    for (size_t at = level->at; at < level->page.entries.size(); ++at) {
+      const ListEntry& entry = level->page.entries[at];
+      if (entry.is_prefix && !pages.contains(entry.key)) return entry.key;
+    }
+  }
+  return std::nullopt;
+}
+
+Task<void> AzureOrigin::ListAhead(Env& env, std::string directory, Ahead& ahead, Call call) {
+  auto page = co_await ListLevel(
+      env, {.prefix = directory, .delimiter = "/", .after = {}, .limit = ahead.most_names}, call);
+  ahead.pages[directory] = std::move(page);
+  ahead.bell.Ring();
+}
+
 Task<Result<ListPage>> AzureOrigin::Walk(Env& env, ListOptions options, Call call) {
+  Ahead ahead(env, options.limit);
+  CancelListener listener;
+  const auto stop = [](void* source) { static_cast<CancelSource*>(source)->Cancel(); };
+  if (!call.cancel.Listen(listener, stop, &ahead.stop)) ahead.stop.Cancel();
+  const Call linked{call.deadline, ahead.stop.token(), call.trace};
+  auto page = co_await WalkOn(env, std::move(options), ahead, linked);
+  ahead.stop.Cancel();
+  co_await ahead.group.Join();
+  co_return page;
+}
+
+Task<Result<ListPage>> AzureOrigin::WalkOn(Env& env, ListOptions options, Ahead& ahead, Call call) {
   const std::string top = DirectoryOf(options.prefix);
   const bool inside = options.after.starts_with(options.prefix);
   std::vector<Level> levels;
@@ -99,16 +163,32 @@ Task<Result<ListPage>> AzureOrigin::Walk(Env& env, ListOptions options, Call cal
         page.entries.push_back(std::move(entry));
       }
     } else if (level.page.more) {
-      const auto room = static_cast<uint32_t>(options.limit - page.entries.size());
-      FB_CO_ASSIGN(
-          level.page,
-          co_await ListLevel(env,
-                             {.prefix = level.directory == top ? options.prefix : level.directory,
-                              .delimiter = "/",
-                              .after = level.after,
-                              .limit = std::max(room, 1u)},
-                             call));
+      while (auto next = ahead.Next(levels, page.entries.size())) {
+        ahead.pages[*next] = std::nullopt;
+        ahead.group.Spawn(ListAhead(env, *std::move(next), ahead, call));
+      }
+      const bool first = level.after.empty();
+      if (const auto coming = ahead.pages.find(level.directory);
+          first && coming != ahead.pages.end()) {
+        // It ends by itself at the latest when the call does.
+        while (!coming->second) static_cast<void>(co_await ahead.bell.Wait(env, {}));
+        auto came = *std::move(coming->second);
+        ahead.pages.erase(coming);
+        if (!came) co_return Fail(came.error());
+        level.page = *std::move(came);
+      } else {
+        const auto room = static_cast<uint32_t>(options.limit - page.entries.size());
+        FB_CO_ASSIGN(
+            level.page,
+            co_await ListLevel(env,
+                               {.prefix = level.directory == top ? options.prefix : level.directory,
+                                .delimiter = "/",
+                                .after = level.after,
+                                .limit = std::max(room, 1u)},
+                               call));
+      }
       level.at = 0;
+      if (first) ahead.Came(level.page);
     } else {
       const std::string done = level.directory;
       levels.pop_back();

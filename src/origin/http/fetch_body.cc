@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "src/base/crc.h"
 #include "src/origin/http/text.h"
 
 namespace forebay::http_origin {
@@ -36,6 +37,14 @@ std::unexpected<Error> Stripped(std::string_view what) {
               fmt::format("the answer has no good {}: does a proxy on the way change headers, or "
                           "is this no object store?",
                           what));
+}
+
+/// Base64 of its eight bytes, the lowest first; nothing where it is anything else.
+std::optional<uint64_t> Crc64Told(const HttpResponse& response, std::string_view header) {
+  if (header.empty()) return std::nullopt;
+  const auto raw = FromBase64(response.Header(header));
+  if (!raw || raw->size() != sizeof(uint64_t)) return std::nullopt;
+  return LoadFrom<uint64_t>(AsBytes(*raw).data());
 }
 
 Error Changed(std::string_view name) {
@@ -77,6 +86,7 @@ Task<Result<FetchBody::Answer>> FetchBody::Ask(uint64_t offset, uint64_t size, s
   for (uint32_t failures = 0;;) {
     FetchRequest request = make_(offset, size, if_match);
     lane_ = &fetcher_.LaneOf(request);
+    object_ = request.object;
     request_ = NameOf(request.http);
     auto outcome = co_await fetcher_.Persist(env_, std::move(request), call);
     Answer answer{.status = outcome.status, .range = {}};
@@ -85,6 +95,7 @@ Task<Result<FetchBody::Answer>> FetchBody::Ask(uint64_t offset, uint64_t size, s
     const auto range = ReadRangeHead(*outcome.response, fetcher_.options_.state_name);
     if (range) {
       answer.range = *range;
+      answer.range.crc64 = Crc64Told(*outcome.response, fetcher_.options_.crc64_header);
       answer.response = std::move(outcome.response);
       co_return answer;
     }
@@ -115,8 +126,19 @@ Task<Result<void>> FetchBody::Open(GetOptions options, Call call) {
   info_ = range.info;
   at_ = options.offset;
   size_ = left_ = wanted;
+  // More than was asked for is not read to its end.
+  if (options.judged && range.size == left_) told_crc64_ = range.crc64;
   if (left_ > 0) response_ = std::move(answer.response);
   co_return Result<void>();
+}
+
+Result<void> FetchBody::Judge() const {
+  if (!told_crc64_ || *told_crc64_ == crc64_) return {};
+  return Fail(
+      Code::kCorrupt,
+      fmt::format("{}: {}: other bytes came than the store sent: their CRC64 is {:016x}, and "
+                  "it says {:016x}",
+                  name_, request_, crc64_, *told_crc64_));
 }
 
 Task<Result<void>> FetchBody::OpenEmpty(GetOptions options, Call call) {
@@ -136,7 +158,7 @@ Task<Result<void>> FetchBody::OpenEmpty(GetOptions options, Call call) {
 
 Instant FetchBody::Patience(Call call) const {
   const auto late = lane_->latencies().Late();
-  if (!late || lane_->slowed() || !lane_->retries().CanRetry()) return call.deadline;
+  if (!late || lane_->slowed(object_) || !lane_->retries().CanRetry()) return call.deadline;
   const FetcherOptions& options = fetcher_.options_;
   const Duration silence =
       std::clamp(Duration(*late * kSilenceFactor), options.least_silence, options.most_silence);
@@ -163,7 +185,10 @@ Task<Result<size_t>> FetchBody::Read(MutableBytes into, Call call) {
       at_ += *came;
       left_ -= *came;
       failures_ = 0;
-      if (left_ == 0) response_.reset();
+      if (told_crc64_) crc64_ = Crc64(into.first(*came), crc64_);
+      if (left_ > 0) co_return came;
+      response_.reset();
+      FB_CO_TRY(Judge());
       co_return came;
     }
     response_.reset();

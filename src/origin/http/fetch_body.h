@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "src/origin/http/fetcher.h"
 
@@ -12,6 +13,7 @@ struct AnsweredRange {
   ObjectInfo info;
   uint64_t offset = 0;
   uint64_t size = 0;
+  std::optional<uint64_t> crc64;  // of the bytes, where the store told it
 };
 /// kUnavailable, with the likely reason, where it does not say enough. `state_name` may be null.
 Result<AnsweredRange> ReadRangeHead(const HttpResponse& response, const StateNameOf& state_name);
@@ -26,6 +28,7 @@ class FetchBody final : public OriginBody {
   const ObjectInfo& info() const override { return info_; }
   uint64_t size() const override { return size_; }
   Task<Result<size_t>> Read(MutableBytes into, Call call) override;
+  bool judged_at_end() const override { return told_crc64_.has_value(); }
 
  private:
   struct Answer {
@@ -37,6 +40,7 @@ class FetchBody final : public OriginBody {
   /// Of no bytes: past the end of an object, or an empty one.
   Task<Result<void>> OpenEmpty(GetOptions options, Call call);
   Task<Result<void>> Reopen(Call call);
+  Result<void> Judge() const;
   /// Until when the next bytes are waited for before the rest is asked for again.
   Instant Patience(Call call) const;
 
@@ -45,12 +49,15 @@ class FetchBody final : public OriginBody {
   const std::string name_;  // of the object, for whoever reads
   const Fetcher::MakeGet make_;
   Lane* lane_ = nullptr;
+  std::string object_;   // as its lane knows it
   std::string request_;  // its name, for messages
   ObjectInfo info_;
   uint64_t size_ = 0;
-  uint64_t at_ = 0;        // in the object: what comes next
-  uint64_t left_ = 0;      // of what was asked for
-  uint32_t failures_ = 0;  // since bytes came last
+  uint64_t at_ = 0;                     // in the object: what comes next
+  uint64_t left_ = 0;                   // of what was asked for
+  uint32_t failures_ = 0;               // since bytes came last
+  std::optional<uint64_t> told_crc64_;  // of all that was asked for
+  uint64_t crc64_ = 0;                  // of what came
   std::unique_ptr<HttpResponse> response_;
 };
 

@@ -115,7 +115,7 @@ Task<Fetcher::Outcome> Fetcher::Persist(Env& env, FetchRequest request, Call cal
   Tries tries;
   Outcome outcome;
   for (;;) {
-    auto turn = co_await lane.Enter(env, call);
+    auto turn = co_await lane.Enter(env, request.object, call);
     if (!turn) {
       // What the store said tells more than that time was up.
       if (!outcome.refusal || call.cancel.cancelled()) {
@@ -123,7 +123,7 @@ Task<Fetcher::Outcome> Fetcher::Persist(Env& env, FetchRequest request, Call cal
       }
       co_return outcome;
     }
-    const bool hedge = request.hedged && lane.latencies().Late() && !lane.slowed();
+    const bool hedge = request.hedged && lane.latencies().Late() && !lane.slowed(request.object);
     if (hedge) {
       outcome = co_await SendHedged(env, request, std::move(*turn), call);
     } else {
@@ -260,7 +260,8 @@ Task<Fetcher::Outcome> Fetcher::SendHedged(Env& env, const FetchRequest& request
   group.Spawn(RunIn(env, request, std::move(turn), linked, &race, 0));
   static_cast<void>(co_await race.bell.Wait(env, {env.clock.Now() + delay, race.stop.token()}));
   Turn second;
-  if (!race.over() && !race.stop.cancelled() && !lane.slowed() && lane.TryEnter(env, &second)) {
+  const bool may_hedge = !race.over() && !race.stop.cancelled() && !lane.slowed(request.object);
+  if (may_hedge && lane.TryEnter(env, request.object, &second)) {
     if (lane.hedges().TryHedge()) {
       ++lane.counters().hedges;
       race.begun = 2;

@@ -58,6 +58,7 @@ struct FetchRequest {
   /// A second one may go out while the first is silent; the first answer counts.
   bool hedged = false;
   Lane* lane = nullptr;  // whose turn it takes; outlives the call
+  std::string object;    // what the store limits by itself within that lane; "": nothing
 };
 
 /// What the head of an answer calls the state of the object: not empty.
@@ -75,8 +76,9 @@ struct FetcherOptions {
   Duration least_silence = std::chrono::milliseconds(50);
   Duration most_silence = std::chrono::seconds(5);
   uint64_t max_error_body_bytes = 16 << 10;
-  StateNameOf state_name;  // null: the ETag without its quotes
-  std::string id_header;   // where the service takes a name for each request of ours
+  StateNameOf state_name;    // null: the ETag without its quotes
+  std::string crc64_header;  // where answers to ranges tell the CRC64 of their bytes, in base64
+  std::string id_header;     // where the service takes a name for each request of ours
 };
 
 /// Used from the node's loop, which it must outlive. One per origin; turns and budgets are those of

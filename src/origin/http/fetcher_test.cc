@@ -108,10 +108,10 @@ class FetcherTest : public testing::Test {
             .body = sim::SimBody::Tagged(kTag, first, last - first + 1)};
   }
 
-  Fetcher::MakeGet Make() {
-    return [this](uint64_t offset, uint64_t size, const std::string& if_match) {
-      FetchRequest request{.hedged = true, .lane = lane_.get()};
-      request.http.url = std::string(kStore) + "/object?sig=secret";
+  Fetcher::MakeGet Make(const std::string& object = {}) {
+    return [this, object](uint64_t offset, uint64_t size, const std::string& if_match) {
+      FetchRequest request{.hedged = true, .lane = lane_.get(), .object = object};
+      request.http.url = fmt::format("{}/object{}?sig=secret", kStore, object);
       if (size != UINT64_MAX || offset != 0) {
         const std::string end = size == UINT64_MAX ? "" : fmt::format("{}", offset + size - 1);
         request.http.headers.push_back({"Range", fmt::format("bytes={}-{}", offset, end)});
@@ -122,10 +122,10 @@ class FetcherTest : public testing::Test {
   }
 
   /// The bytes of a read, checked; how many they were.
-  Task<Result<uint64_t>> ReadAll(GetOptions options, Call call) {
+  Task<Result<uint64_t>> ReadAll(GetOptions options, Call call, std::string object = {}) {
     const uint64_t offset = options.offset;
     FB_CO_ASSIGN(const auto body,
-                 co_await fetcher_.Get(env(), "s3://b: k", Make(), std::move(options), call));
+                 co_await fetcher_.Get(env(), "s3://b: k", Make(object), std::move(options), call));
     std::vector<std::byte> into(100'000), right(100'000);
     uint64_t at = 0;
     for (;;) {
@@ -317,11 +317,11 @@ class FetcherLoadTest : public FetcherTest {
  protected:
   static constexpr int kReaders = 64;
 
-  Task<void> ReadOn(Instant until) {
+  Task<void> ReadOn(Instant until, std::string object) {
     while (env().clock.Now() < until) {
       const Instant begin = env().clock.Now();
       const auto read = co_await ReadAll({.offset = 1000, .size = 1000, .if_match = "v1"},
-                                         {begin + seconds(60), {}});
+                                         {begin + seconds(60), {}}, object);
       took_.push_back(env().clock.Now() - begin);
       if (!read) ++failed_;
     }
@@ -330,7 +330,13 @@ class FetcherLoadTest : public FetcherTest {
     const Instant until = env().clock.Now() + time;
     world_.Run([](FetcherLoadTest* self, Instant end) -> Task<void> {
       TaskGroup group(self->env().executor);
-      for (int i = 0; i < kReaders; ++i) group.Spawn(self->ReadOn(end));
+      for (int i = 0; i < kReaders; ++i) {
+        // Half of them may have one of their own.
+        const bool own = self->objects_ > 0 && i % 2 == 1;
+        group.Spawn(self->ReadOn(end, self->objects_ == 0 ? ""
+                                      : own               ? fmt::format("{}", i % self->objects_)
+                                                          : "hot"));
+      }
       co_await group.Join();
     }(this, until));
   }
@@ -339,11 +345,14 @@ class FetcherLoadTest : public FetcherTest {
     return took_[took_.size() * static_cast<size_t>(percent) / 100];
   }
 
+  void ExpectToSurviveAnOutage();
+
+  int objects_ = 0;  // beside the hot one; 0: requests name none
   std::vector<Duration> took_;
   int failed_ = 0;
 };
 
-TEST_F(FetcherLoadTest, AStoreThatRefusesAllIsLeftAloneAndFoundAgain) {
+void FetcherLoadTest::ExpectToSurviveAnOutage() {
   const Instant zero = env().clock.Now();
   const auto since = [&] { return env().clock.Now() - zero; };
   answer_ = [&](const sim::SimHttpRequest&) -> std::optional<sim::SimHttpReply> {
@@ -376,6 +385,80 @@ TEST_F(FetcherLoadTest, AStoreThatRefusesAllIsLeftAloneAndFoundAgain) {
       std::find_if(by_second.begin() + 25, by_second.end(), [&](size_t n) {
         return n > normal * 9 / 10;
       }) - by_second.begin());
+}
+
+TEST_F(FetcherLoadTest, AStoreThatRefusesAllIsLeftAloneAndFoundAgain) {
+  ExpectToSurviveAnOutage();
+}
+
+TEST_F(FetcherLoadTest, SoIsOneOfManyObjects) {
+  objects_ = kReaders;
+  ExpectToSurviveAnOutage();
+}
+
+TEST_F(FetcherLoadTest, SoIsOneOfASingleObject) {
+  objects_ = 1;
+  ExpectToSurviveAnOutage();
+}
+
+TEST_F(FetcherLoadTest, AnObjectThatIsRefusedHoldsUpNoOther) {
+  objects_ = 5;
+  const auto asked = [&](bool hot) {
+    return std::ranges::count_if(requests_, [&](const sim::SimHttpRequest& request) {
+      return (request.url.find("hot") != std::string::npos) == hot;
+    });
+  };
+  Load(seconds(10));
+  const auto normal = asked(false);
+  requests_.clear();
+  const Instant end = env().clock.Now() + seconds(10);
+  answer_ = [&](const sim::SimHttpRequest& request) -> std::optional<sim::SimHttpReply> {
+    const bool hot = request.url.find("hot") != std::string::npos;
+    if (!hot || env().clock.Now() >= end) return std::nullopt;
+    return sim::SimHttpReply{.status = 503, .body = std::string("busy")};
+  };
+  Load(seconds(10));
+  EXPECT_EQ(failed_, 0);
+  EXPECT_GT(asked(false), normal * 9 / 10);
+  EXPECT_LT(asked(true), normal / 10);
+  EXPECT_FALSE(lane_->slowed());
+}
+
+Task<void> EnterInto(Lane* lane, Env& env, std::optional<Turn>* into) {
+  auto turn = co_await lane->Enter(env, "hot", {});
+  EXPECT_TRUE(turn) << turn.error().ToString();
+  if (turn) *into = std::move(*turn);
+}
+
+TEST_F(FetcherTest, WhoWaitsForTheLaneWaitsForAnObjectThatClosedMeanwhile) {
+  Lane lane({.most = 2, .at_start = 2}, std::make_shared<FetchCounters>());
+  Turn other, refused;
+  ASSERT_TRUE(lane.TryEnter(env(), "cold", &other));
+  ASSERT_TRUE(lane.TryEnter(env(), "hot", &refused));
+  TaskGroup group(env().executor);
+  std::optional<Turn> waits;
+  group.Spawn(EnterInto(&lane, env(), &waits));
+  world_.RunFor(milliseconds(10));
+  lane.Refused(env(), refused, seconds(10));
+  refused.End();
+  world_.RunFor(seconds(9));
+  EXPECT_FALSE(waits);
+  EXPECT_TRUE(lane.slowed("hot"));
+  EXPECT_FALSE(lane.slowed("cold"));
+  Turn more;
+  EXPECT_TRUE(lane.TryEnter(env(), "cold", &more));
+  more.End();
+  world_.RunFor(seconds(2));
+  EXPECT_TRUE(waits);
+}
+
+TEST_F(FetcherTest, ObjectsThatNobodyAsksForAreForgotten) {
+  size_t most = 0;
+  for (int i = 0; i < 5000; ++i) {
+    EXPECT_TRUE(world_.Run(ReadAll({.size = 10}, {}, fmt::format("{}", i))));
+    most = std::max(most, lane_->objects());
+  }
+  EXPECT_EQ(most, Lane::kObjectsKept);
 }
 
 TEST_F(FetcherLoadTest, OneStallInFiftyIsHardlySeen) {

@@ -1,74 +1,76 @@
 #include "src/origin/http/lanes.h"
 
-#include <fmt/format.h>
+#include <algorithm>
+#include <utility>
 
 namespace forebay::http_origin {
-namespace {
-
-std::string ClosedUntil(Duration opens_in) {
-  return fmt::format(
-      "the store has asked for fewer requests, and none is sent for {:.1f} s more, which is past "
-      "the deadline",
-      std::chrono::duration<double>(opens_in).count());
-}
-
-}  // namespace
 
 void Turn::End() {
-  if (lane_ != nullptr) std::exchange(lane_, nullptr)->Leave(began_);
+  if (const auto object = std::exchange(object_, nullptr)) object->Leave(in_object_);
+  if (Lane* lane = std::exchange(lane_, nullptr)) lane->all_.Leave(in_lane_);
 }
 
-bool Lane::TryEnter(Env& env, Turn* turn) {
-  if (!queue_.empty() || !limiter_.MayStart(env.clock.Now().ns)) return false;
-  *turn = Turn(*this, limiter_.Start());
+std::shared_ptr<Turnstile> Lane::Of(std::string_view object) {
+  if (object.empty()) return nullptr;
+  if (const auto known = objects_.find(object); known != objects_.end()) return known->second;
+  if (objects_.size() >= sweep_at_) {
+    std::erase_if(objects_, [](const auto& one) { return one.second.use_count() == 1; });
+    sweep_at_ = std::max(kObjectsKept, objects_.size() * 2);
+  }
+  return objects_[std::string(object)] = std::make_shared<Turnstile>(options_);
+}
+
+bool Lane::TryEnter(Env& env, std::string_view object, Turn* turn) {
+  Turn made;
+  if (auto turnstile = Of(object)) {
+    const auto passed = turnstile->TryPass(env);
+    if (!passed) return false;
+    made.object_ = std::move(turnstile);
+    made.in_object_ = *passed;
+  }
+  const auto passed = all_.TryPass(env);
+  if (!passed) return false;
+  made.lane_ = this;
+  made.in_lane_ = *passed;
+  *turn = std::move(made);
   return true;
 }
 
-Task<Result<Turn>> Lane::Enter(Env& env, Call call) {
-  Turn turn;
-  if (TryEnter(env, &turn)) co_return turn;
-  const auto place = queue_.emplace(queue_.end());
-  Result<void> waited;
+/// By the object's first: who waits there is in nobody's way here. Whose object is closed while he
+/// waits here goes back to it.
+Task<Result<Turn>> Lane::Enter(Env& env, std::string object, Call call) {
   for (;;) {
-    const Instant now = env.clock.Now();
-    if (place == queue_.begin() && limiter_.MayStart(now.ns)) break;
-    // Only the first waits for the lane to open again; he wakes the next.
-    Call wait = call;
-    const Instant opens{limiter_.opens_at()};
-    const bool closed = place == queue_.begin() && opens > now;
-    if (closed && opens >= call.deadline) {
-      // It says so at once: nothing is won by waiting.
-      waited = Fail(Code::kOverloaded, ClosedUntil(opens - now));
-      break;
+    Turn turn;
+    if (auto turnstile = Of(object)) {
+      FB_CO_ASSIGN(turn.in_object_, co_await turnstile->Pass(env, call));
+      turn.object_ = std::move(turnstile);
     }
-    if (closed) wait.deadline = std::min(wait.deadline, opens);
-    waited = co_await place->Wait(env, wait);
-    const bool opened = closed && !waited && waited.error().code() == Code::kDeadlineExceeded &&
-                        env.clock.Now() < call.deadline;
-    if (!waited && !opened) break;
+    FB_CO_ASSIGN(turn.in_lane_, co_await all_.Pass(env, call));
+    turn.lane_ = this;
+    if (turn.object_ == nullptr || turn.object_->StillOpenTo(turn.in_object_)) co_return turn;
   }
-  const bool mine = place == queue_.begin() && limiter_.MayStart(env.clock.Now().ns);
-  queue_.erase(place);
-  if (mine) turn = Turn(*this, limiter_.Start());
-  WakeFirst();
-  if (!mine) co_return Fail(waited.error());
-  co_return turn;
 }
 
-void Lane::Leave(Limiter::Epoch began) {
-  limiter_.Ended(began);
-  WakeFirst();
+bool Lane::slowed(std::string_view object) const {
+  if (all_.slowed()) return true;
+  const auto known = objects_.find(object);
+  return known != objects_.end() && known->second->slowed();
 }
 
-void Lane::WakeFirst() {
-  if (!queue_.empty()) queue_.front().Ring();
+void Lane::Succeeded(const Turn& turn) {
+  if (turn.object_ != nullptr) turn.object_->Succeeded(turn.in_object_);
+  all_.Succeeded(turn.in_lane_);
 }
 
 void Lane::Refused(Env& env, const Turn& turn, Duration wait) {
-  constexpr uint64_t kSteps = 1024;
   ++counters_->slow_downs;
-  limiter_.Refused(turn.began(), env.clock.Now().ns, wait.count(),
-                   static_cast<double>(env.rng.Below(kSteps)) / kSteps);
+  const Instant now = env.clock.Now();
+  const bool others =
+      refused_last_ != nullptr && refused_last_ != turn.object_ && now < refused_at_ + kSameTrouble;
+  if (turn.object_ != nullptr) turn.object_->Refused(env, turn.in_object_, wait);
+  if (turn.object_ == nullptr || others || all_.slowed()) all_.Refused(env, turn.in_lane_, wait);
+  refused_last_ = turn.object_;
+  refused_at_ = now;
 }
 
 std::shared_ptr<Lane> Lanes::Of(std::string_view name, LaneOptions options) {

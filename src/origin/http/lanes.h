@@ -1,21 +1,19 @@
-// Turns at a store. A lane is what the store limits as one: an account, a bucket's prefix. Requests
-// take turns in it, in the order of their coming, under a limit that follows what the store bears
-// (core/pace).
+// Turns at a store. A lane is what the store limits as one: an account, a bucket's prefix; within
+// it some limit each object by itself, too. Requests pass the turnstiles of both.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "src/core/budget/retry_budget.h"
 #include "src/core/pace/hedge_budget.h"
 #include "src/core/pace/latencies.h"
-#include "src/core/pace/limiter.h"
-#include "src/origin/http/bell.h"
+#include "src/origin/http/turnstile.h"
 #include "src/runtime/env.h"
 
 namespace forebay::http_origin {
@@ -37,62 +35,76 @@ class Lane;
 class Turn {
  public:
   Turn() = default;
-  Turn(Lane& lane, Limiter::Epoch began) : lane_(&lane), began_(began) {}
-  Turn(Turn&& other) noexcept : lane_(std::exchange(other.lane_, nullptr)), began_(other.began_) {}
+  Turn(Turn&& other) noexcept
+      : lane_(std::exchange(other.lane_, nullptr)),
+        in_lane_(other.in_lane_),
+        object_(std::move(other.object_)),
+        in_object_(other.in_object_) {}
   Turn& operator=(Turn&& other) noexcept {
     End();
     lane_ = std::exchange(other.lane_, nullptr);
-    began_ = other.began_;
+    in_lane_ = other.in_lane_;
+    object_ = std::move(other.object_);
+    in_object_ = other.in_object_;
     return *this;
   }
   ~Turn() { End(); }
   void End();
-  Limiter::Epoch began() const { return began_; }
 
  private:
+  friend class Lane;
   Lane* lane_ = nullptr;
-  Limiter::Epoch began_ = 0;
+  Turnstile::Epoch in_lane_ = 0;
+  std::shared_ptr<Turnstile> object_;  // null: of no object
+  Turnstile::Epoch in_object_ = 0;
 };
 
-/// Used from the node's loop. Must outlive its turns. The queue is as long as whoever sends lets it
-/// be: a node has a limit of requests to origins.
+/// Used from the node's loop. Must outlive its turns.
 class Lane {
  public:
   Lane(LaneOptions options, std::shared_ptr<FetchCounters> counters)
-      : counters_(std::move(counters)), limiter_(options) {}
+      : counters_(std::move(counters)), options_(options), all_(options) {}
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
-  ~Lane() { FB_ASSERT(queue_.empty() && limiter_.in_flight() == 0); }
 
-  /// Waits for a turn, for as long as the call goes.
-  Task<Result<Turn>> Enter(Env& env, Call call);
+  /// Waits for a turn, for as long as the call goes. `object`: what the store limits by itself
+  /// within the lane, too; "" where it does not.
+  Task<Result<Turn>> Enter(Env& env, std::string object, Call call);
   /// Now or never: for hedges.
-  bool TryEnter(Env& env, Turn* turn);
+  bool TryEnter(Env& env, std::string_view object, Turn* turn);
 
-  void Succeeded(const Turn& turn) {
-    limiter_.Succeeded(turn.began());
-    WakeFirst();
-  }
+  void Succeeded(const Turn& turn);
+  /// One object that is refused alone is left alone. Once another one is, too, all are slowed.
   void Refused(Env& env, const Turn& turn, Duration wait);
 
-  bool slowed() const { return limiter_.slowed(); }
+  /// The store asks for less than we could send: of all, or of `object`.
+  bool slowed(std::string_view object = {}) const;
   FetchCounters& counters() { return *counters_; }
   RetryBudget& retries() { return retries_; }
   HedgeBudget& hedges() { return hedges_; }
   Latencies& latencies() { return latencies_; }
-  const Limiter& limiter() const { return limiter_; }
+  const Limiter& limiter() const { return all_.limiter(); }
+  size_t objects() const { return objects_.size(); }
+
+  /// Refusals of two objects within so long are news of the lane.
+  static constexpr Duration kSameTrouble = std::chrono::seconds(3);
+  /// What was learnt of objects that nobody asks for now is kept for so many.
+  static constexpr size_t kObjectsKept = 1024;
 
  private:
   friend class Turn;
-  void Leave(Limiter::Epoch began);
-  void WakeFirst();
+  std::shared_ptr<Turnstile> Of(std::string_view object);
 
   const std::shared_ptr<FetchCounters> counters_;
-  Limiter limiter_;
+  const LaneOptions options_;
+  Turnstile all_;
+  std::map<std::string, std::shared_ptr<Turnstile>, std::less<>> objects_;
+  size_t sweep_at_ = kObjectsKept;
+  std::shared_ptr<const Turnstile> refused_last_;
+  Instant refused_at_;
   RetryBudget retries_;
   HedgeBudget hedges_;
   Latencies latencies_;
-  std::list<Bell> queue_;
 };
 
 /// All lanes of a node, by name: attachments of one account share theirs. Lanes that nobody holds

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "src/base/crc.h"
 #include "src/origin/http/text.h"
 #include "src/origin/http/xml.h"
 
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::string_view kMetadata = "x-ms-meta-";
 constexpr std::string_view kProperty = "x-ms-blob-";
+constexpr uint64_t kMaxJudgedBytes = 4 << 20;
 
 uint64_t Number(std::string_view text, uint64_t otherwise) {
   uint64_t number = 0;
@@ -159,6 +161,10 @@ SimHttpReply BlobDouble::Get(const Request& asked) {
     return reply;
   }
   const bool part = !asked.Header("Range").empty();
+  const bool judged = !asked.Header("x-ms-range-get-content-crc64").empty();
+  if (judged && (!part || range->end - range->begin > kMaxJudgedBytes)) {
+    return BlobError(400, "OutOfRangeInput");
+  }
   Reply reply{.status = part ? 206 : 200,
               .headers = {{"ETag", http_origin::QuotedEtag(object.etag)},
                           {"Last-Modified", HttpDate(object.modified_ns)},
@@ -180,7 +186,19 @@ SimHttpReply BlobDouble::Get(const Request& asked) {
     reply.headers.push_back({"x-ms-resource-type", "directory"});
   }
   if (object.directory) reply.headers.push_back({"x-ms-meta-hdi_isfolder", "true"});
+  if (judged) TellCrc64(reply);
   return reply;
+}
+
+void BlobDouble::TellCrc64(Reply& reply) const {
+  std::string bytes(reply.body.size(), '\0');
+  reply.body.CopyTo(0, std::as_writable_bytes(std::span(bytes)));
+  const uint64_t crc = Crc64(AsBytes(bytes));
+  reply.headers.push_back(
+      {"x-ms-content-crc64", http_origin::Base64(std::as_bytes(std::span(&crc, 1)))});
+  if (bytes.empty() || !options_.damages || !options_.damages()) return;
+  bytes[crc % bytes.size()] ^= 1;
+  reply.body = std::move(bytes);
 }
 
 SimHttpReply BlobDouble::Store(const Request& asked, Object object) {

@@ -30,6 +30,8 @@ struct BlobDoubleOptions {
   bool hierarchical = false;
   uint32_t most_on_a_page = 5000;
   int64_t token_seconds = 3600;
+  /// Whether the next answer with a CRC64 has a byte changed on its way; null: never.
+  std::function<bool()> damages;
 };
 
 class BlobDouble {
@@ -105,6 +107,8 @@ class BlobDouble {
   Reply GiveToken();
 
   Reply Get(const Request& asked);
+  /// Adds the CRC64 of its body to an answer.
+  void TellCrc64(Reply& reply) const;
   Reply PutObject(const Request& asked);
   Reply StoreBlock(const Request& asked);
   Reply CommitBlocks(const Request& asked);
