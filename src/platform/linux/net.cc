@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -17,13 +18,22 @@ namespace forebay::platform {
 namespace {
 
 constexpr int kBacklog = 4096;  // the kernel cuts it to net.core.somaxconn
+constexpr int kStaleLooks = 3;  // whoever lives may hang up, too
+constexpr int kStalePatienceMs = 1000;
 
-/// A socket file that nobody listens on any more is what a killed process leaves behind.
+/// A socket file that nobody listens on any more is what a killed process leaves behind. For a
+/// moment it still seems to listen: the kernel lets go of what an io_uring held after the process
+/// is gone, and hangs up then.
 bool IsStaleSocketFile(const SocketAddress& address, const std::string& path) {
   struct stat info{};
   if (stat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return false;
-  const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  return connect(probe.get(), address.raw(), address.size) != 0 && errno == ECONNREFUSED;
+  for (int look = 0; look < kStaleLooks; ++look) {
+    const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (connect(probe.get(), address.raw(), address.size) != 0) return errno == ECONNREFUSED;
+    pollfd hangs_up{.fd = probe.get(), .events = 0, .revents = 0};
+    if (poll(&hangs_up, 1, kStalePatienceMs) <= 0) return false;
+  }
+  return false;
 }
 
 Result<void> Bind(int fd, const SocketAddress& address, const ParsedAddress& parsed) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -461,16 +462,36 @@ TEST_P(NetOnBoth, ListenSaysWhyNot) {
   EXPECT_EQ(code("nonsense"), Code::kInvalidArgument);
 }
 
-TEST_P(NetOnBoth, ASocketFileLeftByADeadProcessIsTakenOver) {
-  const std::string path = PathOf("s");
+/// As another process would bind it.
+int BoundTo(const std::string& path) {
   sockaddr_un at{};
   at.sun_family = AF_UNIX;
   path.copy(at.sun_path, sizeof at.sun_path - 1);
-  const int dead = socket(AF_UNIX, SOCK_STREAM, 0);
-  ASSERT_EQ(bind(dead, reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
-  close(dead);
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
+  return fd;
+}
+
+TEST_P(NetOnBoth, ASocketFileLeftByADeadProcessIsTakenOver) {
+  const std::string path = PathOf("s");
+  close(BoundTo(path));
   const auto listener = Listen("unix:" + path);
   loop_->Run(EchoBothWays(env(), *listener));
+}
+
+TEST_P(NetOnBoth, SoIsOneThatTheKernelLetsGoOfALittleLater) {
+  const std::string path = PathOf("s");
+  const int dying = BoundTo(path);
+  ASSERT_EQ(listen(dying, 8), 0);
+  std::thread kernel([dying] {
+    pollfd somebody{.fd = dying, .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&somebody, 1, -1), 1);
+    close(dying);
+  });
+  const auto listener = env().net.Listen("unix:" + path);
+  kernel.join();
+  ASSERT_TRUE(listener) << listener.error().ToString();
+  loop_->Run(EchoBothWays(env(), **listener));
 }
 
 Task<void> ConnectByName(Env& env, Listener& listener) {
