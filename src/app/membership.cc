@@ -84,7 +84,8 @@ Task<Result<void>> Membership::Join(Hash128 node_id, std::string bound) {
                  .host = HostName(),
                  .weight = static_cast<uint16_t>(kFullWeight * config_.weight / 100),
                  .incarnation = node_id},
-      .on_view = [this](auto view) { peers_->Follow(std::move(view)); }};
+      .on_view = [this](auto view) { peers_->Follow(std::move(view)); },
+      .on_lease = [this](Instant until) { peers_->HoldUntil(until); }};
   FB_CO_ASSIGN(options.member.address, Advertised(bound));
   FB_CO_ASSIGN(cell_, co_await Cell::Join(env_, std::move(options), *registry_,
                                           {.deadline = env_.clock.Now() + kJoinPatience}));

@@ -11,6 +11,8 @@ constexpr int kRenewals = 3;  // tries within a lease
 /// Of one request to the registry.
 constexpr Duration kPatience = std::chrono::seconds(5);
 constexpr Duration kPause = std::chrono::milliseconds(500);
+/// A lease is taken for over so much of it earlier: clocks do not run alike.
+constexpr int kDrift = 20;
 
 }  // namespace
 
@@ -62,6 +64,7 @@ Task<Result<std::unique_ptr<Cell>>> Cell::Join(Env& env, CellOptions options, Re
 Task<void> Cell::Leave() {
   stop_.Cancel();
   co_await group_.Join();
+  if (options_.on_lease) options_.on_lease({});
   if (lease_ != 0) {
     std::ignore =
         co_await registry_.RevokeLease(lease_, {.deadline = env_.clock.Now() + kPatience});
@@ -86,19 +89,33 @@ Task<Result<void>> Cell::CheckName(Call call) {
 
 Task<Result<void>> Cell::TakeLease(Call call) {
   FB_CO_TRY(co_await CheckName(call));
+  const Instant asked = env_.clock.Now();
   FB_CO_ASSIGN(const LeaseId lease, co_await registry_.GrantLease(options_.lease, call));
   const auto put = co_await registry_.Put(std::string(kMembersPrefix) + options_.name,
                                           Serialize(member_), {}, lease, call);
   if (!put) co_return Fail(put.error());
+  FB_CO_ASSIGN(const auto epoch, co_await registry_.Get(std::string(kMapEpochKey), call));
+  epoch_then_ = epoch ? epoch->modified : 0;
   lease_ = lease;  // not before: it would be kept alive with nothing under it
+  Hold(asked);
   co_return Result<void>();
+}
+
+/// Until the lease that was asked for then ends, unless this node may have been left out before it
+/// and does not know yet.
+void Cell::Hold(Instant asked) {
+  if (view_ != nullptr && known_ < epoch_then_) return;
+  if (options_.on_lease) options_.on_lease(asked + (options_.lease - options_.lease / kDrift));
 }
 
 Task<Result<void>> Cell::Renew() {
   if (lease_ != 0) {
+    const Instant asked = env_.clock.Now();
     auto kept = co_await registry_.KeepAlive(lease_, Patient());
+    if (kept) Hold(asked);
     if (kept || kept.error().code() != Code::kNotFound) co_return kept;
     lease_ = 0;
+    if (options_.on_lease) options_.on_lease({});
     env_.log.Warning("cell", "the lease has run out; joining again");
   }
   co_return co_await TakeLease(Patient());
@@ -195,12 +212,13 @@ Task<Result<void>> Cell::FollowOnce() {
   for (;;) {
     auto changes = co_await watch->Next({.cancel = stop_.token()});
     if (!changes) co_return Fail(changes.error());
-    const uint64_t before = map_.epoch.number;
+    // One after the other: who skips an epoch does not know who owned what by it.
     for (const RegistryChange& change : *changes) {
+      const uint64_t before = map_.epoch.number;
       Take(change.entry, change.removed);
       known_ = std::max(known_, change.entry.modified);
+      if (map_.epoch.number != before) Publish();
     }
-    if (map_.epoch.number != before) Publish();
   }
 }
 

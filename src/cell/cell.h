@@ -23,6 +23,9 @@ struct CellOptions {
   Duration lease = std::chrono::seconds(10);
   /// Called with every epoch, from the one before this node joined on.
   std::function<void(std::shared_ptr<const CellView>)> on_view;
+  /// Called with every renewal of the lease: until when no map leaves this node out. Not at once
+  /// after it ran out: once the node goes by a map of the time of its new one.
+  std::function<void(Instant)> on_lease;
 };
 
 /// Used from its own loop.
@@ -54,6 +57,7 @@ class Cell {
   // cell.cc
   Task<Result<void>> TakeLease(Call call);
   Task<Result<void>> CheckName(Call call);
+  void Hold(Instant asked);
   Task<void> RunLease();
   Task<Result<void>> Renew();
   Task<void> RunFollowing();
@@ -74,7 +78,8 @@ class Cell {
   const CellOptions options_;
   Member member_;  // what stands in the registry of this node
   Registry& registry_;
-  LeaseId lease_ = 0;  // 0: none, or nothing stands under it
+  LeaseId lease_ = 0;        // 0: none, or nothing stands under it
+  Revision epoch_then_ = 0;  // of the map's epoch, when the lease was taken
 
   // The map as the registry has it, and the revisions that changes of it depend on; below 0 where
   // the key was removed then.

@@ -131,6 +131,8 @@ Task<Result<void>> Cell::Write(Controller::Step step) {
   const std::string key(kMapEpochKey);
   FB_CO_ASSIGN(const Revision put,
                co_await registry_.Put(key, Serialize(*step.epoch), seen(key), 0, Patient()));
+  // Another controller's next one may have come by the watch before our answer.
+  if (put <= revisions_[key]) co_return Result<void>();
   revisions_[key] = put;
   map_.epoch = std::move(*step.epoch);
   Publish();

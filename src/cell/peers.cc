@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "src/runtime/cancel_across.h"
+#include "src/wire/peer_messages.h"
 
 namespace forebay {
 namespace {
@@ -14,6 +15,13 @@ namespace {
 constexpr Duration kWatchEvery = std::chrono::milliseconds(50);
 /// Less than that is not worth its way to another loop and back, some 10 us.
 constexpr size_t kWorthTheWay = 64u << 10;
+/// A former owner that did not say by which map it goes is asked again; and what it says of times
+/// before that makes no difference.
+constexpr Duration kAskAgain = std::chrono::milliseconds(500);
+constexpr Duration kAskTimeout = std::chrono::seconds(1);
+constexpr std::chrono::milliseconds kMostAgo = std::chrono::hours(1);
+/// In a cell of so many all are asked once a map has settled, in a larger one when it is needed.
+constexpr size_t kAskedUnprompted = 64;
 /// Of a key's order, those that are asked before the origin.
 constexpr size_t kMostAsked = 4;
 
@@ -39,6 +47,12 @@ Task<void> EndThere(std::shared_ptr<wire::Connection> connection, Error why) {
   co_await connection->Close();
 }
 
+std::shared_ptr<const CellView> WithoutSelf(const CellView& view) {
+  CellMap map = view.map;
+  if (view.self < map.epoch.live.size()) map.epoch.live[view.self] = false;
+  return std::make_shared<const CellView>(std::move(map), "");
+}
+
 }  // namespace
 
 Peers::Peers(Env& env, PeersOptions options, std::vector<Env*> further)
@@ -57,21 +71,30 @@ Task<void> Peers::Close() {
 }
 
 void Peers::Follow(std::shared_ptr<const CellView> view) {
-  const bool owners_moved = view_ != nullptr && (view_->map.epoch.live != view->map.epoch.live ||
-                                                 view_->map.nodes != view->map.nodes);
-  // A node that has just started knows nothing of what its former life told others.
-  if (owners_moved || view_ == nullptr) moved_at_ = env_.clock.Now();
-  // Nor whose its keys were until now.
-  if (view_ == nullptr) forgotten_until_ = env_.clock.Now() + options_.remember;
-  if (owners_moved) {
-    NoteWhoLeft(*view);
-    former_.push_front({view_, env_.clock.Now() + options_.remember});
+  const Instant now = env_.clock.Now();
+  const bool first = view_ == nullptr;
+  const bool owners_moved = !first && (view_->map.epoch.live != view->map.epoch.live ||
+                                       view_->map.nodes != view->map.nodes);
+  const uint64_t epoch = view->map.epoch.number;
+  const uint64_t before = first ? 0 : view_->map.epoch.number;
+  const bool back = epoch < before;  // another registry's, or an older state of it: it counts anew
+  const bool skipped = first || back || epoch > before + 1;
+  if (back) {
+    said_.clear();
+    ceded_to_ = 0;
+    former_.clear();
   }
-  if (former_.size() > kFormerViews) {
-    forgotten_until_ = former_.back().until;
-    former_.pop_back();
+  if (owners_moved) NoteWhoLeft(*view);
+  if (owners_moved && !back) {
+    // Records of nodes are written before the epoch that they belong to.
+    Remember({view_, now + options_.remember, std::max(epoch, before + 1)});
   }
   view_ = std::move(view);
+  if (skipped) GainAll();
+  if (owners_moved) moved_at_ = follows_since_ = now;
+  if ((skipped || owners_moved) && view_->map.nodes.size() <= kAskedUnprompted) {
+    group_.Spawn(AskAllWhatTheyFollow());
+  }
   for (auto& [name, peer] : peers_) {
     const auto node = view_->map.nodes.find(name);
     const bool lives = node != view_->map.nodes.end() && view_->map.Lives(node->second.index);
@@ -79,6 +102,29 @@ void Peers::Follow(std::shared_ptr<const CellView> view) {
     if (!lives || moved) Drop(peer, Error(Code::kUnavailable, name + " has left the cell's map"));
     if (lives) peer.resting_until = {};  // it may have come back
   }
+}
+
+/// What others owned until now this node does not know, nor what it told them in a former life: it
+/// owns as one that has come new, what they would own without it.
+void Peers::GainAll() {
+  const Instant now = env_.clock.Now();
+  forgotten_until_ = now + options_.remember;
+  Remember({WithoutSelf(*view_), now, view_->map.epoch.number});
+  moved_at_ = follows_since_ = now;
+}
+
+void Peers::Remember(Former former) {
+  former_.push_front(std::move(former));
+  if (former_.size() <= kFormerViews) return;
+  forgotten_until_ = std::max(forgotten_until_, former_.back().until);
+  former_.pop_back();
+}
+
+void Peers::HoldUntil(Instant until) {
+  const Instant now = env_.clock.Now();
+  const bool lapsed = held_until_ <= now && until > now;
+  held_until_ = until;
+  if (lapsed && view_ != nullptr) GainAll();
 }
 
 void Peers::NoteWhoLeft(const CellView& next) {
@@ -95,19 +141,65 @@ uint32_t Peers::OwnerOf(uint64_t key) const {
   return owner == view_->self ? kNobody : owner;
 }
 
-bool Peers::ReplacedLately(Instant until, Duration lately, Instant now) const {
-  return until + lately > now + options_.remember;
+bool Peers::ReplacedLately(Instant until, Duration lately, Instant at) const {
+  return until + lately > at + options_.remember;
 }
 
-bool Peers::Owns(uint64_t key) const {
+bool Peers::Owns(uint64_t key, Instant since) {
   if (view_ == nullptr || view_->placement.Owner(key) != view_->self) return false;
-  const Instant now = env_.clock.Now();
+  if (env_.clock.Now() >= held_until_ || behind()) return false;
   // Of more maps than are kept nobody knows whose it was.
-  if (ReplacedLately(forgotten_until_, options_.settle, now)) return false;
-  return std::ranges::none_of(former_, [&](const Former& former) {
-    return ReplacedLately(former.until, options_.settle, now) &&
-           former.view->placement.Owner(key) != view_->self;
+  if (ReplacedLately(forgotten_until_, options_.settle, since)) return false;
+  return std::ranges::all_of(former_, [&](const Former& former) {
+    const uint32_t owner = former.view->placement.Owner(key);
+    if (owner == view_->self) return true;
+    if (ReplacedLately(former.until, options_.settle, since)) return false;
+    return owner == kNobody || HasLeft(former, owner, since);
   });
+}
+
+/// The registry may have gone away while it told of a map: then some go by it, and some do not.
+bool Peers::HasLeft(const Former& former, uint32_t owner, Instant since) {
+  if (!view_->map.Lives(owner)) return true;
+  const auto said = said_.find(owner);
+  if (said != said_.end() && said->second.epoch >= former.replaced_by) {
+    return said->second.since <= since;
+  }
+  const Instant now = env_.clock.Now();
+  Instant& asked = asked_what_it_follows_.try_emplace(owner, Instant{}).first->second;
+  if (asked != Instant{} && now < asked + kAskAgain) return false;
+  asked = now;
+  group_.Spawn(AskWhatItFollows(owner));
+  return false;
+}
+
+Task<void> Peers::AskAllWhatTheyFollow() {
+  if (!co_await env_.clock.Sleep(options_.settle, stop_.token())) co_return;
+  for (uint32_t i = 0; i < view_->by_index.size(); ++i) {
+    if (i != view_->self && view_->map.Lives(i)) group_.Spawn(AskWhatItFollows(i));
+  }
+}
+
+Task<void> Peers::AskWhatItFollows(uint32_t node) {
+  const Call call{.deadline = env_.clock.Now() + kAskTimeout, .cancel = stop_.token()};
+  const wire::PeerFollowsRequest request{.epoch = view_->map.epoch.number};
+  const auto answer = co_await Ask<wire::PeerFollowsAnswer>(node, request, call);
+  // By a later map it may own again what it does not by this one.
+  if (!answer || answer->value.epoch > view_->map.epoch.number) co_return;
+  Said& said = said_[node];
+  if (said.epoch >= answer->value.epoch) co_return;
+  const auto ago =
+      std::chrono::milliseconds(std::min<uint64_t>(answer->value.since_ms, kMostAgo.count()));
+  said = {.epoch = answer->value.epoch, .since = env_.clock.Now() + -Duration(ago)};
+  moved_at_ = std::max(moved_at_, said.since);
+}
+
+Followed Peers::Cede(uint64_t epoch) {
+  ceded_to_ = std::max(ceded_to_, epoch);
+  if (view_ == nullptr || view_->map.epoch.number < ceded_to_) return {.epoch = ceded_to_};
+  const auto since =
+      std::chrono::duration_cast<std::chrono::milliseconds>(env_.clock.Now() - follows_since_);
+  return {.epoch = view_->map.epoch.number, .since_ms = static_cast<uint64_t>(since.count())};
 }
 
 std::vector<Peers::Other> Peers::Others(Duration lease) const {
@@ -137,7 +229,7 @@ uint32_t Peers::FormerOwnerOf(uint64_t key) const {
   if (former_.empty() || view_->placement.Owner(key) != view_->self) return kNobody;
   const Instant now = env_.clock.Now();
   for (const Former& former : former_) {
-    if (former.until <= now) break;
+    if (former.until <= now) continue;
     const uint32_t owner = former.view->placement.Owner(key);
     if (owner == kNobody || owner == view_->self) continue;
     // An index is one node's for good, so the new map's name of it is right.
@@ -167,6 +259,14 @@ size_t Peers::Before(uint64_t key, std::span<uint32_t> into) const {
 }
 
 // -- Connections
+
+size_t Peers::connections() const {
+  size_t all = 0;
+  for (const auto& [name, peer] : peers_) {
+    all += (peer.questions.connection != nullptr) + (peer.blocks.connection != nullptr);
+  }
+  return all;
+}
 
 bool Peers::Resting(uint32_t node) const {
   const auto peer = peers_.find(view_->by_index[node].name);

@@ -60,18 +60,32 @@ class Peers {
 
   /// The map changed. Peers that have left it lose their connections.
   void Follow(std::shared_ptr<const CellView> view);
+  /// No map leaves this node out before then: its lease lasts. From then on it owns nothing, until
+  /// it is told of a longer one.
+  void HoldUntil(Instant until);
   /// Null until there is a map.
   const std::shared_ptr<const CellView>& view() const { return view_; }
   const PeersOptions& options() const { return options_; }
   const PeerCounters& counters() const { return counters_; }
+  /// That this node opened, and which are open.
+  size_t connections() const;
 
   /// The first nodes of the key's order, as long as they are others than this one: it ends where
   /// this node's turn is, and leaves out who is resting. How many there are.
   size_t Before(uint64_t key, std::span<uint32_t> into) const;
   /// kNobody where the owner is this node, or there is no map.
   uint32_t OwnerOf(uint64_t key) const;
-  /// This node owns the key, and has for so long that everybody knows.
-  bool Owns(uint64_t key) const;
+  /// This node owns the key, and everybody knew it at `since`: of what was asked for then it has
+  /// heard of all writes. A node that owned it before and lives must have said that it does not
+  /// any more; it is asked now, and what it says counts from then on. One that the map left out
+  /// owned nothing already when it did.
+  bool Owns(uint64_t key, Instant since);
+  bool Owns(uint64_t key) { return Owns(key, env_.clock.Now()); }
+  /// Another goes by the map of `epoch`, and asks what this node owns by older ones: from now on
+  /// nothing, until it goes by that one, too.
+  Followed Cede(uint64_t epoch);
+  /// It has ceded, and does not know the map yet by which others go: nor all who own by that.
+  bool behind() const { return view_ != nullptr && view_->map.epoch.number < ceded_to_; }
   struct Other {
     uint32_t node = kNobody;
     Instant until = Instant::Never();  // what he was given while he lived is over by then
@@ -88,7 +102,7 @@ class Peers {
   uint32_t self() const { return view_ == nullptr ? kNobody : view_->self; }
   /// This node owned the key, though it does not any more.
   bool OwnedLately(uint64_t key) const;
-  /// When owners last moved.
+  /// When owners last moved, for this node or for one that owned before it.
   Instant moved_at() const { return moved_at_; }
   /// Of a key that this node owns since the map changed not long ago: who owned it before, if he
   /// lives. kNobody otherwise.
@@ -138,10 +152,16 @@ class Peers {
 
   struct Former {
     std::shared_ptr<const CellView> view;
-    Instant until;  // when it is forgotten
+    Instant until;             // when it is forgotten
+    uint64_t replaced_by = 0;  // an epoch
   };
-  bool ReplacedLately(Instant until, Duration lately, Instant now) const;
+  bool HasLeft(const Former& former, uint32_t owner, Instant since);
+  Task<void> AskAllWhatTheyFollow();
+  Task<void> AskWhatItFollows(uint32_t node);
+  bool ReplacedLately(Instant until, Duration lately, Instant at) const;
   void NoteWhoLeft(const CellView& next);
+  void GainAll();
+  void Remember(Former former);
   Line& LineOf(Peer& peer, Use use);
   /// A line that has a connection.
   Task<Result<Line*>> Connect(uint32_t node, Use use, Call call);
@@ -170,13 +190,23 @@ class Peers {
   const PeersOptions options_;
   const std::vector<Env*> further_;
   size_t next_loop_ = 0;  // of further_, for who gets a line for blocks
-  static constexpr size_t kFormerViews = 4;
+  static constexpr size_t kFormerViews = 16;
 
   std::shared_ptr<const CellView> view_;
   Instant moved_at_{};
+  Instant follows_since_{};           // when owners last moved for this node
   std::deque<Former> former_;         // the newest first; of maps that owned otherwise
   Instant forgotten_until_{};         // as of a Former, of the last one that found no place
   std::map<uint32_t, Instant> left_;  // when who lived by a map last did, by index
+  Instant held_until_ = Instant::Never();
+  uint64_t ceded_to_ = 0;  // an epoch that another goes by
+  /// By which map a node goes, or a later one, as far as it said, and since when; by index.
+  struct Said {
+    uint64_t epoch = 0;
+    Instant since;
+  };
+  std::map<uint32_t, Said> said_;
+  std::map<uint32_t, Instant> asked_what_it_follows_;
   std::map<std::string, Peer, std::less<>> peers_;  // by name
   PeerCounters counters_;
   CancelSource stop_;

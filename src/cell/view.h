@@ -31,4 +31,10 @@ struct CellView {
   uint32_t self = Placement::kNobody;  // not in the map (yet)
 };
 
+/// The map by which a node goes, and how long ago owners moved for it last.
+struct Followed {
+  uint64_t epoch = 0;  // 0: by none yet
+  uint64_t since_ms = 0;
+};
+
 }  // namespace forebay

@@ -12,7 +12,7 @@ constexpr Duration kRevokeTimeout = kNameLease + std::chrono::seconds(5);
 Task<Result<KnownName>> CellNames::Resolve(std::shared_ptr<const Attachment> attachment,
                                            std::string key, Lookups::Purpose purpose,
                                            std::string asker, Call call, Trace* trace) {
-  const Peers& peers = *context_.peers;
+  Peers& peers = *context_.peers;
   const uint32_t node = peers.IndexOf(asker);
   const Hash128 name = NameHash(attachment->config.id, key);
   // Before it is looked up: a write meanwhile is told to the asker, too. Who does not stand in the
@@ -41,10 +41,11 @@ Task<Result<void>> CellNames::ForgetPages(AttachmentId attachment, std::string k
                                           size_t folder_bytes) {
   listings_.Changed(attachment, key);
   const std::string_view folder = std::string_view(key).substr(0, folder_bytes);
-  if (context_.peers->Owns(FolderKey(attachment, folder))) co_return Result<void>();
-  // Somebody else lists it by now, and the writer does not know.
-  const Instant until = context_.env.clock.Now() + kNameLease;
-  co_return co_await TellAll(attachment, std::move(key), until.ns);
+  const Instant now = context_.env.clock.Now();
+  const bool owns = context_.peers->Owns(FolderKey(attachment, folder));
+  if (owns && !MovedLately(now)) co_return Result<void>();
+  // Somebody else lists it by now, or did until lately, and the writer does not know.
+  co_return co_await TellAll(attachment, std::move(key), (now + kNameLease).ns);
 }
 
 /// Those who follow the map a little later may have given leases until then.
@@ -67,6 +68,7 @@ Task<Result<void>> CellNames::Revoke(std::shared_ptr<const Attachment> attachmen
     co_return co_await RevokeName(id, std::move(key));
   }
   Telling folders;
+  bool to_all = false;
   TaskGroup group(context_.env.executor);
   for (size_t slash = key.rfind('/');; slash = slash == 0 ? key.npos : key.rfind('/', slash - 1)) {
     const size_t folder_bytes = slash + 1;  // npos: the folder of all
@@ -74,9 +76,12 @@ Task<Result<void>> CellNames::Revoke(std::shared_ptr<const Attachment> attachmen
     const uint32_t owner = context_.peers->OwnerOf(FolderKey(id, folder));
     if (owner != Peers::kNobody) {
       group.Spawn(TellFolder(owner, id, &key, folder_bytes, &folders));
+    } else if (!context_.peers->Owns(FolderKey(id, folder))) {
+      to_all = true;  // by a later map it may be another's
     }
     if (slash == key.npos) break;
   }
+  if (to_all) group.Spawn(TellAllInto(id, key, (now + kNameLease).ns, &folders));
   const auto revoked = co_await RevokeName(id, key);
   co_await group.Join();
   const auto ended = co_await AwaitEnd(folders);
@@ -127,12 +132,19 @@ Task<Result<void>> CellNames::TellHolders(AttachmentId attachment, std::string k
 
 Task<Result<void>> CellNames::TellAll(AttachmentId attachment, std::string key, int64_t until) {
   Telling telling;
+  co_await TellAllInto(attachment, std::move(key), until, &telling);
+  co_return co_await AwaitEnd(telling);
+}
+
+Task<void> CellNames::TellAllInto(AttachmentId attachment, std::string key, int64_t until,
+                                  Telling* telling) {
+  // Some may have come whom it does not know.
+  if (context_.peers->behind()) telling->wait_until = std::max(telling->wait_until, until);
   TaskGroup group(context_.env.executor);
   for (const Peers::Other& other : context_.peers->Others(kNameLease)) {
-    group.Spawn(Tell(other.node, attachment, &key, std::min(until, other.until.ns), &telling));
+    group.Spawn(Tell(other.node, attachment, &key, std::min(until, other.until.ns), telling));
   }
   co_await group.Join();
-  co_return co_await AwaitEnd(telling);
 }
 
 Task<Result<void>> CellNames::AwaitEnd(Telling telling) {

@@ -47,6 +47,7 @@ class CellNames {
   Task<Result<void>> AwaitEnd(Telling telling);
   Task<Result<void>> TellHolders(AttachmentId attachment, std::string key);
   Task<Result<void>> TellAll(AttachmentId attachment, std::string key, int64_t until);
+  Task<void> TellAllInto(AttachmentId attachment, std::string key, int64_t until, Telling* telling);
 
   NodeContext& context_;
   Lookups& lookups_;

@@ -200,6 +200,15 @@ Task<Result<void>> Flights::Fly(Flight& flight, std::unique_ptr<OriginBody> body
     }
     FB_CO_ASSIGN(body, co_await OpenBody(flight));
   }
+  auto streamed = co_await Stream(flight, *body);
+  const bool damaged = !streamed && streamed.error().code() == Code::kCorrupt;
+  const bool wanted = !flight.awaited || flight.interested > 0;
+  if (!damaged || !body->judged_at_end() || !wanted || !context_.retries.TryRetry()) {
+    co_return streamed;
+  }
+  // Nothing of it was used: once more.
+  context_.counters.origin.retries.Add();
+  FB_CO_ASSIGN(body, co_await OpenBody(flight));
   co_return co_await Stream(flight, *body);
 }
 
@@ -257,7 +266,11 @@ Task<Result<std::unique_ptr<OriginBody>>> Flights::OpenBody(Flight& flight) {
   CountRequest(context_, attachment);
   auto body = co_await attachment.origin->Get(
       context_.env, object.key,
-      {.offset = flight.reached, .size = size, .if_match = object.info.etag},
+      {.offset = flight.reached,
+       .size = size,
+       .if_match = object.info.etag,
+       // What lies in several blocks is used block by block.
+       .judged = flight.reached / kBlockBytes == (flight.range.end - 1) / kBlockBytes},
       WithPatience(context_, CallOf(flight)));
   if (!body) co_return Fail(AsSilence(body.error(), attachment, context_));
   const ObjectInfo& info = (*body)->info();
@@ -296,7 +309,7 @@ Task<Result<void>> Flights::StreamBlock(Flight& flight, OriginBody& body, uint64
     const bool all_of_it = at == flight.reached;
     at += came;
     const uint64_t whole = at == end ? at : RoundDown(at, kPageBytes);
-    if (at < end && whole - flight.reached < kCommitBytes) continue;
+    if (at < end && (body.judged_at_end() || whole - flight.reached < kCommitBytes)) continue;
     fill->Commit(static_cast<uint32_t>(flight.reached - base),
                  static_cast<uint32_t>(whole - flight.reached),
                  all_of_it ? body.crcs() : std::span<const uint32_t>());

@@ -94,8 +94,8 @@ bool Listings::Question::operator<(const Question& other) const {
 
 /// Who may share an answer: whoever asks after a write must not be given one that was on its way
 /// before. A node hears of writes of what it owns, once everybody knows that it does.
-Listings::Sharing Listings::SharingOf(const Attachment& attachment,
-                                      const ListOptions& options) const {
+Listings::Sharing Listings::SharingOf(const Attachment& attachment, const ListOptions& options,
+                                      Instant asked) const {
   switch (attachment.config.freshness.mode) {
     case Freshness::Mode::kImmutable:
       return Sharing::kEver;
@@ -105,8 +105,14 @@ Listings::Sharing Listings::SharingOf(const Attachment& attachment,
       break;
   }
   const bool told = context_.peers == nullptr ||
-                    context_.peers->Owns(FolderKey(attachment.config.id, options.prefix));
+                    context_.peers->Owns(FolderKey(attachment.config.id, options.prefix), asked);
   return told ? Sharing::kTold : Sharing::kNone;
+}
+
+bool Listings::MayJoin(const Attachment& attachment, const ListOptions& options,
+                       const Asking& asking) const {
+  const Sharing sharing = SharingOf(attachment, options, asking.asked);
+  return KeepUntil(attachment, sharing, asking.asked) > context_.env.clock.Now();
 }
 
 std::optional<ListPage> Listings::FreshPage(const Question& question) {
@@ -178,39 +184,72 @@ Task<Result<ListPage>> Listings::PageHere(std::shared_ptr<const Attachment> atta
                                           ListOptions options, Call call, Trace* trace) {
   const Question question{attachment->config.id, options};
   const Instant began = context_.env.clock.Now();
-  if (auto page = FreshPage(question)) co_return *std::move(page);
-  FB_CO_TRY(context_.CheckRoomToWait());
-  const Sharing sharing = SharingOf(*attachment, options);
-  std::shared_ptr<Asking> asking;
-  if (const auto found = asking_.find(question);
-      found != asking_.end() && sharing != Sharing::kNone) {
-    asking = found->second;
-  } else {
-    asking = std::make_shared<Asking>();
-    asking->trace = call.trace;
-    if (sharing != Sharing::kNone) asking_[question] = asking;
-    context_.tasks.Spawn(Run(attachment, question, sharing, asking));
+  if (auto page = FreshPage(question)) {
+    ReadAhead(attachment, question, *page, call);
+    co_return *std::move(page);
   }
+  FB_CO_TRY(context_.CheckRoomToWait());
+  const auto found = asking_.find(question);
+  const bool joins = found != asking_.end() && MayJoin(*attachment, options, *found->second);
+  const auto asking = joins ? found->second : Begin(attachment, question, call);
   ++context_.waiting;
   auto waited = Result<void>();
   if (!asking->done) waited = co_await asking->waiters.Wait(context_.env, 0, call);
   --context_.waiting;
   if (trace != nullptr) trace->origin += context_.env.clock.Now() - began;
   if (!waited) co_return Fail(AsLate(waited.error(), *attachment, began, context_));
+  if (asking->answer) ReadAhead(attachment, question, *asking->answer, call);
   co_return asking->answer;
+}
+
+bool Listings::GoesOn(const Pages::value_type& before, const Question& question) {
+  const ListOptions& one = before.first.options;
+  const ListOptions& next = question.options;
+  return before.first.attachment == question.attachment && one.prefix == next.prefix &&
+         one.delimiter == next.delimiter && one.limit == next.limit &&
+         before.second.last == next.after;
+}
+
+std::shared_ptr<Listings::Asking> Listings::Begin(std::shared_ptr<const Attachment> attachment,
+                                                  const Question& question, const Call& call) {
+  auto asking = std::make_shared<Asking>();
+  asking->trace = call.trace;
+  asking->asked = context_.env.clock.Now();
+  const Sharing sharing = SharingOf(*attachment, question.options, asking->asked);
+  if (sharing != Sharing::kNone) asking_[question] = asking;
+  context_.tasks.Spawn(Run(std::move(attachment), question, sharing, asking));
+  return asking;
+}
+
+/// Whoever goes on just where a page ended goes through all of them: the one behind `page` comes
+/// while he looks at it. Who goes on elsewhere (the S3 door may) would not ask for it.
+void Listings::ReadAhead(const std::shared_ptr<const Attachment>& attachment, Question question,
+                         const ListPage& page, const Call& call) {
+  if (question.options.after.empty() || !page.more || page.entries.empty()) return;
+  const auto here = pages_.lower_bound(question);
+  if (here == pages_.begin() || !GoesOn(*std::prev(here), question)) return;
+  const Instant now = context_.env.clock.Now();
+  const Sharing sharing = SharingOf(*attachment, question.options, now);
+  if (KeepUntil(*attachment, sharing, now) < now + kLeastFreshAhead || context_.closing) return;
+  if (context_.origin_requests.free() == 0) return;  // others want something now
+  question.options.after = page.entries.back().key;
+  const auto kept = pages_.find(question);
+  if (asking_.contains(question) || (kept != pages_.end() && now < kept->second.fresh_until))
+    return;
+  if (kept != pages_.end()) Drop(kept);
+  Begin(attachment, question, call);
 }
 
 /// Whoever asked goes on waiting only as long as he likes; the answer is for others, too.
 Task<void> Listings::Run(std::shared_ptr<const Attachment> attachment, Question question,
                          Sharing sharing, std::shared_ptr<Asking> asking) {
-  const Instant asked = context_.env.clock.Now();
   asking->answer = co_await Ask(attachment, question.options, asking);
   if (const auto found = asking_.find(question);
       found != asking_.end() && found->second == asking) {
     asking_.erase(found);
   }
   if (asking->answer && !asking->outdated) {
-    Keep(question, *asking->answer, KeepUntil(*attachment, sharing, asked));
+    Keep(question, *asking->answer, KeepUntil(*attachment, sharing, asking->asked));
   }
   asking->done = true;
   asking->waiters.WakeAll();
@@ -299,28 +338,33 @@ bool Listings::MayTell(const Question& question, const Kept* kept, std::string_v
 }
 
 void Listings::Changed(AttachmentId attachment, std::string_view key) {
+  Outdate(attachment,
+          [&](const Question& question, const Kept* kept) { return MayTell(question, kept, key); });
+}
+
+void Listings::Forget(AttachmentId attachment, std::string_view prefix) {
+  Outdate(attachment, [&](const Question& question, const Kept*) {
+    const std::string_view told = question.options.prefix;
+    return told.starts_with(prefix) || prefix.starts_with(told);
+  });
+}
+
+/// What is kept, and what is on its way: who comes now asks anew.
+template <class Is>
+void Listings::Outdate(AttachmentId attachment, const Is& is) {
   for (auto at = pages_.lower_bound(FirstOf(attachment));
        at != pages_.end() && at->first.attachment == attachment;) {
     const auto page = at++;
-    if (MayTell(page->first, &page->second, key)) Drop(page);
+    if (is(page->first, &page->second)) Drop(page);
   }
   for (auto at = asking_.lower_bound(FirstOf(attachment));
        at != asking_.end() && at->first.attachment == attachment;) {
-    if (!MayTell(at->first, nullptr, key)) {
+    if (!is(at->first, nullptr)) {
       ++at;
       continue;
     }
     at->second->outdated = true;
-    at = asking_.erase(at);  // who comes now asks anew
-  }
-}
-
-void Listings::Forget(AttachmentId attachment, std::string_view prefix) {
-  for (auto at = pages_.lower_bound(FirstOf(attachment));
-       at != pages_.end() && at->first.attachment == attachment;) {
-    const auto page = at++;
-    const std::string_view told = page->first.options.prefix;
-    if (told.starts_with(prefix) || prefix.starts_with(told)) Drop(page);
+    at = asking_.erase(at);
   }
 }
 

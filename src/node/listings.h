@@ -35,6 +35,8 @@ class Listings {
 
   /// So much of the metadata's memory is for pages; the rest is for names.
   static constexpr uint64_t kShare = 4;
+  /// What is not fresh for so long is not asked for ahead of its reader.
+  static constexpr Duration kLeastFreshAhead = std::chrono::seconds(5);
 
   /// In a cell the owner of the folder is asked, who lists it for all.
   Task<Result<ListPage>> Page(std::shared_ptr<const Attachment> attachment, ListOptions options,
@@ -65,7 +67,8 @@ class Listings {
     std::list<const Question*>::iterator age;
   };
   struct Asking {
-    Hash128 trace;          // of the request that it began for
+    Hash128 trace;  // of the request that it began for
+    Instant asked{};
     bool outdated = false;  // a write has overtaken it
     bool done = false;
     Result<ListPage> answer;
@@ -78,17 +81,27 @@ class Listings {
     kTold,  // this node hears of writes
     kEver,  // nothing changes
   };
-  Sharing SharingOf(const Attachment& attachment, const ListOptions& options) const;
+  /// Whoever comes now may be given its answer.
+  bool MayJoin(const Attachment& attachment, const ListOptions& options,
+               const Asking& asking) const;
+  Sharing SharingOf(const Attachment& attachment, const ListOptions& options, Instant asked) const;
   Instant KeepUntil(const Attachment& attachment, Sharing sharing, Instant asked) const;
   std::optional<ListPage> FreshPage(const Question& question);
   Task<Result<ListPage>> AskOwner(uint32_t owner, AttachmentId attachment, ListOptions options,
                                   Call call);
   void Learn(const Attachment& attachment, const ListPage& page, Instant asked,
              NameCache::Ticket ticket);
+  std::shared_ptr<Asking> Begin(std::shared_ptr<const Attachment> attachment,
+                                const Question& question, const Call& call);
+  void ReadAhead(const std::shared_ptr<const Attachment>& attachment, Question question,
+                 const ListPage& page, const Call& call);
   Task<Result<ListPage>> Ask(std::shared_ptr<const Attachment> attachment, ListOptions options,
                              std::shared_ptr<Asking> asking);
   Task<void> Run(std::shared_ptr<const Attachment> attachment, Question question, Sharing sharing,
                  std::shared_ptr<Asking> asking);
+  template <class Is>
+  void Outdate(AttachmentId attachment, const Is& is);
+  static bool GoesOn(const Pages::value_type& before, const Question& question);
   static Question FirstOf(AttachmentId attachment);
   static bool MayTell(const Question& question, const Kept* kept, std::string_view key);
   static uint64_t BytesOf(const Question& question, const Kept& kept);

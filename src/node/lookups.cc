@@ -17,7 +17,7 @@ Instant Lookups::KeepUntil(const Attachment& attachment, std::string_view key,
   if (freshness.mode == Freshness::Mode::kImmutable) return Instant::Never();
   if (freshness.mode == Freshness::Mode::kAlways) return asked;
   if (context_.peers == nullptr) return asked + freshness.ttl;
-  const bool owns = context_.peers->Owns(ChunkKey(NameHash(attachment.config.id, key), 0));
+  const bool owns = context_.peers->Owns(ChunkKey(NameHash(attachment.config.id, key), 0), asked);
   return owns ? asked + std::min(freshness.ttl, kNameLease) : asked;
 }
 
@@ -28,7 +28,7 @@ Instant Lookups::KeepAbsentUntil(const Attachment& attachment, std::string_view 
     return std::min(until, KeepUntil(attachment, key, asked));
   }
   if (context_.peers == nullptr) return until;
-  const bool owns = context_.peers->Owns(ChunkKey(NameHash(attachment.config.id, key), 0));
+  const bool owns = context_.peers->Owns(ChunkKey(NameHash(attachment.config.id, key), 0), asked);
   return owns ? std::min(until, asked + kNameLease) : asked;
 }
 
@@ -112,8 +112,8 @@ Task<Result<KnownName>> Lookups::ResolveName(std::shared_ptr<const Attachment> a
 Task<Result<KnownName>> Lookups::Ask(std::shared_ptr<const Attachment> attachment, std::string key,
                                      Purpose purpose, Way way, Call call, Trace* trace) {
   const uint64_t arrived = ++arrivals_;
+  const Instant arrived_at = context_.env.clock.Now();
   const AttachmentId id = attachment->config.id;
-  const bool always = attachment->config.freshness.mode == Freshness::Mode::kAlways;
   for (;;) {
     if (context_.closing) co_return Fail(Code::kUnavailable, "the node is stopping");
     auto& place = lookups_[Name(id, key, way)];
@@ -127,9 +127,9 @@ Task<Result<KnownName>> Lookups::Ask(std::shared_ptr<const Attachment> attachmen
       context_.counters.fill.shared.Add();
     }
     const std::shared_ptr<Lookup> lookup = place;
-    const bool current = !always || lookup->began > arrived;
     const auto waited = co_await Await(attachment, lookup, call, trace);
     if (!waited) co_return Fail(waited.error());
+    const bool current = lookup->began > arrived || lookup->IsForOthers(arrived_at);
     const bool outdated = !current || context_.names.Outdated(id, key, lookup->asked);
     if (!lookup->answer || !outdated) co_return lookup->answer;
     // A write went past it: what was written may be known now.
@@ -215,9 +215,6 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
   const bool get =
       purpose == Purpose::kRead && !origin.capabilities().cheap_head && !(seen && before.exists);
   const Instant asked = lookup.origin_asked = env.clock.Now();
-  // Who owns the name only by the time of the answer was not told of what was written meanwhile.
-  const int64_t keep_ns = KeepUntil(*attachment, key, asked).ns;
-  const int64_t keep_absent_ns = KeepAbsentUntil(*attachment, key, asked).ns;
   lookup.sent = std::min(lookup.sent, asked);
   const Call call = WithPatience(context_, CallOf(lookup));
   CountRequest(context_, *attachment);
@@ -225,16 +222,15 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
   Result<ObjectInfo> info = ObjectInfo();
   if (get) {
     const uint64_t size = std::max(context_.options.random_fill_bytes, kFirstGetBytes);
-    auto got = co_await origin.Get(env, key, {.size = size}, call);
+    auto got = co_await origin.Get(env, key, {.size = size, .judged = size <= kBlockBytes}, call);
     if (got) body = std::move(*got);
     info = body != nullptr ? Result<ObjectInfo>(body->info()) : Fail(got.error());
   } else {
     info = co_await origin.Head(env, key, call);
   }
   if (!info && info.error().code() == Code::kNotFound) {
-    co_return KnownName{
-        .exists = false,
-        .fresh_until_ns = std::min(keep_absent_ns, KeepAbsentUntil(*attachment, key, asked).ns)};
+    co_return KnownName{.exists = false,
+                        .fresh_until_ns = KeepAbsentUntil(*attachment, key, asked).ns};
   }
   if (!info) co_return Fail(AsSilence(info.error(), *attachment, context_));
   if (info->size > kMaxObjectBytes) {
@@ -243,7 +239,6 @@ Task<Result<KnownName>> Lookups::AskOrigin(std::shared_ptr<const Attachment> att
                                info->size, FormatSize(kMaxObjectBytes)));
   }
   KnownName known = Describe(*attachment, key, *info, asked);
-  known.fresh_until_ns = std::min(known.fresh_until_ns, keep_ns);
   if (body != nullptr) {
     flights_.Adopt(MakeObject(attachment, key, known), std::move(body), std::move(request),
                    lookup.trace);

@@ -54,6 +54,13 @@ class Lookups {
     bool done = false;
     Result<KnownName> answer = KnownName();
     Waiters waiters;
+
+    /// Whoever comes at `at`, while it is on its way, may be told, too: this node hears of writes
+    /// until then, or was told by one that does.
+    bool IsForOthers(Instant at) const {
+      const Instant asked_at = origin_asked == Instant::Never() ? sent : origin_asked;
+      return answer && answer->fresh_until_ns > std::max(asked_at, at).ns;
+    }
   };
   /// Questions that go to owners and those that may not are asked apart: two nodes with different
   /// maps would wait for each other.

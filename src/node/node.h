@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "src/base/block_key.h"
+#include "src/cell/view.h"
 #include "src/core/names/name_cache.h"
 #include "src/node/attachment.h"
 #include "src/node/cell_requests.h"
@@ -39,9 +40,8 @@ struct ResolvedObject {
   Instant fresh_until;  // when its name must be asked for again
 };
 
-/// An object pinned to a version: what an open file is. Cheap; may be kept for as long as one
-/// likes. Its readahead is its own, so every reader that reads in an order of its own opens its
-/// own.
+/// An object pinned to a version: what an open file is. Cheap; may be kept for long.
+/// Its readahead is its own: every reader that reads in an order of its own opens one.
 class Handle;
 
 /// What the handle was opened as.
@@ -164,8 +164,8 @@ class Node {
                                      ListOptions options, Call call);
   Task<Result<void>> ForgetPagesForPeer(Authenticated who, AttachmentId attachment, std::string key,
                                         size_t folder_bytes, Call call);
-  /// Brings a range into the cache, or into a disk tier where memory is small. Returns when it is
-  /// there. For `load` and `prefetch`.
+  Task<Result<Followed>> FollowedForPeer(Authenticated who, uint64_t epoch, Call call);
+  /// Until a range is in the cache, or on a disk where memory is small: for `load` and `prefetch`.
   Task<Result<uint64_t>> Fetch(Authenticated who, std::shared_ptr<Handle> handle, uint64_t offset,
                                uint64_t size, Call call, Trace* trace);
 

@@ -84,6 +84,9 @@ class NodeAccess {
     return There(
         node_.ForgetPagesForPeer(std::move(who), attachment, std::move(key), folder_bytes, call));
   }
+  auto FollowedForPeer(Authenticated who, uint64_t epoch, Call call) {
+    return There(node_.FollowedForPeer(std::move(who), epoch, call));
+  }
   auto Load(Authenticated who, std::string attachment, std::vector<LoadItem> items, Call call) {
     return There(node_.Load(std::move(who), std::move(attachment), std::move(items), call));
   }

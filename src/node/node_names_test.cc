@@ -250,6 +250,101 @@ TEST_F(NodeListings, ThatAWriteOvertookAreNotKept) {
   EXPECT_EQ(Names().size(), 6u);
 }
 
+/// A page of ten behind `after`, and how long it took.
+struct TimedPage {
+  std::vector<std::string> names;
+  Duration took;
+};
+
+TEST_F(NodeListings, AreReadAheadOnceSomebodyGoesThroughThem) {
+  Attach();
+  Fill(45);
+  origin_.behaviour.latency = milliseconds(500);
+  const auto page = [&](const std::string& after) {
+    const Instant began = env().clock.Now();
+    const auto answer =
+        world_.Run(node_->List(self(), "/data/dir/", {.after = after, .limit = 10}, {}, nullptr));
+    EXPECT_TRUE(answer) << answer.error().ToString();
+    TimedPage timed{.names = {}, .took = env().clock.Now() - began};
+    for (const ListEntry& entry : answer->entries) timed.names.push_back(entry.key);
+    world_.RunFor(seconds(1));  // looks at it
+    return timed;
+  };
+  // Who wants the beginning only gets no more.
+  EXPECT_GE(page("").took, milliseconds(500));
+  EXPECT_EQ(origin_.lists, 1);
+  EXPECT_GE(page("dir/009").took, milliseconds(500));
+  EXPECT_EQ(origin_.lists, 3);
+  const TimedPage third = page("dir/019");
+  EXPECT_LT(third.took, milliseconds(100));
+  EXPECT_EQ(third.names.front(), "dir/020");
+  EXPECT_EQ(origin_.lists, 4);
+  // What came ahead knows of writes as everything that is kept does.
+  ASSERT_TRUE(Write("/data/dir/0305", 5, 100));
+  const TimedPage fourth = page("dir/029");
+  EXPECT_EQ(std::ranges::count(fourth.names, "dir/0305"), 1);
+  EXPECT_EQ(page("dir/038").names.size(), 6u);
+  EXPECT_EQ(origin_.lists, 6);
+}
+
+TEST_F(NodeListings, AreReadAheadOnlyWhereSomebodyGoesOnWhereAPageEnded) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  Fill(45);
+  for (const char* after : {"", "dir/008", "dir/017"}) {
+    ASSERT_TRUE(
+        world_.Run(node_->List(self(), "/data/dir/", {.after = after, .limit = 10}, {}, nullptr)));
+    world_.RunFor(seconds(1));
+  }
+  EXPECT_EQ(origin_.lists, 3);
+}
+
+TEST_F(NodeListings, AreReadAheadAgainOnceTheyHaveAged) {
+  Attach({Freshness::Mode::kTtl, seconds(20)});
+  Fill(45);
+  EXPECT_EQ(Names().size(), 45u);
+  world_.RunFor(seconds(30));
+  origin_.lists = 0;
+  const auto page = [&](const std::string& after) {
+    ASSERT_TRUE(
+        world_.Run(node_->List(self(), "/data/dir/", {.after = after, .limit = 10}, {}, nullptr)));
+    world_.RunFor(seconds(1));
+  };
+  page("");
+  page("dir/009");
+  EXPECT_EQ(origin_.lists, 3);
+  page("dir/019");
+  EXPECT_EQ(origin_.lists, 4);
+}
+
+TEST_F(NodeListings, OnTheirWayAreForgottenByEvict) {
+  Attach({Freshness::Mode::kImmutable, {}});
+  Fill(45);
+  for (const char* after : {"", "dir/009"}) {
+    origin_.answer_late = milliseconds(*after == '\0' ? 0 : 500);
+    ASSERT_TRUE(
+        world_.Run(node_->List(self(), "/data/dir/", {.after = after, .limit = 10}, {}, nullptr)));
+  }
+  world_.RunFor(milliseconds(20));  // the third page is on its way
+  EXPECT_EQ(origin_.lists, 3);
+  origin_.answer_late = {};
+  origin_.Set("dir/0205", 1, 1000);
+  ASSERT_TRUE(world_.Run(node_->Evict(self(), "/data", {})));
+  world_.RunFor(seconds(1));
+  EXPECT_EQ(Names().size(), 46u);
+}
+
+TEST_F(NodeListings, ThatAreNotFreshForLongAreNotReadAhead) {
+  Attach({Freshness::Mode::kTtl, seconds(1)});
+  Fill(45);
+  EXPECT_EQ(Names().size(), 45u);
+  EXPECT_EQ(origin_.lists, 5);
+  origin_.lists = 0;
+  ASSERT_TRUE(world_.Run(
+      node_->List(self(), "/data/dir/", {.after = "dir/005", .limit = 10}, {}, nullptr)));
+  world_.RunFor(seconds(1));
+  EXPECT_EQ(origin_.lists, 1);
+}
+
 TEST_F(NodeListings, AreForgottenByEvict) {
   Attach({Freshness::Mode::kImmutable, {}});
   Fill(5);

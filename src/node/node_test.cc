@@ -194,6 +194,28 @@ TEST_F(NodeReads, AnOriginThatTriesAgainByItselfIsAskedOnce) {
   ExpectReads(handle, kSeed, 5 * kMiB, 4096);
 }
 
+TEST_F(NodeReads, WhatWasDamagedOnItsWayIsAskedForOnceMoreAndNeverGiven) {
+  origin_.behaviour.judges = true;
+  origin_.behaviour.bytes_per_second = 10 * kMiB;
+  origin_.Set("small", kSeed, 200 * kKiB);
+  origin_.Set("large", kSeed, 10 * kMiB);
+  // What the first question brings along.
+  origin_.damage_bodies = 1;
+  ExpectReads(MustOpen("/data/small"), kSeed, 0, 4096);
+  EXPECT_EQ(origin_.gets.size(), 2u);
+  // A part of a block: whoever wants its beginning waits for its end.
+  const auto handle = MustOpen("/data/large");
+  origin_.damage_bodies = 1;
+  ExpectReads(handle, kSeed, 5 * kMiB, 4096);
+  EXPECT_EQ(origin_.damage_bodies, 0);
+  // Twice is a defect of something that people must look for.
+  origin_.damage_bodies = 2;
+  const auto failed = Read(handle, 8 * kMiB, 4096);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code(), Code::kCorrupt) << failed.error().ToString();
+  ExpectReads(handle, kSeed, 8 * kMiB, 4096);
+}
+
 TEST_F(NodeReads, AnOriginThatHangsIsGivenUp) {
   origin_.Set("a", kSeed, 10 * kMiB);
   const auto handle = MustOpen("/data/a");

@@ -203,4 +203,11 @@ Task<Result<void>> Node::ForgetPagesForPeer(Authenticated who, AttachmentId atta
   co_return co_await impl_->cell_names.ForgetPages(attachment, std::move(key), folder_bytes);
 }
 
+Task<Result<Followed>> Node::FollowedForPeer(Authenticated who, uint64_t epoch, Call call) {
+  Operation operation(*impl_, call);
+  FB_CO_TRY(impl_->context.gate.CheckPeer(who));
+  if (impl_->context.peers == nullptr) co_return Followed();
+  co_return impl_->context.peers->Cede(epoch);
+}
+
 }  // namespace forebay

@@ -76,6 +76,7 @@ constexpr Named kNames[] = {
     {MessageType::kPeerForget, "PeerForget"},
     {MessageType::kPeerList, "PeerList"},
     {MessageType::kPeerForgetPages, "PeerForgetPages"},
+    {MessageType::kPeerFollows, "PeerFollows"},
     {MessageType::kPeerLoad, "PeerLoad"},
     {MessageType::kPeerHeld, "PeerHeld"},
     {MessageType::kPeerStatus, "PeerStatus"},
@@ -95,7 +96,7 @@ bool IsKnown(MessageType type) {
 }
 
 uint16_t StatusOf(Code code) {
-  for (uint16_t i = 0; i < std::size(kCodes); ++i) {
+  for (size_t i = 0; i < std::size(kCodes); ++i) {
     if (kCodes[i] == code) return static_cast<uint16_t>(i + 1);
   }
   return StatusOf(Code::kInternal);

@@ -66,6 +66,7 @@ enum class MessageType : uint8_t {
   kPeerForget = 82,
   kPeerList = 83,
   kPeerForgetPages = 84,
+  kPeerFollows = 85,
   kPeerLoad = 90,
   kPeerHeld = 91,
   kPeerStatus = 92,

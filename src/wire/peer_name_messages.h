@@ -91,4 +91,24 @@ struct PeerForgetPagesRequest {
 };
 using PeerForgetPagesAnswer = Empty;
 
+/// By which map a node goes: it owns nothing any more that a former one gave it. Whoever goes by an
+/// older one than the asker owns nothing, until it goes by that one, too.
+struct PeerFollowsRequest {
+  static constexpr MessageType kType = MessageType::kPeerFollows;
+  uint64_t epoch = 0;  // of the asker's map
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("epoch", m.epoch);
+  }
+};
+struct PeerFollowsAnswer {
+  uint64_t epoch = 0;     // its own, or the asker's, if that is the later one
+  uint64_t since_ms = 0;  // at least; since owners last moved for it
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v.Number("epoch", m.epoch);
+    v.Number("since_ms", m.since_ms);
+  }
+};
+
 }  // namespace forebay::wire

@@ -34,6 +34,8 @@ Task<Result<void>> Session::PerformByCell(SlowRequest& slow) {
       return PeerList(slow);
     case wire::MessageType::kPeerForgetPages:
       return PeerForgetPages(slow);
+    case wire::MessageType::kPeerFollows:
+      return PeerFollows(slow);
     case wire::MessageType::kPeerLoad:
       return PeerLoad(slow);
     case wire::MessageType::kPeerHeld:
@@ -76,6 +78,15 @@ Task<Result<void>> Session::PeerForgetPages(SlowRequest& slow) {
   FB_CO_TRY(co_await door_.node.ForgetPagesForPeer(
       *who_, request.attachment_id, std::string(request.key), request.folder_bytes, slow.call));
   Answer(slow.header, wire::PeerForgetPagesAnswer{});
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Session::PeerFollows(SlowRequest& slow) {
+  FB_CO_ASSIGN(const auto request, slow.Decode<wire::PeerFollowsRequest>());
+  FB_CO_ASSIGN(const Followed followed,
+               co_await door_.node.FollowedForPeer(*who_, request.epoch, slow.call));
+  Answer(slow.header,
+         wire::PeerFollowsAnswer{.epoch = followed.epoch, .since_ms = followed.since_ms});
   co_return Result<void>{};
 }
 

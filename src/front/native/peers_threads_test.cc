@@ -30,6 +30,7 @@ struct Shared {
   Env& env;
   std::vector<Env*> further;
   Duration idle = 60s;             // after which connections are closed
+  Duration settle = 20ms;          // after which all ask one another by which map they go
   uint32_t max_connections = 100;  // that a door takes
   MemoryOrigin origin;
   RegistryState registry;
@@ -42,10 +43,12 @@ class ThreadedNode {
   Task<Result<void>> Open() {
     gate_ = std::move(*Gate::Create({.cell_secret = std::string(32, 'c')}));
     registry_ = std::make_unique<MemoryRegistry>(shared_.env, shared_.registry);
-    peers_ = std::make_unique<Peers>(
-        shared_.env,
-        PeersOptions{.name = name_, .secret = std::string(32, 'c'), .idle = shared_.idle},
-        shared_.further);
+    peers_ = std::make_unique<Peers>(shared_.env,
+                                     PeersOptions{.name = name_,
+                                                  .secret = std::string(32, 'c'),
+                                                  .idle = shared_.idle,
+                                                  .settle = shared_.settle},
+                                     shared_.further);
     NodeOptions options;
     options.store.dram.capacity_bytes = 24 * kMiB;  // less than there is
     options.metadata_bytes = 4 * kMiB;
@@ -230,15 +233,16 @@ TEST_P(PeersOnLoops, BlocksComeFromTheirOwners) {
   EXPECT_GT(read_, 0u);
   EXPECT_GT(reader().peers().counters().bytes, kObjectBytes);
   EXPECT_EQ(reader().peers().counters().failures, 0u);
-  EXPECT_EQ(ConnectionsOfPeers(), 2 * kOwners);  // one for questions, one for blocks
+  EXPECT_EQ(reader().peers().connections(), 2 * kOwners);  // one for questions, one for blocks
 }
 
 TEST_P(PeersOnLoops, WhoTakesOneConnectionOnlyGivesBlocksByIt) {
   shared_->max_connections = 1;
+  shared_->settle = 60s;  // it is for the reader
   Open();
   loop_->Run(ReadAll(4, ByTier(5, 15, 100)));
   EXPECT_GT(reader().peers().counters().bytes, kObjectBytes);
-  EXPECT_EQ(ConnectionsOfPeers(), kOwners);
+  EXPECT_EQ(reader().peers().connections(), kOwners);
 }
 
 TEST_P(PeersOnLoops, PeersThatGoCostNobodyAnError) {

@@ -188,6 +188,7 @@ class Session {
   Task<Result<void>> Load(SlowRequest& slow);
   Task<Result<void>> PeerList(SlowRequest& slow);
   Task<Result<void>> PeerForgetPages(SlowRequest& slow);
+  Task<Result<void>> PeerFollows(SlowRequest& slow);
   Task<Result<void>> PeerLoad(SlowRequest& slow);
   Task<Result<void>> Owners(SlowRequest& slow);
   Task<Result<void>> PeerHeld(SlowRequest& slow);

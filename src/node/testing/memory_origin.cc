@@ -14,17 +14,22 @@ bool IsContent(uint64_t seed, uint64_t offset, Bytes bytes) {
 class MemoryOrigin::Body final : public OriginBody {
  public:
   Body(MemoryOrigin& origin, Env& env, std::string key, Object object, uint64_t offset,
-       uint64_t size)
+       uint64_t size, bool judged)
       : origin_(origin),
         env_(env),
         key_(std::move(key)),
         object_(object),
         info_(object.info()),
         offset_(offset),
-        size_(size) {}
+        size_(size),
+        judged_(judged && origin.behaviour.judges),
+        damaged_(judged_ && size > 0 && origin.damage_bodies > 0) {
+    if (damaged_) --origin_.damage_bodies;
+  }
 
   const ObjectInfo& info() const override { return info_; }
   uint64_t size() const override { return size_; }
+  bool judged_at_end() const override { return judged_; }
 
   Task<Result<size_t>> Read(MutableBytes into, Call call) override {
     const size_t size = std::min({into.size(), size_ - given_, origin_.behaviour.read_bytes});
@@ -46,8 +51,10 @@ class MemoryOrigin::Body final : public OriginBody {
       co_return Fail(Code::kVersionChanged, "replaced while it was read");
     }
     FillContent(object_.seed, offset_ + given_, into.first(size));
+    if (damaged_ && given_ == 0) into[0] ^= std::byte{1};
     given_ += size;
     origin_.bytes_given += size;
+    if (damaged_ && given_ == size_) co_return Fail(Code::kCorrupt, "other bytes came");
     co_return size;
   }
 
@@ -59,6 +66,8 @@ class MemoryOrigin::Body final : public OriginBody {
   const ObjectInfo info_;
   const uint64_t offset_;
   const uint64_t size_;
+  const bool judged_;
+  const bool damaged_;
   uint64_t given_ = 0;
 };
 
@@ -168,7 +177,7 @@ Task<Result<std::unique_ptr<OriginBody>>> MemoryOrigin::Get(Env& env, std::strin
   const uint64_t size = known->second.size;
   const uint64_t offset = std::min(options.offset, size);
   co_return std::make_unique<Body>(*this, env, key, known->second, offset,
-                                   std::min(options.size, size - offset));
+                                   std::min(options.size, size - offset), options.judged);
 }
 
 Task<Result<ListPage>> MemoryOrigin::List(Env& env, ListOptions options, Call call) {

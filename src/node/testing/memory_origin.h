@@ -40,6 +40,7 @@ class MemoryOrigin final : public Origin {
     Duration latency = std::chrono::milliseconds(5);
     uint64_t bytes_per_second = 1ull << 30;
     size_t read_bytes = size_t{96} * 1024;  // the most that one Read of a body gives
+    bool judges = false;                    // it tells checksums of ranges
   };
 
   /// Content that is made, not kept: of any size.
@@ -68,6 +69,8 @@ class MemoryOrigin final : public Origin {
   /// The next so many requests, or reads of bodies, fail with kUnavailable.
   int fail_requests = 0;
   int fail_reads = 0;
+  /// Of the next so many bodies that are judged, a byte is another one than was sent.
+  int damage_bodies = 0;
   Duration answer_late{};  // between what a Head sees and its answer
   bool hang = false;       // requests wait for their deadline
   std::vector<Request> gets;

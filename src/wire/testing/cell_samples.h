@@ -33,6 +33,9 @@ void AddListingSamples(To& to) {
                                        {.key = "train/c/", .etag = {}, .is_prefix = true}}});
   to.Request("PeerForgetPages",
              PeerForgetPagesRequest{.attachment_id = 3, .folder_bytes = 6, .key = "train/b"});
+  to.Request("PeerFollows", PeerFollowsRequest{.epoch = 39});
+  to.Answer("PeerFollowsAnswer", MessageType::kPeerFollows,
+            PeerFollowsAnswer{.epoch = 40, .since_ms = 2500});
 }
 
 template <class To>

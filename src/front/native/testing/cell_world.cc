@@ -35,7 +35,8 @@ Task<Result<void>> CellNode::Open() {
                                     .zone = "z1",
                                     .host = name,
                                     .incarnation = {.hi = 1, .lo = machine.id()}},
-                         .on_view = [this](auto view) { peers->Follow(std::move(view)); }};
+                         .on_view = [this](auto view) { peers->Follow(std::move(view)); },
+                         .on_lease = [this](Instant until) { peers->HoldUntil(until); }};
   FB_CO_ASSIGN(cell, co_await Cell::Join(env(), std::move(membership), *registry,
                                          {.deadline = env().clock.Now() + seconds(30)}));
   co_return Result<void>();

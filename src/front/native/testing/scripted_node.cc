@@ -265,6 +265,9 @@ Task<Result<void>> Node::ForgetPagesForPeer(Authenticated, AttachmentId, std::st
                                             Call) {
   co_return Fail(Code::kUnsupported, "scripted: stands alone");
 }
+Task<Result<Followed>> Node::FollowedForPeer(Authenticated, uint64_t, Call) {
+  co_return Fail(Code::kUnsupported, "scripted: stands alone");
+}
 
 Task<Result<LoadReport>> Node::Load(Authenticated, std::string, std::vector<LoadItem>, Call) {
   co_return Fail(Code::kUnsupported, "scripted: stands alone");
