@@ -123,8 +123,8 @@ class PeersOnLoops : public LoopTest {
     LoopTest::SetUp();
     if (loop_ == nullptr) return;
     further_ = std::move(LoopThreads::Start(kFurtherLoops, {.io = GetParam()}).value());
-    shared_.reset(
-        new Shared{.env = env(), .further = further_->envs(), .origin = {}, .registry = {}});
+    shared_ = std::make_unique<Shared>(
+        Shared{.env = env(), .further = further_->envs(), .origin = {}, .registry = {}});
     for (int i = 0; i < kObjects; ++i) {
       shared_->origin.Set(PathOfObject(i).substr(6), static_cast<uint64_t>(i), kObjectBytes);
     }
@@ -205,7 +205,7 @@ class PeersOnLoops : public LoopTest {
       std::ignore = co_await env().clock.Sleep(20ms, {});
       const auto opened = owner.OpenDoor();
       EXPECT_TRUE(opened) << opened.error().ToString();
-      Follow(static_cast<uint64_t>(2 + round));  // nobody is left alone any longer
+      Follow(uint64_t{2} + static_cast<uint64_t>(round));  // nobody is left alone any longer
       std::ignore = co_await env().clock.Sleep(20ms, {});
     }
   }

@@ -44,10 +44,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static_cast<void>(s3door::CheckCoverage(**claim, *request));
   for (const auto spelling : {s3door::Spelling::kOfS3, s3door::Spelling::kAsSent}) {
     const std::string canonical = s3door::CanonicalRequest(**claim, *request, spelling);
-    FB_ASSERT(canonical.starts_with("GET\n/box/key\n"));
-    for (const char* before : {"\nX-Amz-Signature=", "&X-Amz-Signature="}) {
-      FB_ASSERT(canonical.find(before) == std::string::npos);
-    }
+    constexpr std::string_view kBeforeQuery = "GET\n/box/key\n";
+    FB_ASSERT(canonical.starts_with(kBeforeQuery));
+    const std::string query = "&" + canonical.substr(kBeforeQuery.size());
+    const size_t signature = query.find("&X-Amz-Signature=");  // a signed header may hold it
+    FB_ASSERT(signature > query.find('\n'));
   }
   return 0;
 }
